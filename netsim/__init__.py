@@ -1,0 +1,3 @@
+"""netsim: where does this packet go, and why?"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""iptables and ip6tables: rules as ``iptables-restore`` reads them and ``iptables-save`` prints them."""

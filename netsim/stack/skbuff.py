@@ -1,0 +1,64 @@
+"""A packet on its way through one network namespace: the frame and what the kernel keeps beside it.
+
+Ref: include/linux/skbuff.h (v6.12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from netsim.net.address import MAC, Address
+from netsim.net.packet import Packet
+
+if TYPE_CHECKING:
+    from netsim.stack.nf_conntrack_core import CtInfo, NfConn
+
+
+class PacketType(Enum):
+    """``skb->pkt_type``: to whom the frame was addressed. Ref: include/uapi/linux/if_packet.h."""
+
+    HOST = "host"
+    BROADCAST = "broadcast"
+    MULTICAST = "multicast"
+    OTHERHOST = "otherhost"
+    OUTGOING = "outgoing"
+    LOOPBACK = "loopback"
+
+
+@dataclass(frozen=True, slots=True)
+class Nexthop:
+    """What routing decided: the output device, the neighbour to ask for (None: the destination itself) and the source for a new packet."""
+
+    device: str
+    gateway: Address | None
+    source: Address | None
+    local: bool = False
+
+
+@dataclass(slots=True)
+class SkBuff:
+    """One packet in one namespace. ``packet`` is replaced, never changed; the rest is set as the walk goes on.
+
+    ``iif`` and ``oif`` are what ``-i`` and ``-o`` match. ``physindev`` and ``physoutdev`` are the bridge ports of a packet that
+    br_netfilter lent to the IP hooks. ``ct`` and ``ctinfo`` are its conntrack entry; both None before the look-up, and
+    ``untracked`` after NOTRACK.
+    """
+
+    packet: Packet
+    src_mac: MAC | None = None
+    dst_mac: MAC | None = None
+    pkt_type: PacketType = PacketType.HOST
+    iif: str | None = None
+    oif: str | None = None
+    physindev: str | None = None
+    physoutdev: str | None = None
+    bridged: bool = False
+    mark: int = 0
+    ct: NfConn | None = None
+    ctinfo: CtInfo | None = None
+    untracked: bool = False
+    nexthop: Nexthop | None = None
+    socket_owner: str | None = None
+    traversed: list[str] = field(default_factory=list)
