@@ -32,7 +32,7 @@ def decode(view: type[T], document: Json, path: str = "") -> T:
     if not isinstance(document, Mapping):
         raise DecodeError(path, f"expected an object, found {kind_of(document)}")
     values: dict[str, object] = {}
-    for name, key, hint, required in _fields(cast("type[object]", view)):
+    for name, key, hint, required in _fields(view):
         where = f"{path}.{key}" if path else key
         value = document.get(key)
         if value is not None:
@@ -66,7 +66,7 @@ def camel_case(name: str) -> str:
 
 
 @functools.cache
-def _fields(view: type[object]) -> tuple[tuple[str, str, Any, bool], ...]:
+def _fields(view: Any) -> tuple[tuple[str, str, Any, bool], ...]:
     hints = typing.get_type_hints(view)
     return tuple(
         (
