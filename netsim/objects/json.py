@@ -32,7 +32,7 @@ def decode(view: type[T], document: Json, path: str = "") -> T:
     if not isinstance(document, Mapping):
         raise DecodeError(path, f"expected an object, found {kind_of(document)}")
     values: dict[str, object] = {}
-    for name, key, hint, required in _fields(view):
+    for name, key, hint, required in _fields(cast("Any", view)):
         where = f"{path}.{key}" if path else key
         value = document.get(key)
         if value is not None:
