@@ -1,0 +1,180 @@
+"""From a topology to the operations that build it from real network namespaces. Pure: nothing is done here.
+
+The order of the operations is the order in which they can be carried out: namespaces, links, bridge ports, addresses,
+state, sysctls (those of a device exist once the device does), routes, neighbours, rules, and listeners last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from netsim.net.address import InterfaceAddress
+from netsim.rules.xtables.ast import Ruleset
+from netsim.topology.model import Bridge, Device, Listener, Loopback, Neighbour, Netns, Route, Topology, Veth
+
+
+@dataclass(frozen=True, slots=True)
+class AddNetns:
+    """Make a namespace."""
+
+    netns: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddVeth:
+    """Make both ends of a veth pair, each in its namespace."""
+
+    netns: str
+    device: Device
+    peer_netns: str
+    peer: Device
+
+
+@dataclass(frozen=True, slots=True)
+class AddBridge:
+    """Make a bridge without STP and multicast snooping."""
+
+    netns: str
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class SetPort:
+    """Make a device a port of a bridge, with the port's flags."""
+
+    netns: str
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class AddAddress:
+    """Give a device an address."""
+
+    netns: str
+    device: str
+    address: InterfaceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """Set a device up or leave it down."""
+
+    netns: str
+    device: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetSysctl:
+    """Write one sysctl, by dotted name."""
+
+    netns: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddRoute:
+    """Add a route to the main table."""
+
+    netns: str
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class AddNeighbour:
+    """Add a permanent neighbour entry."""
+
+    netns: str
+    neighbour: Neighbour
+
+
+@dataclass(frozen=True, slots=True)
+class LoadXtables:
+    """Load one family's iptables rules."""
+
+    netns: str
+    ruleset: Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Open a socket that answers."""
+
+    netns: str
+    listener: Listener
+
+
+Operation: TypeAlias = (
+    AddNetns
+    | AddVeth
+    | AddBridge
+    | SetPort
+    | AddAddress
+    | SetState
+    | SetSysctl
+    | AddRoute
+    | AddNeighbour
+    | LoadXtables
+    | Listen
+)
+
+
+def operations(topology: Topology) -> tuple[Operation, ...]:
+    """What to do, in order, to have the topology as real namespaces."""
+    namespaces = tuple(topology.namespaces.values())
+    return (
+        *(AddNetns(netns.name) for netns in namespaces),
+        *_links(topology, namespaces),
+        *(step for netns in namespaces for step in _layer2(netns)),
+        *(step for netns in namespaces for step in _layer3(netns)),
+        *(LoadXtables(netns.name, ruleset) for netns in namespaces for ruleset in netns.xtables),
+        *(Listen(netns.name, listener) for netns in namespaces for listener in netns.listeners),
+    )
+
+
+def _links(topology: Topology, namespaces: Iterable[Netns]) -> Iterator[Operation]:
+    made: set[tuple[str, str]] = set()
+    for netns in namespaces:
+        for device in netns.devices:
+            match device.kind:
+                case Bridge():
+                    yield AddBridge(netns.name, device)
+                case Veth(peer=end):
+                    if (netns.name, device.name) in made:
+                        continue
+                    made.add((end.netns, end.device))
+                    peer = topology.namespaces[end.netns].device(end.device)
+                    if peer is None:
+                        raise ValueError(f"{netns.name}/{device.name}: its peer {end} does not exist")
+                    yield AddVeth(netns.name, device, end.netns, peer)
+                case Loopback():
+                    pass
+
+
+def _layer2(netns: Netns) -> Iterator[Operation]:
+    for device in netns.devices:
+        if device.port is not None:
+            yield SetPort(netns.name, device)
+    for device in netns.devices:
+        for address in device.addresses:
+            if not isinstance(device.kind, Loopback):
+                yield AddAddress(netns.name, device.name, address)
+    for device in netns.devices:
+        yield SetState(netns.name, device.name, device.up)
+
+
+def _layer3(netns: Netns) -> Iterator[Operation]:
+    for name, value in sorted(netns.sysctls.items()):
+        yield SetSysctl(netns.name, name, value)
+    for route in _gateways_first(netns.routes):
+        yield AddRoute(netns.name, route)
+    for neighbour in netns.neighbours:
+        yield AddNeighbour(netns.name, neighbour)
+
+
+def _gateways_first(routes: Iterable[Route]) -> list[Route]:
+    """Routes without a gateway first: a gateway must be reachable when its route is added."""
+    return sorted(routes, key=lambda route: route.via is not None)
