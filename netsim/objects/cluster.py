@@ -1,0 +1,221 @@
+"""The cluster's machines and networks: the ``Cluster`` document (netsim.io/v1alpha1) with every default filled in.
+
+The defaults are those of a kubeadm cluster with flannel's host-gw backend. ``netsim.manifest.cluster`` reads the document;
+this module holds what it says, for all who build from it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from netsim.net.address import Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
+from netsim.objects.core import Taint
+from netsim.objects.json import Document
+from netsim.objects.listen import Listen
+from netsim.objects.path import Path, parse_path
+from netsim.rules.source import Origin
+
+CLUSTER_API_VERSION = "netsim.io/v1alpha1"
+CLUSTER_KIND = "Cluster"
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+
+DEFAULT_POD_CIDRS: tuple[Prefix, ...] = (parse_prefix("10.244.0.0/16"),)
+DEFAULT_SERVICE_CIDRS: tuple[Prefix, ...] = (parse_prefix("10.96.0.0/12"),)
+NODE_NETWORKS: Mapping[int, InterfaceAddress] = {
+    4: parse_interface("192.168.0.11/24"),
+    6: parse_interface("fd00:192:168::11/64"),
+}
+"""The first node's address by IP version; the next nodes follow it, and the network's first address is the gateway."""
+
+NODE_MASK = {4: 24, 6: 64}
+"""Prefix length of a node's pod CIDR by IP version. Ref: kube-controller-manager --node-cidr-mask-size-ipv4, -ipv6 (v1.37)."""
+
+FORWARDING_SYSCTLS: Mapping[int, Mapping[str, str]] = {
+    4: {"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"},
+    6: {"net.ipv6.conf.all.forwarding": "1", "net.bridge.bridge-nf-call-ip6tables": "1"},
+}
+"""What a node is set up with before it joins, by IP version. Ref: kubeadm preflight checks; kubernetes.io "Container Runtimes"."""
+
+
+class CNIPlugin(Enum):
+    """How pods are attached to their node: to a bridge, or point to point."""
+
+    BRIDGE = "bridge"
+    PTP = "ptp"
+
+
+class CNIBackend(Enum):
+    """How pod networks of different nodes reach each other."""
+
+    HOST_GW = "host-gw"
+    VXLAN = "vxlan"
+    IPIP = "ipip"
+
+
+@dataclass(frozen=True, slots=True)
+class CNISpec:
+    """``spec.cni``. ``mtu`` in bytes; ``masquerade`` is flannel's ip-masq of traffic that leaves the pod network."""
+
+    plugin: CNIPlugin = CNIPlugin.BRIDGE
+    backend: CNIBackend = CNIBackend.HOST_GW
+    hairpin: bool = True
+    mtu: int = 1500
+    masquerade: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDocument:
+    """A document that another part reads (KubeProxyConfiguration), with the place of each of its fields."""
+
+    document: Document
+    origin: Origin
+    places: Mapping[Path, Origin] = field(default_factory=dict, repr=False, compare=False)
+
+    def where(self, path: str | Path) -> Origin:
+        """The place of a field such as ``iptables.masqueradeAll``, or of the nearest thing around it."""
+        steps = parse_path(path) if isinstance(path, str) else path
+        while steps:
+            if steps in self.places:
+                return self.places[steps]
+            steps = steps[:-1]
+        return self.origin
+
+
+@dataclass(frozen=True, slots=True)
+class RulesText:
+    """Rules as ``iptables-save`` prints them. ``origin`` is the place of the text's first line in its file."""
+
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class StaticRoute:
+    """``routes[]``: a route of the main table. At least one of ``via`` and ``device`` is there."""
+
+    to: Prefix
+    via: Address | None = None
+    device: str | None = None
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNode:
+    """A machine of the cluster. ``sysctls`` have the defaults of FORWARDING_SYSCTLS in them.
+
+    ``kube_proxy`` None means the cluster's. ``origin`` None: nobody wrote it, it is a default.
+    """
+
+    name: str
+    addresses: tuple[InterfaceAddress, ...]
+    pod_cidrs: tuple[Prefix, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    iptables: RulesText | None = None
+    ip6tables: RulesText | None = None
+    routes: tuple[StaticRoute, ...] = ()
+    kube_proxy: PlacedDocument | None = None
+    origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def control_plane(self) -> bool:
+        """True where the node carries the control plane's role label."""
+        return CONTROL_PLANE_LABEL in self.labels
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalHost:
+    """A machine outside the cluster, on the network that its addresses belong to.
+
+    Without ``gateways`` it has no default route. ``listen`` is empty for a host that only asks.
+    """
+
+    name: str
+    addresses: tuple[InterfaceAddress, ...]
+    gateways: tuple[Address, ...] = ()
+    routes: tuple[StaticRoute, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    iptables: RulesText | None = None
+    ip6tables: RulesText | None = None
+    listen: tuple[Listen, ...] = ()
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """The whole Cluster document. The first CIDR of ``pod_cidrs`` and ``service_cidrs`` is of the primary family.
+
+    ``gateways`` are the addresses of the router of the nodes' network, one for each family of the nodes.
+    """
+
+    name: str = "default"
+    pod_cidrs: tuple[Prefix, ...] = DEFAULT_POD_CIDRS
+    service_cidrs: tuple[Prefix, ...] = DEFAULT_SERVICE_CIDRS
+    cni: CNISpec = CNISpec()
+    gateways: tuple[Address, ...] = ()
+    nodes: tuple[ClusterNode, ...] = ()
+    external: tuple[ExternalHost, ...] = ()
+    kube_proxy: PlacedDocument | None = None
+    origin: Origin | None = field(default=None, compare=False)
+
+    def node(self, name: str) -> ClusterNode | None:
+        """The node of that name."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def kube_proxy_of(self, node: ClusterNode) -> PlacedDocument | None:
+        """The KubeProxyConfiguration that a node's kube-proxy reads: its own, else the cluster's."""
+        return node.kube_proxy or self.kube_proxy
+
+
+class NoRoomError(ValueError):
+    """A pod CIDR is too small for the nodes."""
+
+
+def node_pod_cidrs(pod_cidrs: Sequence[Prefix], control_plane: Sequence[bool]) -> tuple[tuple[Prefix, ...], ...]:
+    """A pod CIDR of each family for each node, as the node IPAM controller of a kubeadm cluster hands them out.
+
+    ``control_plane`` says for each node whether it is one. The first control-plane node joined first, so it has the first
+    block; where there is none, its block is taken to be in use and the workers start at the second (10.244.1.0/24).
+    Raises NoRoomError.
+    """
+    count = len(control_plane)
+    first = next((index for index, is_control_plane in enumerate(control_plane) if is_control_plane), None)
+    columns = []
+    for cidr in pod_cidrs:
+        capacity = 2 ** max(0, NODE_MASK[cidr.version] - cidr.prefixlen)
+        if NODE_MASK[cidr.version] < cidr.prefixlen or capacity < count:
+            mask = NODE_MASK[cidr.version]
+            raise NoRoomError(f"{cidr} has no room for {count} blocks of /{mask}, one for each node")
+        columns.append([nth_subnet(cidr, i) for i in _blocks(count, first, capacity)])
+    return tuple(tuple(column[index] for column in columns) for index in range(count))
+
+
+def _blocks(count: int, first: int | None, capacity: int) -> list[int]:
+    if first is None:
+        start = 1 if capacity > count else 0
+        return [start + index for index in range(count)]
+    return [0 if index == first else index + (index < first) for index in range(count)]
+
+
+def nth_subnet(cidr: Prefix, index: int) -> Prefix:
+    """The block of NODE_MASK length at an index of a CIDR."""
+    mask = NODE_MASK[cidr.version]
+    base = int(cidr.network_address) + (index << (cidr.max_prefixlen - mask))
+    if cidr.version == 4:
+        return ipaddress.IPv4Network((base, mask))
+    return ipaddress.IPv6Network((base, mask))
+
+
+def default_node_addresses(index: int, versions: Sequence[int]) -> tuple[InterfaceAddress, ...]:
+    """Addresses of the node at an index (from 0), one for each IP version in the given order."""
+    found = []
+    for version in versions:
+        first = NODE_NETWORKS[version]
+        found.append(parse_interface(f"{first.ip + index}/{first.network.prefixlen}"))
+    return tuple(found)
