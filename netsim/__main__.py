@@ -1,0 +1,5 @@
+"""``python -m netsim``."""
+
+from netsim.cli.main import main
+
+main()

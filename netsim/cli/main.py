@@ -1,0 +1,85 @@
+"""The ``netsim`` command: its subcommands, imported when they are called, and the boundary where errors become text."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from netsim import __version__
+from netsim.cli.exit import Exit, InputError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name: (module, what it answers)
+    "trace": ("netsim.cli.trace", "Where does this packet go, hop by hop, there and back?"),
+    "rules": ("netsim.cli.rules", "What does kube-proxy program on a node?"),
+    "topology": ("netsim.cli.topology", "The shipped and given topologies, and a picture of one."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that one command does not pay for another's imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None where there is none."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in ``--help``, without importing any command."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="netsim")
+def cli() -> None:
+    """Where does this packet go, and why?
+
+    A packet-level path tracer and Service proxy emulator for Kubernetes: no cluster, no root, no network.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit status; what a user can cause ends as one message on standard error."""
+    try:
+        status = cli.main(args=arguments, prog_name="netsim", standalone_mode=False)
+    except InputError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "netsim"
+        click.echo(f"error: {error.format_message()}\nhelp: see '{where} --help'", err=True)
+        return Exit.USAGE
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        return Exit.USAGE
+    except click.Abort:
+        return 130
+    return status if isinstance(status, int) else Exit.OK
+
+
+def main() -> NoReturn:
+    """The entry point of the ``netsim`` script."""
+    try:
+        status = run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output went away (`netsim … | head`): nothing is left to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = Exit.OK
+    sys.exit(status)
