@@ -57,13 +57,18 @@ class CNIBackend(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CNISpec:
-    """``spec.cni``. ``mtu`` in bytes; ``masquerade`` is flannel's ip-masq of traffic that leaves the pod network."""
+    """``spec.cni``. ``mtu`` in bytes.
+
+    ``masquerade`` is flannel's ip-masq of traffic that leaves the pod network; ``iptables_forward_rules`` are its rules
+    that accept forwarded traffic from and to the pod network. Ref: flannel README, --ip-masq, --iptables-forward-rules.
+    """
 
     plugin: CNIPlugin = CNIPlugin.BRIDGE
     backend: CNIBackend = CNIBackend.HOST_GW
     hairpin: bool = True
     mtu: int = 1500
     masquerade: bool = True
+    iptables_forward_rules: bool = True
 
 
 @dataclass(frozen=True, slots=True)

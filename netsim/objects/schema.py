@@ -122,10 +122,8 @@ def _check_fields(value: Mapping[str, Json], type_name: str, path: Path) -> Iter
 def unknown_field(path: Path, known: Mapping[str, object]) -> Problem:
     """A field that is not there, with the nearest one that is."""
     near = nearest(str(path[-1]), known)
-    if near is not None:
-        advice = f"did you mean {near}?"
-    else:
-        advice = f"known fields: {', '.join(sorted(known))}" if len(known) <= 12 else ""
+    fields = f"known fields: {', '.join(sorted(known))}" if len(known) <= 12 else ""
+    advice = fields if near is None else f"did you mean {near}?"
     return Problem(path, f'unknown field "{path_text(path)}"', advice)
 
 
