@@ -92,7 +92,8 @@ class Branch:
     """One way that chance may take. ``delivered_to`` is the label and listener that took the packet, None where none did.
 
     ``sentence`` says what happened, ``advice`` what to do about it (empty where nothing needs doing).
-    ``backend`` is the address and port that the first packet arrived at, ``seen_source`` what the receiver saw as its source.
+    ``backend`` is the address and port that the first packet arrived at, or had been translated to where it did not arrive;
+    ``seen_source`` is what the receiver saw as its source. ``number`` counts the explored branches from 1.
     """
 
     probability: Fraction
@@ -106,6 +107,7 @@ class Branch:
     backend: tuple[Address, int] | None
     seen_source: tuple[Address, int] | None
     legs: tuple[Leg, ...]
+    number: int = 1
 
     @property
     def forward(self) -> tuple[Hop, ...]:
@@ -120,13 +122,18 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The whole answer. ``source`` and ``target`` are what the user called the two ends."""
+    """The whole answer. ``source`` and ``target`` are what the user called the two ends.
+
+    ``total`` is how many branches there are, None where that was not looked for (``--pick`` and ``--seed`` follow one).
+    Without a selection the branches' probabilities add up to 1.
+    """
 
     flow: Flow
     source: str
     target: str
     branches: tuple[Branch, ...]
     assumptions: tuple[str, ...] = ()
+    total: int | None = None
 
     @property
     def verdict(self) -> Verdict:
