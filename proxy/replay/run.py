@@ -1,0 +1,85 @@
+"""Sync after sync of a case, as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from netsim.net.address import Family
+from netsim.objects.core import EndpointSlice, Node, Service
+from netsim.objects.json import Document
+from netsim.objects.meta import Key, Object
+from proxy.names import NamespacedName
+from proxy.replay.case import Case, CaseStep, read_case, read_step
+from proxy.replay.recorder import as_recorded
+from proxy.server import KubeProxy, iptables_proxy
+
+Texts = Mapping[str, str]
+"""File name to content, as in ``step-00.iptables.ipv4.rules``."""
+
+
+def replay(case: Document, steps: Sequence[Document], mode: str) -> Iterator[Texts]:
+    """The files of each sync of a case in one mode, in the recorder's format.
+
+    ``case`` and ``steps`` are the parsed ``case.yaml`` and ``step-NN.yaml``. Raises DecodeError, ConfigurationError, and
+    ValueError for a mode that is not known. Time stands still, as it nearly did for the recorder.
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}; known are {', '.join(sorted(MODES))}")
+    return MODES[mode](read_case(case, mode), [read_step(step) for step in steps])
+
+
+def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
+    proxy = iptables_proxy(case.configuration, case.node)
+    proxy.on_service_cidrs(case.service_cidrs)
+    feed = Feed(proxy)
+    for number, step in enumerate(steps):
+        feed.take(step)
+        texts: dict[str, str] = {}
+        for family, sync in proxy.sync().items():
+            stem = f"step-{number:02d}.iptables.{family_label(family)}"
+            texts[f"{stem}.rules"] = as_recorded(sync.rules())
+            if number > 0:
+                texts[f"{stem}.restore"] = sync.restore
+        yield texts
+
+
+MODES: dict[str, Callable[[Case, Sequence[CaseStep]], Iterator[Texts]]] = {"iptables": _iptables}
+"""How each mode is replayed; a backend adds itself here."""
+
+
+def family_label(family: Family) -> str:
+    """``ipv4`` or ``ipv6``, as file names have it."""
+    return family.kubernetes.lower()
+
+
+class Feed:
+    """Hands the objects of steps to a proxy, as its watches would."""
+
+    def __init__(self, proxy: KubeProxy[object]) -> None:
+        self._proxy = proxy
+        self._slices: dict[Key, EndpointSlice] = {}
+
+    def take(self, step: CaseStep) -> None:
+        """Delete and apply what a step says. Raises DecodeError; other kinds of objects are no business of a proxy."""
+        for key in step.delete:
+            self._delete(key)
+        for item in step.apply:
+            self._apply(item)
+
+    def _delete(self, key: Key) -> None:
+        if key.kind == "Service":
+            self._proxy.on_service(NamespacedName(key.namespace, key.name), None)
+        elif key.kind == "EndpointSlice" and key in self._slices:
+            self._proxy.on_endpoint_slice(self._slices.pop(key), removed=True)
+
+    def _apply(self, item: Object) -> None:
+        match item.kind:
+            case "Service":
+                self._proxy.on_service(NamespacedName(item.metadata.namespace, item.metadata.name), Service.of(item))
+            case "EndpointSlice":
+                self._slices[item.key] = EndpointSlice.of(item)
+                self._proxy.on_endpoint_slice(self._slices[item.key])
+            case "Node":
+                self._proxy.on_node(Node.of(item))
+            case _:
+                pass

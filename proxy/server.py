@@ -1,0 +1,58 @@
+"""kube-proxy as a whole: one proxier for each family of the node, fed by the same watches.
+
+Ref: cmd/kube-proxy/app/server.go, pkg/proxy/metaproxier/meta_proxier.go (v1.37)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from netsim.net.address import Family
+from netsim.objects.core import EndpointSlice, Node, Service
+from proxy.config.model import KubeProxyConfiguration
+from proxy.iptables.backend import IptablesBackend
+from proxy.iptables.settings import iptables_settings
+from proxy.iptables.sync import IptablesSync
+from proxy.names import NamespacedName
+from proxy.node import ProxyNode
+from proxy.proxier import Backend, Proxier
+
+S = TypeVar("S")
+
+
+class KubeProxy(Generic[S]):
+    """The proxiers of a node, by family."""
+
+    def __init__(self, proxiers: Mapping[Family, Proxier[S]]) -> None:
+        self.proxiers = proxiers
+
+    def on_service(self, name: NamespacedName, service: Service | None) -> bool:
+        """A Service as it stands now, None where it is gone. True where a sync is due."""
+        return any([proxier.on_service(name, service) for proxier in self.proxiers.values()])
+
+    def on_endpoint_slice(self, item: EndpointSlice, *, removed: bool = False) -> bool:
+        """An EndpointSlice as it stands now, or its removal. True where a sync is due."""
+        return any([proxier.on_endpoint_slice(item, removed=removed) for proxier in self.proxiers.values()])
+
+    def on_node(self, node: Node) -> bool:
+        """The proxy's own Node as it stands now. True where a sync is due."""
+        return any([proxier.on_node(node) for proxier in self.proxiers.values()])
+
+    def on_service_cidrs(self, cidrs: tuple[str, ...]) -> bool:
+        """The prefixes of all ServiceCIDRs. True where a sync is due."""
+        return any([proxier.on_service_cidrs(cidrs) for proxier in self.proxiers.values()])
+
+    def sync(self, now: int = 0) -> Mapping[Family, S]:
+        """Sync every family. ``now`` in nanoseconds."""
+        return {family: proxier.sync(now) for family, proxier in self.proxiers.items()}
+
+
+def kube_proxy(node: ProxyNode, backend: Callable[[Family], Backend[S]]) -> KubeProxy[S]:
+    """A kube-proxy with a backend for each family of a node."""
+    return KubeProxy({family: Proxier(family, node, backend(family)) for family in node.families})
+
+
+def iptables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> KubeProxy[IptablesSync]:
+    """A kube-proxy in iptables mode."""
+    return kube_proxy(node, lambda family: IptablesBackend(iptables_settings(configuration, node, family)))
