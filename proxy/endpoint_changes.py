@@ -65,10 +65,8 @@ class EndpointsChangeTracker:
         slices = self._services.setdefault(service, _Slices())
         name = item.metadata.name
         current = None if removed else self._reduce(item)
-        if name in slices.pending:
-            changed = slices.pending[name] != current
-        else:
-            changed = slices.applied.get(name) != current
+        known = slices.pending[name] if name in slices.pending else slices.applied.get(name)
+        changed = known != current
         if changed:
             slices.pending[name] = current
             self._pending[service] = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from netsim.net.address import Address, Family, family_of, parse_address
 from netsim.objects.core import ZONE_LABEL, Node
+from netsim.objects.meta import ObjectMeta
 from proxy.addresses import parse_address_sloppy
 from proxy.categorize import Place
 
@@ -22,6 +23,7 @@ class ProxyNode:
 
     A family without an address has a loopback address in ``ips``, as kube-proxy makes it. ``addresses`` are those of
     all interfaces, from which ``nodePortAddresses`` picks. ``sysctls`` are those that differ from the default.
+    ``families`` are those in which the node has an address of its own, IPv4 first: a proxier runs for each.
     """
 
     name: str
@@ -30,16 +32,12 @@ class ProxyNode:
     pod_cidrs: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    families: tuple[Family, ...] = (Family.IPV4,)
 
     @property
     def place(self) -> Place:
         """What endpoints' hints are compared with."""
         return Place(self.name, self.labels.get(ZONE_LABEL, ""))
-
-    @property
-    def families(self) -> tuple[Family, ...]:
-        """The families in which the node has an address of its own, IPv4 first."""
-        return tuple(family for family in Family if not self.ips[family].is_loopback)
 
 
 def node_ips(node: Node, bind_address: str = "0.0.0.0") -> Mapping[Family, Address]:
@@ -62,17 +60,24 @@ def node_ips(node: Node, bind_address: str = "0.0.0.0") -> Mapping[Family, Addre
 def proxy_node(
     node: Node,
     *,
+    name: str = "",
     bind_address: str = "0.0.0.0",
     addresses: tuple[Address, ...] | None = None,
     sysctls: Mapping[str, str] | None = None,
 ) -> ProxyNode:
-    """What a proxy on a node knows of it. ``addresses`` None stands for the Node's own addresses and loopback."""
-    own = tuple(parse_address_sloppy(item.address) for item in node.status.addresses)
+    """What a proxy on a node knows of it. ``addresses`` None stands for the Node's own addresses and loopback.
+
+    ``name`` is ``hostnameOverride``: under a name that is not the Node's, the proxy finds no Node of its own, and so has
+    neither its addresses nor its labels, and takes no endpoint to be local.
+    """
+    found = node if name in ("", node.metadata.name) else Node(ObjectMeta(name=name))
+    own = tuple(a for item in node.status.addresses if (a := parse_address_sloppy(item.address)) is not None)
     return ProxyNode(
-        name=node.metadata.name,
-        ips=node_ips(node, bind_address),
-        labels=node.metadata.labels,
-        pod_cidrs=node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ()),
-        addresses=addresses if addresses is not None else (*(a for a in own if a is not None), *_LOOPBACK.values()),
+        name=found.metadata.name,
+        ips=node_ips(found, bind_address),
+        labels=found.metadata.labels,
+        pod_cidrs=found.spec.pod_cidrs or ((found.spec.pod_cidr,) if found.spec.pod_cidr else ()),
+        addresses=addresses if addresses is not None else (*own, *_LOOPBACK.values()),
         sysctls=sysctls or {},
+        families=tuple(family for family in Family if any(family_of(a) is family for a in own)),
     )

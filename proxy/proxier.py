@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
 
 from netsim.net.address import Family
-from netsim.objects.core import EndpointSlice, Node, Service
+from netsim.objects.core import ZONE_LABEL, EndpointSlice, Node, Service
+from proxy.categorize import Place
 from proxy.config.duration import HOUR
 from proxy.names import NamespacedName, ServicePortName
-from proxy.node import ProxyNode, proxy_node
+from proxy.node import ProxyNode
 from proxy.plan import PlanUpdate, ServicePlan
 from proxy.planner import Planner
 
@@ -38,7 +39,7 @@ class Proxier(Generic[S]):
     def __init__(self, family: Family, node: ProxyNode, backend: Backend[S]) -> None:
         self.family = family
         self._node_name = node.name
-        self._labels: Mapping[str, str] = dict(node.labels)
+        self._place = node.place
         self._planner = Planner(family, node.place, node.ips[family])
         self._backend = backend
         self._need_full = True
@@ -58,11 +59,12 @@ class Proxier(Generic[S]):
         return self._planner.on_endpoint_slice(item, removed=removed)
 
     def on_node(self, node: Node) -> bool:
-        """The proxy's own Node as it stands now. New labels mean a full sync, since hints depend on them."""
-        if node.metadata.name != self._node_name or node.metadata.labels == self._labels:
+        """The proxy's own Node as it stands now. Another zone means a full sync, since hints depend on it."""
+        place = Place(node.metadata.name, node.metadata.labels.get(ZONE_LABEL, ""))
+        if node.metadata.name != self._node_name or place == self._place:
             return False
-        self._labels = dict(node.metadata.labels)
-        self._planner.on_place(proxy_node(node).place)
+        self._place = place
+        self._planner.on_place(place)
         self._need_full = True
         return True
 

@@ -29,19 +29,23 @@ class KubeProxy(Generic[S]):
 
     def on_service(self, name: NamespacedName, service: Service | None) -> bool:
         """A Service as it stands now, None where it is gone. True where a sync is due."""
-        return any([proxier.on_service(name, service) for proxier in self.proxiers.values()])
+        return self._tell(lambda proxier: proxier.on_service(name, service))
 
     def on_endpoint_slice(self, item: EndpointSlice, *, removed: bool = False) -> bool:
         """An EndpointSlice as it stands now, or its removal. True where a sync is due."""
-        return any([proxier.on_endpoint_slice(item, removed=removed) for proxier in self.proxiers.values()])
+        return self._tell(lambda proxier: proxier.on_endpoint_slice(item, removed=removed))
 
     def on_node(self, node: Node) -> bool:
         """The proxy's own Node as it stands now. True where a sync is due."""
-        return any([proxier.on_node(node) for proxier in self.proxiers.values()])
+        return self._tell(lambda proxier: proxier.on_node(node))
 
     def on_service_cidrs(self, cidrs: tuple[str, ...]) -> bool:
         """The prefixes of all ServiceCIDRs. True where a sync is due."""
-        return any([proxier.on_service_cidrs(cidrs) for proxier in self.proxiers.values()])
+        return self._tell(lambda proxier: proxier.on_service_cidrs(cidrs))
+
+    def _tell(self, tell: Callable[[Proxier[S]], bool]) -> bool:
+        due = [tell(proxier) for proxier in self.proxiers.values()]
+        return any(due)
 
     def sync(self, now: int = 0) -> Mapping[Family, S]:
         """Sync every family. ``now`` in nanoseconds."""

@@ -7,9 +7,9 @@ the path of the field in the document, so that a loader can point at the line.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netsim.objects.json import Document, Json, kind_of
+from netsim.objects.path import Problem, nearest
 from proxy.config.duration import SECOND, parse_duration
 from proxy.config.fields import FIELDS, SECTIONS, Kind
 from proxy.config.model import (
@@ -21,8 +21,8 @@ from proxy.config.model import (
     NFTables,
     ProxyMode,
 )
-from proxy.config.values import Problem, Values
-from proxy.config.validation import validate
+from proxy.config.validation import problem, validate
+from proxy.config.values import Values
 
 API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
 
@@ -31,7 +31,7 @@ class ConfigurationError(ValueError):
     """A document that kube-proxy would not start with; ``problems`` holds all that is wrong with it."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(problem.message for problem in problems))
+        super().__init__("\n".join(found.message for found in problems))
         self.problems = problems
 
 
@@ -54,14 +54,14 @@ def _decode(document: Document) -> tuple[Values, list[Problem]]:
     for path, value in _leaves(document, problems):
         field = FIELDS.get(path)
         if field is None:
-            problems.append(Problem(path, f'strict decoding error: unknown field "{path}"'))
+            problems.append(_unknown(path))
         elif value is not None:
             try:
                 found[path] = _convert(field.kind, value)
-            except _Mismatch:
-                problems.append(Problem(path, _mismatch(path, field.kind, value)))
+            except _MismatchError:
+                problems.append(problem(path, _mismatch(path, field.kind, value)))
             except ValueError as error:
-                problems.append(Problem(path, str(error)))
+                problems.append(problem(path, str(error)))
     return Values(found), problems
 
 
@@ -73,11 +73,16 @@ def _leaves(document: Document, problems: list[Problem]) -> list[tuple[str, Json
         elif isinstance(value, Mapping):
             leaves.extend((f"{key}.{inner}", item) for inner, item in value.items())
         elif value is not None:
-            problems.append(Problem(key, _unmarshal(key, value, "object")))
+            problems.append(problem(key, _unmarshal(key, value, "object")))
     return leaves
 
 
-class _Mismatch(Exception):
+def _unknown(path: str) -> Problem:
+    like = nearest(path, FIELDS)
+    return problem(path, f'strict decoding error: unknown field "{path}"', f"did you mean {like}?" if like else "")
+
+
+class _MismatchError(Exception):
     """A value of another type than its field's."""
 
 
@@ -88,7 +93,7 @@ def _convert(kind: Kind, value: Json) -> object:
         case Kind.BOOL, bool():
             return value
         case ((Kind.INT | Kind.FLOAT), bool()):
-            raise _Mismatch
+            raise _MismatchError
         case Kind.INT, int():
             return value
         case Kind.FLOAT, int() | float():
@@ -102,7 +107,7 @@ def _convert(kind: Kind, value: Json) -> object:
         case Kind.ANY, _:
             return value
         case _:
-            raise _Mismatch
+            raise _MismatchError
 
 
 def _mismatch(path: str, kind: Kind, value: Json) -> str:
@@ -112,12 +117,6 @@ def _mismatch(path: str, kind: Kind, value: Json) -> str:
 def _unmarshal(path: str, value: Json, expected: str) -> str:
     found = kind_of(value).split()[-1]
     return f"json: cannot unmarshal {found} into Go struct field KubeProxyConfiguration.{path} of type {expected}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Periods:
-    sync: int
-    minimum: int
 
 
 def _build(values: Values) -> KubeProxyConfiguration:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netsim.net.address import family_of
+from netsim.objects.path import Problem, parse_path
 from proxy.addresses import parse_address_sloppy, parse_prefix_sloppy
 from proxy.config.duration import MINUTE, SECOND, format_duration
-from proxy.config.values import Problem, Values
+from proxy.config.values import Values
 
 MODES = ("iptables", "ipvs", "nftables")
 LOCAL_MODES = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix", "")
@@ -23,22 +24,27 @@ _ROOT = "KubeProxyConfiguration"
 
 def validate(values: Values) -> list[Problem]:
     """Everything that is wrong with the values of fields, in the order in which kube-proxy looks."""
-    return [problem for check in _CHECKS for problem in check(values)]
+    return [found for check in _CHECKS for found in check(values)]
+
+
+def problem(path: str, message: str, advice: str = "") -> Problem:
+    """A problem of the field at a path like ``nodePortAddresses[1]``."""
+    return Problem(parse_path(path), message, advice)
 
 
 def _invalid(path: str, name: str, value: object, detail: str) -> Problem:
     shown = f'"{value}"' if isinstance(value, str) else str(value)
-    return Problem(path, f"{_ROOT}.{name}: Invalid value: {shown}: {detail}")
+    return problem(path, f"{_ROOT}.{name}: Invalid value: {shown}: {detail}")
 
 
 def _document(values: Values) -> list[Problem]:
     problems = []
     if values.text("apiVersion") not in ("", "kubeproxy.config.k8s.io/v1alpha1"):
         text = f'no kind "KubeProxyConfiguration" is registered for version "{values.text("apiVersion")}"'
-        problems.append(Problem("apiVersion", text))
+        problems.append(problem("apiVersion", text))
     if values.text("kind") not in ("", "KubeProxyConfiguration"):
         text = f'no kind "{values.text("kind")}" is registered for version "kubeproxy.config.k8s.io/v1alpha1"'
-        problems.append(Problem("kind", text))
+        problems.append(problem("kind", text))
     return problems
 
 
@@ -178,7 +184,7 @@ def _detect_local(values: Values) -> list[Problem]:
         case mode if mode not in LOCAL_MODES:
             supported = ", ".join(f'"{m}"' for m in LOCAL_MODES)
             text = f'{_ROOT}.DetectLocalMode: Unsupported value: "{mode}": supported values: {supported}'
-            return [Problem("detectLocalMode", text)]
+            return [problem("detectLocalMode", text)]
         case _:
             return []
 
@@ -188,7 +194,7 @@ def _cluster_cidrs(cidrs: tuple[str, ...]) -> list[Problem]:
     pair = "must be a either a single CIDR or dual-stack pair of CIDRs (e.g. [10.100.0.0/16, fde4:8dba:82e1::/48]"
     shown = f"[{', '.join(cidrs)}]"
     if len(cidrs) > 2:
-        return [Problem("clusterCIDR", f"{_ROOT}.{name}: Invalid value: {shown}: {pair}")]
+        return [problem("clusterCIDR", f"{_ROOT}.{name}: Invalid value: {shown}: {pair}")]
     detail = "must be a valid CIDR block (e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"
     prefixes = [parse_prefix_sloppy(text) for text in cidrs]
     problems = [
@@ -197,7 +203,7 @@ def _cluster_cidrs(cidrs: tuple[str, ...]) -> list[Problem]:
         if prefix is None
     ]
     if not problems and len(cidrs) == 2 and len({family_of(p) for p in prefixes if p is not None}) == 1:
-        problems.append(Problem("clusterCIDR", f"{_ROOT}.{name}: Invalid value: {shown}: {pair}"))
+        problems.append(problem("clusterCIDR", f"{_ROOT}.{name}: Invalid value: {shown}: {pair}"))
     return problems
 
 
@@ -205,12 +211,12 @@ def _not_modelled(values: Values) -> list[Problem]:
     """What kube-proxy takes and the emulation cannot follow: an error, so that no wrong rules are shown."""
     problems = []
     if values.flag("iptables.snatNodeInternalIP", default=False):
-        problems.append(Problem("iptables.snatNodeInternalIP", "snatNodeInternalIP: true is not modelled"))
+        problems.append(problem("iptables.snatNodeInternalIP", "snatNodeInternalIP: true is not modelled"))
     if values.gates.get("KubeProxyNFTablesLocalhostNodePorts", False):
         gate = "KubeProxyNFTablesLocalhostNodePorts"
-        problems.append(Problem(f"featureGates.{gate}", f"feature gate {gate}=true is not modelled"))
+        problems.append(problem(f"featureGates.{gate}", f"feature gate {gate}=true is not modelled"))
     if not values.gates.get("KubeProxyIPVS", True) and values.text("mode") == "ipvs":
-        problems.append(Problem("mode", "feature gate KubeProxyIPVS=false leaves no ipvs mode"))
+        problems.append(problem("mode", "feature gate KubeProxyIPVS=false leaves no ipvs mode"))
     return problems
 
 

@@ -1,19 +1,9 @@
-"""Decoded fields by path, before they become a configuration; and what may be wrong with one."""
+"""Decoded fields by path, before they become a configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a field. ``path`` is its place in the document (``iptables.masqueradeBit``,
-    ``nodePortAddresses[1]``); ``message`` is in kube-proxy's words."""
-
-    path: str
-    message: str
 
 
 class Values:

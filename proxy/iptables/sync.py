@@ -50,7 +50,7 @@ class IptablesSync:
 
 def _chains(table: str, rules: Mapping[str, str], jumps: tuple[Jump, ...]) -> str:
     """A table's chains, built-in ones first, then those that jumps made, then others; and their rules in that order."""
-    built_in = {chain: "" for chain in BUILT_IN[table]}
+    built_in = dict.fromkeys(BUILT_IN[table], "")
     for jump in jumps:
         if jump.table == table:
             built_in[jump.chain] += f"-A {jump.chain} {jump.rule}\n"

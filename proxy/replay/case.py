@@ -37,7 +37,9 @@ def read_case(document: Document, mode: str) -> Case:
     node = Node.of(Object.of(_mapping(document, "node")))
     sysctls = {key: str(value) for key, value in _mapping(document, "sysctls", required=False).items()}
     return Case(
-        node=proxy_node(node, bind_address=configuration.bind_address, sysctls=sysctls),
+        node=proxy_node(
+            node, name=configuration.hostname_override, bind_address=configuration.bind_address, sysctls=sysctls
+        ),
         configuration=configuration,
         service_cidrs=tuple(str(cidr) for cidr in _sequence(document, "serviceCIDRs")),
         modes=tuple(str(name) for name in _sequence(document, "modes")),

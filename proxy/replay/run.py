@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netsim.net.address import Family
-from netsim.objects.core import EndpointSlice, Node, Service
 from netsim.objects.json import Document
-from netsim.objects.meta import Key, Object
-from proxy.names import NamespacedName
 from proxy.replay.case import Case, CaseStep, read_case, read_step
 from proxy.replay.recorder import as_recorded
-from proxy.server import KubeProxy, iptables_proxy
+from proxy.server import iptables_proxy
+from proxy.watch import ObjectFeed
 
 Texts = Mapping[str, str]
 """File name to content, as in ``step-00.iptables.ipv4.rules``."""
@@ -31,9 +29,9 @@ def replay(case: Document, steps: Sequence[Document], mode: str) -> Iterator[Tex
 def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
     proxy = iptables_proxy(case.configuration, case.node)
     proxy.on_service_cidrs(case.service_cidrs)
-    feed = Feed(proxy)
+    feed = ObjectFeed(proxy)
     for number, step in enumerate(steps):
-        feed.take(step)
+        take(feed, step)
         texts: dict[str, str] = {}
         for family, sync in proxy.sync().items():
             stem = f"step-{number:02d}.iptables.{family_label(family)}"
@@ -52,34 +50,9 @@ def family_label(family: Family) -> str:
     return family.kubernetes.lower()
 
 
-class Feed:
-    """Hands the objects of steps to a proxy, as its watches would."""
-
-    def __init__(self, proxy: KubeProxy[object]) -> None:
-        self._proxy = proxy
-        self._slices: dict[Key, EndpointSlice] = {}
-
-    def take(self, step: CaseStep) -> None:
-        """Delete and apply what a step says. Raises DecodeError; other kinds of objects are no business of a proxy."""
-        for key in step.delete:
-            self._delete(key)
-        for item in step.apply:
-            self._apply(item)
-
-    def _delete(self, key: Key) -> None:
-        if key.kind == "Service":
-            self._proxy.on_service(NamespacedName(key.namespace, key.name), None)
-        elif key.kind == "EndpointSlice" and key in self._slices:
-            self._proxy.on_endpoint_slice(self._slices.pop(key), removed=True)
-
-    def _apply(self, item: Object) -> None:
-        match item.kind:
-            case "Service":
-                self._proxy.on_service(NamespacedName(item.metadata.namespace, item.metadata.name), Service.of(item))
-            case "EndpointSlice":
-                self._slices[item.key] = EndpointSlice.of(item)
-                self._proxy.on_endpoint_slice(self._slices[item.key])
-            case "Node":
-                self._proxy.on_node(Node.of(item))
-            case _:
-                pass
+def take(feed: ObjectFeed, step: CaseStep) -> None:
+    """Delete and apply what a step says. Raises DecodeError."""
+    for key in step.delete:
+        feed.remove(key)
+    for item in step.apply:
+        feed.put(item)
