@@ -1,0 +1,248 @@
+"""A packet's way through the chains of one table.
+
+A rule is compiled once, when a packet first comes to its chain, to a tuple of checks and an action; a long chain gets an index of its
+exact destination addresses, so that a packet evaluates only the rules that could match. The rules passed over are
+reported as evaluated, for the kernel evaluates them.
+
+Ref: net/ipv4/netfilter/ip_tables.c:ipt_do_table(), net/ipv6/netfilter/ip6_tables.c:ip6t_do_table() (v6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netsim.rules.xtables.ast import Chain, Jump, Rule, Table, Verdict
+from netsim.stack.environment import HookVerdict
+from netsim.stack.reasons import DropReason
+from netsim.stack.steps import ChainPass, Drop, NotModelled, RuleEvaluation, RuleRef
+from netsim.stack.x_tables import Apply, Check, NotModelledError, XtContext
+from netsim.stack.xt_match import compile_matches
+from netsim.stack.xt_target import compile_target
+
+INDEX_FROM = 16  # chains shorter than this are evaluated rule by rule
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule ready to run. ``apply`` is None for verdicts, jumps and rules that only count."""
+
+    ref: RuleRef
+    checks: tuple[Check, ...]
+    apply: Apply | None
+
+
+class CompiledChain:
+    """A chain of one table. Nothing in it depends on a packet or a walk, so walks share it."""
+
+    def __init__(self, family: int, table: str, chain: Chain) -> None:
+        self.name = chain.name
+        self.policy = chain.policy
+        refs = [RuleRef(family, table, chain.name, index, rule) for index, rule in enumerate(chain.rules)]
+        self.misses = tuple(RuleEvaluation(ref, matched=False) for ref in refs)
+        self._compiled: dict[int, CompiledRule] = {}
+        self._by_destination: dict[int, list[int]] = {}
+        self._others: list[int] = []
+        if len(refs) >= INDEX_FROM:
+            self._index(refs)
+
+    def _index(self, refs: Sequence[RuleRef]) -> None:
+        for ref in refs:
+            exact = _exact_destination(ref.rule)
+            place = self._others if exact is None else self._by_destination.setdefault(exact, [])
+            place.append(ref.index)
+
+    def candidates(self, destination: int) -> Sequence[int]:
+        """Indexes of the rules that a packet to this address could match, in order."""
+        if len(self.misses) < INDEX_FROM:
+            return range(len(self.misses))
+        exact = self._by_destination.get(destination)
+        return self._others if exact is None else sorted(self._others + exact)
+
+    def rule(self, index: int) -> CompiledRule:
+        """One rule, compiled at its first use."""
+        found = self._compiled.get(index)
+        if found is None:
+            ref = self.misses[index].ref
+            target = ref.rule.target
+            apply = None if target is None or isinstance(target, Verdict | Jump) else compile_target(target, ref)
+            found = self._compiled[index] = CompiledRule(ref, compile_matches(ref), apply)
+        return found
+
+
+def _exact_destination(rule: Rule) -> int | None:
+    match = rule.destination
+    if match is None or match.inverted or match.prefix.prefixlen != match.prefix.max_prefixlen:
+        return None
+    return int(match.prefix.network_address)
+
+
+class CompiledTable:
+    """A table of one family; chains are compiled when a packet first enters them."""
+
+    def __init__(self, family: int, table: Table) -> None:
+        self.family = family
+        self.name = table.name
+        self._source = table
+        self._chains: dict[str, CompiledChain] = {}
+
+    def __contains__(self, chain: str) -> bool:
+        return chain in self._source.chains
+
+    def chain(self, name: str) -> CompiledChain:
+        """A chain by its name; NotModelledError where the table has none (the kernel would not have loaded the jump)."""
+        found = self._chains.get(name)
+        if found is None:
+            if name not in self._source.chains:
+                raise NotModelledError(f"the table {self.name} has no chain {name}")
+            found = self._chains[name] = CompiledChain(self.family, self.name, self._source.chains[name])
+        return found
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A chain that is being walked: where in its candidates, from which rule on nothing is reported yet, and how it was reached."""
+
+    chain: CompiledChain
+    candidates: Sequence[int]
+    reached_by: tuple[str, ...]
+    at: int = 0
+    reported: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a table ended: ``ref`` is the rule that decided, None for the policy."""
+
+    verdict: HookVerdict
+    name: str
+    ref: RuleRef | None
+    reason: DropReason = DropReason.NETFILTER_DROP
+    detail: str = ""
+
+
+_VERDICTS = {Verdict.ACCEPT: HookVerdict.ACCEPT, Verdict.DROP: HookVerdict.DROP}
+
+
+class _Walk:
+    """One packet in one table. Ref: ipt_do_table()."""
+
+    def __init__(self, table: CompiledTable, ctx: XtContext) -> None:
+        self.table = table
+        self.ctx = ctx
+        self.evaluations: list[RuleEvaluation] = []
+        self.at: RuleRef | None = None  # the rule under evaluation
+        self._stack: list[_Frame] = []
+
+    def run(self, base: str) -> _End:
+        self._enter(base, ())
+        while self._stack:
+            frame = self._stack[-1]
+            if frame.at == len(frame.candidates):
+                self.evaluations += frame.chain.misses[frame.reported :]
+                self._stack.pop()
+                continue
+            index = frame.candidates[frame.at]
+            self.evaluations += frame.chain.misses[frame.reported : index]
+            frame.at, frame.reported = frame.at + 1, index + 1
+            end = self._evaluate(frame, frame.chain.rule(index))
+            if end is not None:
+                return end
+        policy = self.table.chain(base).policy or Verdict.ACCEPT
+        return _End(_VERDICTS[policy], policy.value, None)
+
+    def _enter(self, name: str, reached_by: tuple[str, ...]) -> None:
+        if name in reached_by:
+            raise NotModelledError(
+                f"chains that jump in a circle ({' → '.join((*reached_by, name))}), which the kernel refuses to load"
+            )
+        chain = self.table.chain(name)
+        candidates = chain.candidates(int(self.ctx.skb.packet.ip.dst))
+        self._stack.append(_Frame(chain, candidates, (*reached_by, name)))
+
+    def _evaluate(self, frame: _Frame, rule: CompiledRule) -> _End | None:
+        """One rule: its checks in order until one fails, then its action. None goes on."""
+        self.at, self.ctx.choice = rule.ref, None
+        if not all(check(self.ctx) for check in rule.checks):
+            self.evaluations.append(self._miss(frame, rule.ref))
+            return None
+        if rule.apply is not None:
+            return self._apply(rule.ref, rule.apply)
+        return self._steer(frame, rule.ref)
+
+    def _miss(self, frame: _Frame, ref: RuleRef) -> RuleEvaluation:
+        if self.ctx.choice is None:
+            return frame.chain.misses[ref.index]
+        return RuleEvaluation(ref, matched=False, choice=self.ctx.choice)
+
+    def _apply(self, ref: RuleRef, apply: Apply) -> _End | None:
+        outcome = apply(self.ctx)
+        self._matched(ref, outcome.effect)
+        if outcome.verdict is None:
+            return None
+        name = "ACCEPT" if outcome.verdict is HookVerdict.ACCEPT else outcome.name or "DROP"
+        return _End(outcome.verdict, name, ref, outcome.reason, outcome.detail)
+
+    def _steer(self, frame: _Frame, ref: RuleRef) -> _End | None:
+        """A verdict, a jump, or nothing at all."""
+        target = ref.rule.target
+        if isinstance(target, Jump):
+            self._matched(ref, f"{'goto' if target.goto else 'jump'} {target.chain}")
+            self._jump(frame, target)
+            return None
+        if not isinstance(target, Verdict):
+            self._matched(ref, "")
+            return None
+        if target is Verdict.QUEUE:
+            raise NotModelledError("-j QUEUE")
+        self._matched(ref, target.value)
+        if target is Verdict.RETURN:
+            frame.at, frame.reported = len(frame.candidates), len(frame.chain.misses)
+            return None
+        return _End(_VERDICTS[target], target.value, ref)
+
+    def _jump(self, frame: _Frame, target: Jump) -> None:
+        """A goto takes the place of the chain that it leaves, so the end of the new chain returns to the last jump."""
+        if target.goto:
+            self._stack.pop()
+        self._enter(target.chain, frame.reached_by)
+
+    def _matched(self, ref: RuleRef, effect: str) -> None:
+        self.evaluations.append(RuleEvaluation(ref, matched=True, effect=effect, choice=self.ctx.choice))
+
+
+def do_table(table: CompiledTable, base: str, ctx: XtContext, priority: int) -> HookVerdict:
+    """Walk a packet through a base chain and what it jumps to; the pass is recorded, and the drop where it ends in one.
+
+    STOLEN where the packet met what is not modelled: the rule's earlier parts had matched.
+    """
+    mark = ctx.skb.mark
+    walk = _Walk(table, ctx)
+    try:
+        end = walk.run(base)
+    except NotModelledError as missing:
+        if walk.at is not None:
+            walk.evaluations.append(RuleEvaluation(walk.at, matched=True, effect=f"not modelled: {missing}"))
+        _record(walk, base, priority, mark, "UNKNOWN", policy=False)
+        ctx.env.recorder.record(ctx.env.netns, NotModelled(str(missing), ctx.hook.value, walk.at))
+        return HookVerdict.STOLEN
+    _record(walk, base, priority, mark, end.name, policy=end.ref is None)
+    if end.verdict is HookVerdict.DROP:
+        _record_drop(walk, base, end)
+    return end.verdict
+
+
+def _record(walk: _Walk, base: str, priority: int, mark: int, verdict: str, *, policy: bool) -> None:
+    ctx = walk.ctx
+    evaluations = tuple(walk.evaluations)
+    step = ChainPass(ctx.hook, walk.table.name, priority, evaluations, verdict, policy, mark, ctx.skb.mark)
+    assert base == ctx.hook.value
+    ctx.env.recorder.record(ctx.env.netns, step)
+
+
+def _record_drop(walk: _Walk, base: str, end: _End) -> None:
+    ctx = walk.ctx
+    chain = base if end.ref is None else end.ref.chain
+    detail = end.detail or (f"policy of {base}" if end.ref is None else "")
+    drop = Drop(end.reason, ctx.hook.value, end.ref, walk.table.name, chain, detail)
+    ctx.env.recorder.record(ctx.env.netns, drop)

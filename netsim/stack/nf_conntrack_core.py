@@ -1,0 +1,332 @@
+"""Connection tracking: the table, the look-up of a packet and the confirmation of an entry.
+
+One zone, no expectations and no helpers (so RELATED is an ICMP error, or what REJECT answers). Time is the environment's clock:
+an entry that ran out is gone at its next look-up. A full table evicts the oldest entry that is not ASSURED, where the
+kernel takes one of a few random buckets (``early_drop()``).
+
+Ref: net/netfilter/nf_conntrack_core.c (v6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from netsim.net.packet import ICMPHeader, Packet, Protocol
+from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.nf_conntrack_entry import NAT_MASK, CtInfo, CtStatus, NatBinding, NfConn, SCTPState, TCPState
+from netsim.stack.nf_conntrack_proto import Tracked, Tracking
+from netsim.stack.nf_conntrack_proto_icmp import NR_ICMP_TYPES, icmp_packet, is_error, is_untracked
+from netsim.stack.nf_conntrack_proto_sctp import sctp_packet
+from netsim.stack.nf_conntrack_proto_tcp import tcp_packet
+from netsim.stack.nf_conntrack_proto_udp import generic_packet, udp_packet
+from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, ConntrackTuple, Direction, packet_tuple
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.steps import ConntrackStep, Drop, Hook
+
+__all__ = [
+    "NAT_MASK",
+    "Conntrack",
+    "ConntrackTuple",
+    "CtInfo",
+    "CtStatus",
+    "Direction",
+    "NatBinding",
+    "NfConn",
+    "SCTPState",
+    "TCPState",
+    "nf_conntrack_confirm",
+    "nf_conntrack_in",
+    "nf_ct_attach",
+    "packet_tuple",
+]
+
+TRACKERS: dict[int, Callable[[Tracking], Tracked]] = {
+    Protocol.TCP: tcp_packet,
+    Protocol.UDP: udp_packet,
+    Protocol.SCTP: sctp_packet,
+    Protocol.ICMP: icmp_packet,
+    Protocol.ICMPV6: icmp_packet,
+}
+
+ALLOW_CLASH = frozenset({int(Protocol.UDP)})  # l4proto->allow_clash: the loser of a race takes the winner's entry
+
+MAXIMUM = "net.netfilter.nf_conntrack_max"
+
+
+class Conntrack:
+    """The table of one namespace. Entries are changed in place as packets go by."""
+
+    def __init__(self, env: HookEnvironment) -> None:
+        self._env = env
+        self._by_tuple: dict[ConntrackTuple, tuple[NfConn, Direction]] = {}
+        self._entries: dict[NfConn, None] = {}
+        self._by_source: dict[tuple[object, int, int], list[NfConn]] = {}
+
+    def __iter__(self) -> Iterator[NfConn]:
+        """The confirmed entries that have not run out, oldest first."""
+        now = self._env.clock.now()
+        return iter([ct for ct in self._entries if ct.deadline > now])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def find(self, key: ConntrackTuple) -> tuple[NfConn, Direction] | None:
+        """The entry that a packet with this tuple belongs to, and its direction. Ref: nf_conntrack_find_get()."""
+        found = self._by_tuple.get(key)
+        if found is not None and found[0].deadline <= self._env.clock.now():
+            self.kill(found[0])
+            return None
+        return found
+
+    def insert(self, ct: NfConn) -> None:
+        """Put an entry into the table: seed it before a walk, or confirm it. Raises ValueError where a tuple is taken."""
+        if any(self.find(ct.tuple(direction)) for direction in Direction):
+            raise ValueError(f"conntrack already has an entry with a tuple of: {ct.original}")
+        ct.status |= CtStatus.CONFIRMED
+        self._entries[ct] = None
+        for direction in Direction:
+            self._by_tuple[ct.tuple(direction)] = (ct, direction)
+
+    def seed(
+        self, first: Packet, *, reply: ConntrackTuple | None = None, seconds: float = 0.0, established: bool = False
+    ) -> NfConn:
+        """Insert the entry that ``first`` would have made; ``reply`` is the reply's tuple where NAT changed it.
+
+        ``established`` makes it one that was answered and is assured. ``seconds`` is how long it lives; 0 for its protocol's own time.
+        """
+        original = packet_tuple(first)
+        answer = reply or original.invert()
+        if answer is None:
+            raise ValueError(f"an ICMP type without an answer has no entry: {original}")
+        ct = NfConn(original, answer)
+        self._track(ct, CtInfo.NEW, first)
+        if established:
+            ct.status |= CtStatus.SEEN_REPLY | CtStatus.ASSURED
+            ct.tcp = TCPState.ESTABLISHED if original.protocol == Protocol.TCP else ct.tcp
+            ct.sctp = SCTPState.ESTABLISHED if original.protocol == Protocol.SCTP else ct.sctp
+        ct.status |= _nat_status(ct)
+        if seconds:
+            ct.deadline = self._env.clock.now() + seconds
+        self.insert(ct)
+        return ct
+
+    def kill(self, ct: NfConn) -> None:
+        """Take an entry out. Ref: nf_ct_kill()."""
+        ct.status |= CtStatus.DYING
+        if self._entries.pop(ct, ct) is None:
+            for direction in Direction:
+                self._by_tuple.pop(ct.tuple(direction), None)
+        self.forget_source(ct)
+
+    def flush(self) -> None:
+        """Empty the table, as ``conntrack -F`` does."""
+        for ct in list(self._entries):
+            self.kill(ct)
+
+    def taken(self, key: ConntrackTuple, ours: NfConn) -> bool:
+        """True where another connection has the tuple. Ref: nf_conntrack_tuple_taken()."""
+        found = self.find(key)
+        return found is not None and found[0] is not ours and found[0].original != ours.original
+
+    def remember_source(self, ct: NfConn) -> None:
+        """Keep the entry among those of its source, so that later connections get the same mapping (``nf_nat_bysource``)."""
+        key = (ct.original.src, ct.original.protocol, ct.original.sport)
+        self._by_source.setdefault(key, []).insert(0, ct)
+
+    def forget_source(self, ct: NfConn) -> None:
+        """Ref: nf_nat_cleanup_conntrack()."""
+        known = self._by_source.get((ct.original.src, ct.original.protocol, ct.original.sport), [])
+        if ct in known:
+            known.remove(ct)
+
+    def same_source(self, key: ConntrackTuple) -> tuple[NfConn, ...]:
+        """Entries with the same original source, newest first."""
+        return tuple(self._by_source.get((key.src, key.protocol, key.sport), ()))
+
+    def text(self) -> str:
+        """The table as ``conntrack -L`` prints it, oldest entry first (the kernel's order is that of its hash)."""
+        now = self._env.clock.now()
+        return "".join(f"{ct.text(now)}\n" for ct in self)
+
+    def has_room(self) -> bool:
+        """True where one more entry fits, after evicting one where that helps. Ref: __nf_conntrack_alloc(), early_drop()."""
+        limit = self._env.sysctl(MAXIMUM)
+        if not limit or len(self._entries) < limit:
+            return True
+        if len(self) < limit:
+            return True
+        victim = next((ct for ct in self if not ct.has(CtStatus.ASSURED)), None)
+        if victim is not None:
+            self.kill(victim)
+        return victim is not None
+
+    def track(self, ct: NfConn, ctinfo: CtInfo, packet: Packet) -> Tracked:
+        """Let the protocol's tracker take a packet. Ref: nf_conntrack_handle_packet()."""
+        answer = self._track(ct, ctinfo, packet)
+        if answer in (Tracked.REPEAT, Tracked.KILL):
+            self.kill(ct)
+        return answer
+
+    def _track(self, ct: NfConn, ctinfo: CtInfo, packet: Packet) -> Tracked:
+        tracker = TRACKERS.get(ct.original.protocol, generic_packet)
+        return tracker(Tracking(ct, ctinfo, packet, self._env.clock.now(), self._env.sysctl))
+
+
+def _nat_status(ct: NfConn) -> CtStatus:
+    """The NAT bits that two tuples tell: what is not the inverse of the original was changed."""
+    status = CtStatus.SRC_NAT_DONE | CtStatus.DST_NAT_DONE
+    plain = ct.original.invert()
+    assert plain is not None
+    if (plain.dst, plain.dport) != (ct.reply.dst, ct.reply.dport):
+        status |= CtStatus.SRC_NAT
+    if (plain.src, plain.sport) != (ct.reply.src, ct.reply.sport):
+        status |= CtStatus.DST_NAT
+    return status
+
+
+def nf_conntrack_in(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:
+    """Find or make the entry of a packet that came in or was made here.
+
+    A packet that kept its entry over lo, or that NOTRACK marked, is let pass. Afterwards ``skb.ct`` None without ``skb.untracked``
+    means INVALID. Drops only where the table is full.
+    Ref: nf_conntrack_in().
+    """
+    if skb.untracked or is_untracked(skb.packet):
+        skb.untracked = True
+        env.recorder.record(env.netns, ConntrackStep(hook, "untracked", "UNTRACKED", None, ""))
+        return HookVerdict.ACCEPT
+    if skb.ct is not None and skb.ctinfo is not None:
+        _record(env, hook, skb, "found", "kept since the packet left by lo")
+        return HookVerdict.ACCEPT
+    if isinstance(skb.packet.l4, ICMPHeader):
+        wrong = _related(table, skb)
+        if wrong is not None:
+            return _invalid(env, hook, wrong)
+        if skb.ct is not None:
+            _record(env, hook, skb, "found", "an ICMP error about this connection")
+            return HookVerdict.ACCEPT
+    return _resolve(table, env, hook, skb)
+
+
+def _related(table: Conntrack, skb: SkBuff) -> str | None:
+    """Attach the entry of the packet that an ICMP error quotes; what is wrong where that cannot be, None where all is well.
+
+    Ref: nf_conntrack_icmpv4_error(), nf_conntrack_icmpv6_error(), nf_conntrack_inet_error().
+    """
+    icmp = skb.packet.l4
+    assert isinstance(icmp, ICMPHeader)
+    if skb.packet.ip.protocol == Protocol.ICMP and icmp.type > NR_ICMP_TYPES:
+        return "the ICMP type does not exist"
+    if not is_error(skb.packet):
+        return None
+    quoted = packet_tuple(icmp.quoted).invert() if icmp.quoted is not None else None
+    found = table.find(quoted) if quoted is not None else None
+    if found is None:
+        return "no connection is known for the packet that the ICMP error quotes"
+    ct, direction = found
+    if skb.packet.ip.dst != ct.tuple(direction).dst:
+        return "the ICMP error is addressed to someone else than the packet that it quotes came from"
+    skb.ct = ct
+    skb.ctinfo = CtInfo.RELATED_REPLY if direction is Direction.REPLY else CtInfo.RELATED
+    return None
+
+
+def _resolve(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:
+    """Ref: resolve_normal_ct(), init_conntrack(), nf_conntrack_handle_packet()."""
+    while True:
+        key = packet_tuple(skb.packet)
+        found = table.find(key)
+        made = found is None
+        if found is None:
+            if not table.has_room():
+                drop = Drop(DropReason.CONNTRACK_FULL, "nf_conntrack_in", detail=f"{MAXIMUM} = {env.sysctl(MAXIMUM)}")
+                env.recorder.record(env.netns, drop)
+                return HookVerdict.DROP
+            reply = key.invert()
+            if reply is None:
+                return _invalid(env, hook, "an ICMP type that has no answer starts no connection")
+            found = (NfConn(key, reply), Direction.ORIGINAL)
+        ct, direction = found
+        ctinfo = _ctinfo(ct, direction)
+        match table.track(ct, ctinfo, skb.packet):
+            case Tracked.INVALID:
+                return _invalid(env, hook, _why_invalid(ct, made=made))
+            case Tracked.REPEAT:
+                continue
+            case Tracked.ACCEPT | Tracked.KILL:
+                skb.ct, skb.ctinfo = ct, ctinfo
+        if ctinfo is CtInfo.ESTABLISHED_REPLY:
+            ct.status |= CtStatus.SEEN_REPLY
+        _record(env, hook, skb, "new" if made else "found", "")
+        return HookVerdict.ACCEPT
+
+
+def _ctinfo(ct: NfConn, direction: Direction) -> CtInfo:
+    if direction is Direction.REPLY:
+        return CtInfo.ESTABLISHED_REPLY
+    return CtInfo.ESTABLISHED if ct.has(CtStatus.SEEN_REPLY) else CtInfo.NEW
+
+
+def _why_invalid(ct: NfConn, *, made: bool) -> str:
+    if made:
+        return "the packet cannot start a connection, and belongs to none"
+    state = {Protocol.TCP: ct.tcp.name, Protocol.SCTP: ct.sctp.name}.get(Protocol(ct.original.protocol), "this")
+    return f"the packet does not fit a connection in {state} state"
+
+
+def _invalid(env: HookEnvironment, hook: Hook, detail: str) -> HookVerdict:
+    env.recorder.record(env.netns, ConntrackStep(hook, "invalid", "INVALID", None, "", detail))
+    return HookVerdict.ACCEPT
+
+
+def _record(env: HookEnvironment, hook: Hook, skb: SkBuff, action: str, detail: str) -> None:
+    assert skb.ct is not None
+    assert skb.ctinfo is not None
+    direction = skb.ctinfo.direction.value
+    entry = skb.ct.text(env.clock.now())
+    env.recorder.record(env.netns, ConntrackStep(hook, action, skb.ctinfo.state, direction, entry, detail))
+
+
+def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:
+    """Put the entry of a connection's first packet into the table, now that no rule stopped it.
+
+    Drops where another entry has one of the tuples, except for UDP, which takes over an equal entry.
+    Ref: __nf_conntrack_confirm(), nf_ct_resolve_clash().
+    """
+    ct, ctinfo = skb.ct, skb.ctinfo
+    if ct is None or ctinfo is None or ct.confirmed or ctinfo.direction is Direction.REPLY:
+        return HookVerdict.ACCEPT
+    if ct.has(CtStatus.DYING):
+        return HookVerdict.ACCEPT
+    other = next((found for d in Direction if (found := table.find(ct.tuple(d))) is not None), None)
+    if other is None:
+        table.insert(ct)
+        _record(env, hook, skb, "confirm", "")
+        return HookVerdict.ACCEPT
+    winner = other[0]
+    table.forget_source(ct)
+    if ct.original.protocol in ALLOW_CLASH and (winner.original, winner.reply) == (ct.original, ct.reply):
+        skb.ct = winner
+        return HookVerdict.ACCEPT
+    natted = ct.has(NAT_MASK) and winner.original != ct.original
+    reason = DropReason.NAT_NO_TUPLE if natted else DropReason.CONNTRACK_CLASH
+    detail = f"taken by: {winner.text(env.clock.now())}"
+    env.recorder.record(env.netns, Drop(reason, "nf_conntrack_confirm", detail=detail))
+    return HookVerdict.DROP
+
+
+def nf_ct_attach(answer: SkBuff, cause: SkBuff) -> None:
+    """Give an answer that the kernel makes itself (REJECT, or any ICMP error) the entry of the packet that caused it, as RELATED.
+
+    It matters before the first packet is confirmed: the answer would find no entry by itself.
+    Ref: nf_conntrack_attach(), called by icmp_glue_bits() (net/ipv4/icmp.c), icmpv6_getfrag() and nf_send_reset().
+    """
+    if cause.ct is None or cause.ctinfo is None:
+        return
+    answer.ct = cause.ct
+    original = cause.ctinfo.direction is Direction.ORIGINAL
+    answer.ctinfo = CtInfo.RELATED_REPLY if original else CtInfo.RELATED
+
+
+assert frozenset(TRACKERS) >= ICMP_PROTOCOLS

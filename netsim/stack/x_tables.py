@@ -1,0 +1,79 @@
+"""What matches and targets are given, and what they answer.
+
+Ref: include/linux/netfilter/x_tables.h:struct xt_action_param, net/netfilter/x_tables.c (v6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.nf_conntrack_core import Conntrack
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.steps import Choice, Hook
+
+
+class NotModelledError(Exception):
+    """A rule needs something that the model does not have; the walk's verdict becomes UNKNOWN."""
+
+
+class AddressSet(Protocol):
+    """An ipset, as ``-m set`` asks it. Ref: net/netfilter/ipset/ip_set_core.c:ip_set_test()."""
+
+    def test(self, skb: SkBuff, directions: tuple[str, ...], *, iif: str, oif: str) -> bool:
+        """True where the packet's addresses and ports (``src`` or ``dst`` for each dimension) are a member."""
+
+
+@dataclass(slots=True)
+class RecentEntry:
+    """One address of a ``recent`` list: when it was seen (seconds, oldest first) and the TTL it came with last."""
+
+    stamps: list[float]
+    ttl: int
+
+
+@dataclass(slots=True)
+class TablesState:
+    """What matches and targets remember in one namespace, from packet to packet.
+
+    ``recent``: list name, then address, in the order of last use. ``nth``: counters of ``-m statistic --mode nth``, by rule.
+    """
+
+    conntrack: Conntrack
+    sets: Mapping[str, AddressSet] = field(default_factory=dict)
+    recent: dict[str, dict[object, RecentEntry]] = field(default_factory=dict)
+    nth: dict[object, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class XtContext:
+    """A packet at a hook. ``iif`` and ``oif`` are the devices' names, empty where the hook has none.
+
+    ``choice`` is what chance decided while the present rule was evaluated.
+    """
+
+    hook: Hook
+    skb: SkBuff
+    iif: str
+    oif: str
+    env: HookEnvironment
+    state: TablesState
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a target did. ``verdict`` None goes on with the next rule (``XT_CONTINUE``); ``effect`` is the step's text."""
+
+    verdict: HookVerdict | None
+    effect: str
+    name: str = ""
+    reason: DropReason = DropReason.NETFILTER_DROP
+    detail: str = ""
+
+
+Check: TypeAlias = Callable[[XtContext], bool]
+Apply: TypeAlias = Callable[[XtContext], Outcome]

@@ -1,0 +1,95 @@
+"""Every target but the ones that only steer the walk (verdicts and jumps), compiled to one function.
+
+Ref: net/netfilter/xt_CT.c:notrack_tg(), xt_LOG.c, net/ipv4/netfilter/ipt_REJECT.c:reject_tg() (v6.12).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+from netsim.rules.xtables.ast import (
+    ConnmarkTarget,
+    DNATTarget,
+    LogTarget,
+    MarkTarget,
+    MasqueradeTarget,
+    NotModelledTarget,
+    NoTrackTarget,
+    RedirectTarget,
+    RejectTarget,
+    SNATTarget,
+)
+from netsim.stack import xt_mark, xt_nat
+from netsim.stack.environment import HookVerdict
+from netsim.stack.reasons import DropReason
+from netsim.stack.steps import RuleRef
+from netsim.stack.x_tables import Apply, NotModelledError, Outcome, XtContext
+
+Action: TypeAlias = (
+    RejectTarget
+    | DNATTarget
+    | SNATTarget
+    | MasqueradeTarget
+    | RedirectTarget
+    | MarkTarget
+    | ConnmarkTarget
+    | NoTrackTarget
+    | LogTarget
+    | NotModelledTarget
+)
+
+
+def compile_target(target: Action, ref: RuleRef) -> Apply:
+    """What a rule does with a packet that it matched."""
+    match target:
+        case RejectTarget():
+            return _reject(target)
+        case DNATTarget():
+            return xt_nat.dnat(target, ref)
+        case SNATTarget():
+            return xt_nat.snat(target, ref)
+        case MasqueradeTarget():
+            return xt_nat.masquerade(target, ref)
+        case RedirectTarget():
+            return xt_nat.redirect(target, ref)
+        case MarkTarget():
+            return xt_mark.set_mark(target)
+        case ConnmarkTarget():
+            return xt_mark.set_connmark(target)
+        case NoTrackTarget():
+            return _notrack
+        case LogTarget():
+            return _log(target)
+        case NotModelledTarget():
+            return _not_modelled(target)
+        case _:
+            assert_never(target)
+
+
+def _reject(target: RejectTarget) -> Apply:
+    def apply(ctx: XtContext) -> Outcome:
+        ctx.env.send_reject(ctx.skb, ctx.hook, target.kind)
+        effect = f"REJECT with {target.kind}"
+        return Outcome(HookVerdict.DROP, effect, "REJECT", DropReason.NETFILTER_REJECT, target.kind)
+
+    return apply
+
+
+def _notrack(ctx: XtContext) -> Outcome:
+    """A packet that has an entry already keeps it. Ref: notrack_tg()."""
+    if ctx.skb.ct is not None:
+        return Outcome(None, "NOTRACK: tracked already")
+    ctx.skb.untracked = True
+    return Outcome(None, "NOTRACK")
+
+
+def _log(target: LogTarget) -> Apply:
+    text = " ".join((target.name, *target.words))
+    return lambda _: Outcome(None, text)
+
+
+def _not_modelled(target: NotModelledTarget) -> Apply:
+    def apply(_: XtContext) -> Outcome:
+        raise NotModelledError(f"-j {target.name} {' '.join(target.words)}".strip())
+
+    return apply
