@@ -116,7 +116,7 @@ def _check_fields(value: Mapping[str, Json], type_name: str, path: Path) -> Iter
     if path[:1] != ("status",):
         for name, known in fields.items():
             if known.required and value.get(name) is None:
-                yield Problem(path, f"{path_text((*path, name))} is required")
+                yield Problem(path, f"{path_text((*path, name))}: Required value")
 
 
 def unknown_field(path: Path, known: Mapping[str, object]) -> Problem:

@@ -1,0 +1,84 @@
+"""What makes pods: the common view of Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs, and label selectors.
+
+Ref: k8s.io/api apps/v1, batch/v1; apimachinery/pkg/labels/selector.go (v1.37).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netsim.objects.core import PodSpec
+from netsim.objects.json import decode
+from netsim.objects.meta import Object, ObjectMeta
+
+WORKLOADS = frozenset({"DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"})
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """``spec.template`` of a workload."""
+
+    metadata: ObjectMeta = field(default_factory=ObjectMeta)
+    spec: PodSpec = field(default_factory=PodSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """``matchExpressions[]`` of a label selector."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """True where the labels satisfy it. Ref: apimachinery/pkg/labels/selector.go:Matches()."""
+        match self.operator:
+            case "In":
+                return labels.get(self.key) in self.values
+            case "NotIn":
+                return self.key not in labels or labels[self.key] not in self.values
+            case "Exists":
+                return self.key in labels
+            case _:
+                return self.key not in labels
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """``spec.selector`` of a workload."""
+
+    match_labels: Mapping[str, str] = field(default_factory=dict)
+    match_expressions: tuple[Requirement, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """True where all of it holds; an empty selector matches everything."""
+        return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
+            requirement.matches(labels) for requirement in self.match_expressions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSpec:
+    """What the specs of all workloads have in common. ``selector`` None: the workload makes its own."""
+
+    template: PodTemplate = PodTemplate()
+    replicas: int = 1
+    selector: LabelSelector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment, ReplicaSet, StatefulSet, DaemonSet or Job, as far as its pods go."""
+
+    metadata: ObjectMeta
+    spec: WorkloadSpec = WorkloadSpec()
+
+
+def workload_of(item: Object) -> Workload:
+    """The common view of a workload; a ReplicationController's plain map is read as ``matchLabels``."""
+    document = item.document
+    spec = document.get("spec")
+    if item.kind == "ReplicationController" and isinstance(spec, Mapping):
+        document = {**document, "spec": {**spec, "selector": {"matchLabels": spec.get("selector")}}}
+    return decode(Workload, document)
