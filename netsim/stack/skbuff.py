@@ -29,12 +29,16 @@ class PacketType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Nexthop:
-    """What routing decided: the output device, the neighbour to ask for (None: the destination itself) and the source for a new packet."""
+    """What routing decided: the output device, the neighbour to ask for (None: the destination itself) and the source for a new packet.
+
+    ``local``: it is delivered here (RTCF_LOCAL); ``broadcast``: so is a broadcast (RTCF_BROADCAST).
+    """
 
     device: str
     gateway: Address | None
     source: Address | None
     local: bool = False
+    broadcast: bool = False
 
 
 @dataclass(slots=True)

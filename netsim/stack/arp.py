@@ -1,0 +1,156 @@
+"""ARP: a request is broadcast over the same links as any frame, its owner answers, and both sides learn.
+
+The frames of a resolution are walked here at once, in the order in which they would arrive; bridges on the way learn and flood as for
+any frame. ``arp_ignore`` is 0: a host answers for each of its addresses, on every device.
+
+Ref: net/ipv4/arp.c:arp_solicit(), arp_process() (v6.12); RFC 826.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from netsim.net.address import BROADCAST, MAC, Address, parse_address
+from netsim.net.packet import ARP, ARPOperation, Frame
+from netsim.stack.bridge import Decision
+from netsim.stack.fib import Scope
+from netsim.stack.namespace import Namespace
+from netsim.stack.route import InputKey, Routed, ip_route_input
+from netsim.topology.model import Bridge, Device, Netns, Veth
+
+MOST_FRAMES = 2000
+MOST_BRIDGES = 64
+_ZERO = MAC(0)
+_UNSPECIFIED = parse_address("0.0.0.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What came of asking: the MAC, or None; ``storm`` where the request went in circles."""
+
+    mac: MAC | None
+    storm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    netns: str
+    device: Device
+    frame: Frame
+    links: int
+
+
+class _Walk:
+    """The frames of one resolution."""
+
+    def __init__(self, ns: Namespace) -> None:
+        self._network = ns.network
+        self._queue: deque[_InFlight] = deque()
+        self._frames = 0
+        self._links = 0
+        self.storm = False
+
+    def run(self) -> None:
+        while self._queue and not self.storm:
+            arriving = self._queue.popleft()
+            self._links = arriving.links
+            self._receive(arriving)
+
+    def transmit(self, ns: Namespace, device: Device, frame: Frame) -> None:
+        if not device.up:
+            return
+        match device.kind:
+            case Veth():
+                self._cross(device, frame)
+            case Bridge():
+                self._ports(ns, ns.bridge(device.name).transmit(frame.dst, ns.now()), frame)
+            case _:
+                return
+
+    def _cross(self, device: Device, frame: Frame) -> None:
+        peer = self._network.wiring.peer(device)
+        if peer is None or not peer[1].up:
+            return
+        self._frames += 1
+        if self._frames > MOST_FRAMES or self._links >= MOST_BRIDGES:
+            self.storm = True
+            return
+        self._queue.append(_InFlight(peer[0].netns, peer[1], frame, self._links + 1))
+
+    def _ports(self, ns: Namespace, decision: Decision, frame: Frame) -> None:
+        for port in decision.ports:
+            self.transmit(ns, port, frame)
+
+    def _receive(self, arriving: _InFlight) -> None:
+        device, frame = arriving.device, arriving.frame
+        if device.port is None:
+            if _concerns(self._network.wiring.spec(arriving.netns), device, frame):
+                self._arp_rcv(self._network.namespace(arriving.netns), device, frame)
+            return
+        ns = self._network.namespace(arriving.netns)
+        state = ns.bridge(device.port.master)
+        if not state.forwards(device):
+            return
+        decision = state.receive(device, frame.src, frame.dst, ns.now())
+        self._ports(ns, decision, frame)
+        if decision.up and (frame.dst.is_broadcast or frame.dst in (device.mac, state.device.mac)):
+            self._arp_rcv(ns, state.device, frame)
+
+    def _arp_rcv(self, ns: Namespace, device: Device, frame: Frame) -> None:
+        message = frame.payload
+        if not isinstance(message, ARP) or message.sender_ip.is_multicast:
+            return
+        if message.operation is ARPOperation.REPLY:
+            if ns.fib.is_local(message.target_ip):
+                ns.neighbours.setdefault((device.name, message.sender_ip), message.sender_mac)
+            return
+        if self._answers(ns, device, message):
+            self.transmit(ns, device, _reply(device, message))
+
+    def _answers(self, ns: Namespace, device: Device, request: ARP) -> bool:
+        if request.sender_ip == _UNSPECIFIED:
+            return ns.fib.is_local(request.target_ip)
+        routed = ip_route_input(ns, InputKey(request.sender_ip, request.target_ip, device))
+        if not isinstance(routed, Routed) or routed.result != "local" or request.target_ip.is_loopback:
+            return False
+        ns.neighbours.setdefault((device.name, request.sender_ip), request.sender_mac)
+        return True
+
+
+def arp_solicit(ns: Namespace, device: Device, target: Address, hint: Address) -> Resolution:
+    """Ask for the MAC of an address on a device's link. ``hint`` is the source of the packet that waits for the answer."""
+    source = (
+        hint
+        if ns.fib.is_local(hint) and not hint.is_loopback
+        else ns.fib.select_source(device.name, target, Scope.LINK)
+    )
+    request = ARP(ARPOperation.REQUEST, device.mac, source or _UNSPECIFIED, _ZERO, target)
+    walk = _Walk(ns)
+    walk.transmit(ns, device, Frame(device.mac, BROADCAST, request))
+    walk.run()
+    return Resolution(ns.neighbours.get((device.name, target)), storm=walk.storm)
+
+
+def _reply(device: Device, request: ARP) -> Frame:
+    answer = replace(
+        request,
+        operation=ARPOperation.REPLY,
+        sender_mac=device.mac,
+        sender_ip=request.target_ip,
+        target_mac=request.sender_mac,
+        target_ip=request.sender_ip,
+    )
+    return Frame(device.mac, request.sender_mac, answer)
+
+
+def _concerns(spec: Netns, device: Device, frame: Frame) -> bool:
+    """Whether a host needs to look at the frame at all: it spares building the state of every pod that a request is flooded to."""
+    if not frame.dst.is_broadcast and frame.dst != device.mac:
+        return False
+    message = frame.payload
+    return isinstance(message, ARP) and any(
+        message.target_ip == address.ip or (message.target_ip in address.network and address.ip.is_loopback)
+        for own in spec.devices
+        for address in own.addresses
+    )

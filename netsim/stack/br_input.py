@@ -1,0 +1,48 @@
+"""A frame comes in on a bridge port: it is learnt from, and forwarded, flooded or passed up to the bridge device.
+
+Ref: net/bridge/br_input.c:br_handle_frame(), br_handle_frame_finish(), br_pass_frame_up() (v6.12).
+"""
+
+from __future__ import annotations
+
+from netsim.stack.br_forward import deliver, record_decision
+from netsim.stack.br_netfilter import PreRouting, br_nf_pre_routing, calls_iptables
+from netsim.stack.dev import record_receive
+from netsim.stack.ip_input import ip_rcv, ip_rcv_bridged
+from netsim.stack.namespace import Namespace
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import PacketType, SkBuff
+from netsim.topology.model import Device
+
+
+def br_handle_frame(ns: Namespace, port: Device, skb: SkBuff) -> None:
+    """Take a frame from a port."""
+    assert port.port is not None
+    state = ns.bridge(port.port.master)
+    bridge = state.device
+    if not state.forwards(port):
+        ns.drop(DropReason.DEV_DOWN, "br_handle_frame", f"the bridge {bridge.name} is down")
+        return
+    if skb.dst_mac == bridge.mac:
+        skb.pkt_type = PacketType.HOST
+    if calls_iptables(ns, skb) and br_nf_pre_routing(ns, bridge, port, skb) is PreRouting.STOLEN:
+        return
+    _finish(ns, bridge, port, skb)
+
+
+def _finish(ns: Namespace, bridge: Device, port: Device, skb: SkBuff) -> None:
+    assert skb.src_mac is not None
+    assert skb.dst_mac is not None
+    decision = ns.bridge(bridge.name).receive(port, skb.src_mac, skb.dst_mac, ns.now())
+    record_decision(ns, bridge, port, skb, decision)
+    deliver(ns, bridge, skb, decision, locally_made=False)
+    if decision.up:
+        _pass_frame_up(ns, bridge, skb)
+
+
+def _pass_frame_up(ns: Namespace, bridge: Device, skb: SkBuff) -> None:
+    record_receive(ns, bridge, skb)
+    if skb.physindev is not None:
+        ip_rcv_bridged(ns, bridge, skb)
+    else:
+        ip_rcv(ns, bridge, skb)

@@ -1,0 +1,69 @@
+"""Devices: how a packet leaves through one, and what a device thinks of a frame that reaches it.
+
+Ref: net/core/dev.c:__dev_queue_xmit(), net/ethernet/eth.c:eth_type_trans() (v6.12).
+"""
+
+from __future__ import annotations
+
+from netsim.net.address import MAC
+from netsim.net.packet import ICMPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
+from netsim.stack.namespace import Namespace, NotModelledError
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import PacketType, SkBuff
+from netsim.stack.steps import Receive, Transmit
+from netsim.topology.model import Device
+
+VLAN_HEADER = 4
+ICMP_ERROR_LENGTH = 576
+_IP_HEADER = {4: 20, 6: 40}
+
+
+def dev_queue_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
+    """Send a packet with its link-layer addresses set out of a device."""
+    if not device.up:
+        ns.drop(DropReason.DEV_DOWN, "__dev_queue_xmit", f"{device.name} is down")
+        return
+    transmit = ns.network.device_ops.get(type(device.kind))
+    if transmit is None:
+        raise NotModelledError(f"a device of kind {type(device.kind).__name__}", "__dev_queue_xmit")
+    ns.record(Transmit(device.name, skb.packet, skb.src_mac, skb.dst_mac))
+    transmit(ns, device, skb)
+
+
+def record_receive(ns: Namespace, device: Device, skb: SkBuff) -> None:
+    """Record that a device took a frame."""
+    ns.record(Receive(device.name, skb.packet, skb.src_mac, skb.dst_mac))
+
+
+def packet_type(device: Device, dst: MAC) -> PacketType:
+    """To whom a frame is addressed, as the receiving device sees it. Ref: net/ethernet/eth.c:eth_type_trans() (v6.12)."""
+    if dst == device.mac:
+        return PacketType.HOST
+    if dst.is_broadcast:
+        return PacketType.BROADCAST
+    return PacketType.MULTICAST if dst.is_multicast else PacketType.OTHERHOST
+
+
+def is_skb_forwardable(device: Device, packet: Packet) -> bool:
+    """Whether a veth or a bridge port takes a packet of that length; a VLAN tag's worth more than the MTU is let through.
+
+    Ref: include/linux/netdevice.h:__is_skb_forwardable() (v6.12).
+    """
+    return skb_len(packet) <= device.mtu + VLAN_HEADER
+
+
+def skb_len(packet: Packet) -> int:
+    """The length of an IP packet with its header, in bytes. TCP carries no options but MSS."""
+    header = _IP_HEADER[packet.ip.dst.version]
+    match packet.l4:
+        case TCPHeader(mss=mss):
+            return header + 20 + (4 if mss is not None else 0) + packet.payload
+        case UDPHeader():
+            return header + 8 + packet.payload
+        case SCTPHeader():
+            return header + 12 + packet.payload
+        case ICMPHeader(quoted=None):
+            return header + 8 + packet.payload
+        case ICMPHeader(quoted=quoted):
+            assert quoted is not None
+            return min(ICMP_ERROR_LENGTH, header + 8 + skb_len(quoted))

@@ -1,0 +1,78 @@
+"""ICMP that reaches this host: echo requests are answered by the kernel, replies and errors go to the socket they are about.
+
+Ref: net/ipv4/icmp.c:icmp_rcv(), icmp_echo(), icmp_unreach(), net/ipv4/ping.c:ping_lookup() (v6.12). ICMPv6 likewise.
+"""
+
+from __future__ import annotations
+
+from netsim.net.address import Family
+from netsim.net.packet import ICMPHeader, Packet, Protocol
+from netsim.stack.answer import answer
+from netsim.stack.icmp_send import is_icmp_error
+from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, NotModelledError
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.sockets import Connection
+from netsim.stack.steps import SocketLookup
+
+ECHO_REQUEST = {Protocol.ICMP: 8, Protocol.ICMPV6: 128}
+ECHO_REPLY = {Protocol.ICMP: 0, Protocol.ICMPV6: 129}
+
+
+def icmp_rcv(ns: Namespace, skb: SkBuff) -> None:
+    """An ICMP message for this host."""
+    packet = skb.packet
+    message = packet.l4
+    assert isinstance(message, ICMPHeader)
+    if message.type == ECHO_REQUEST[packet.ip.protocol]:
+        _echo(ns, skb, message)
+    elif message.type == ECHO_REPLY[packet.ip.protocol]:
+        _echo_reply(ns, packet)
+    elif is_icmp_error(packet) and message.quoted is not None:
+        _error(ns, packet, message.quoted)
+    else:
+        raise NotModelledError(f"{packet.ip.protocol.name} type {message.type}", "icmp_rcv")
+
+
+def _echo(ns: Namespace, skb: SkBuff, request: ICMPHeader) -> None:
+    packet = skb.packet
+    if _ignored(ns, skb):
+        ns.record(SocketLookup(packet, None))
+        ns.drop(
+            DropReason.NO_SOCKET, "icmp_echo", "this host does not answer such an echo request (icmp_echo_ignore_*)"
+        )
+        return
+    ns.record(SocketLookup(packet, ns.name, answer="echo reply"))
+    ns.network.arrived(Arrival(ns.name, packet, "", ArrivalKind.ICMP))
+    reply = ICMPHeader(ECHO_REPLY[packet.ip.protocol], identifier=request.identifier, sequence=request.sequence)
+    answer(ns, packet, reply, by="icmp", payload=packet.payload, dont_fragment=False)
+
+
+def _ignored(ns: Namespace, skb: SkBuff) -> bool:
+    if skb.packet.family is Family.IPV6:
+        return False
+    broadcast = skb.nexthop is not None and skb.nexthop.broadcast
+    to_many = broadcast and ns.sysctls.get("net.ipv4.icmp_echo_ignore_broadcasts")
+    return bool(to_many or ns.sysctls.get("net.ipv4.icmp_echo_ignore_all"))
+
+
+def _echo_reply(ns: Namespace, packet: Packet) -> None:
+    owner = ns.sockets.clients.get(Connection.receiving(packet))
+    ns.record(SocketLookup(packet, owner))
+    if owner is None:
+        ns.drop(DropReason.ICMP_UNEXPECTED, "ping_rcv", f"nobody here waits for an echo reply from {packet.ip.src}")
+    else:
+        ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.CLIENT))
+
+
+def _error(ns: Namespace, packet: Packet, quoted: Packet) -> None:
+    """An error belongs to the socket that sent what it quotes. Ref: net/ipv4/tcp_ipv4.c:tcp_v4_err(), udp.c:__udp4_lib_err() (v6.12)."""
+    connection = Connection.sending(quoted)
+    owner = ns.sockets.clients.get(connection)
+    if owner is None and (listener := ns.sockets.accepted.get(connection)) is not None:
+        owner = listener.owner
+    ns.record(SocketLookup(packet, owner))
+    if owner is None:
+        ns.drop(DropReason.ICMP_UNEXPECTED, "icmp_unreach", f"no socket of this host sent {quoted}")
+    else:
+        ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.ERROR))

@@ -1,0 +1,154 @@
+"""One network namespace while it is walked: its wiring, and the state that packets change.
+
+Ref: include/net/net_namespace.h struct net (v6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol as TypingProtocol
+from typing import TypeAlias
+
+from netsim.net.address import MAC, Address
+from netsim.net.packet import Packet
+from netsim.rules.xtables.ast import Ruleset
+from netsim.stack.bridge import BridgeState
+from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import Nexthop, SkBuff
+from netsim.stack.sockets import Sockets
+from netsim.stack.steps import Chooser, Clock, Drop, Hook, NotModelled, Recorder, Step
+from netsim.stack.wiring import NetnsWiring, Wiring
+from netsim.topology.model import Device
+
+
+class ArrivalKind(Enum):
+    """What took a packet: a listener, a connected client, the kernel (echo), an error for a client, or the world outside."""
+
+    LISTENER = "listener"
+    CLIENT = "client"
+    ICMP = "icmp"
+    ERROR = "error"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet that came to its end. ``owner`` is whose socket took it, empty for the kernel and the world outside."""
+
+    netns: str
+    packet: Packet
+    owner: str
+    kind: ArrivalKind
+
+
+class HookRunner(TypingProtocol):
+    """Netfilter, as far as the stack calls it."""
+
+    def run(self, hook: Hook, skb: SkBuff) -> HookVerdict:
+        """Show a packet to everything that is registered at a hook."""
+
+
+class HookRunnerFactory(TypingProtocol):
+    """Makes a namespace's netfilter from its rule sets."""
+
+    def __call__(self, rulesets: Sequence[Ruleset], env: HookEnvironment) -> HookRunner:
+        """A fresh netfilter without state."""
+
+
+class NotModelledError(Exception):
+    """The walk of one packet met something that the model does not have; the network records it as a step."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(what)
+        self.step = NotModelled(what, where)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOut:
+    """A packet that is about to be made in a namespace. ``by`` is the step's word for who makes it.
+
+    ``prepared`` holds what the maker set beforehand (mark, the conntrack entry of a REJECT's answer). ``route`` False lets a
+    bridged answer leave through the port it was asked on, unrouted. ``any_source`` allows a source that is not this host's.
+    """
+
+    prepared: SkBuff
+    by: str
+    owner: str
+    any_source: bool = False
+    through_port: str | None = None
+
+
+class Medium(TypingProtocol):
+    """What a namespace asks of the network around it."""
+
+    recorder: Recorder
+    chooser: Chooser
+    clock: Clock
+    wiring: Wiring
+    device_ops: Mapping[type, Transmitter]
+
+    def namespace(self, name: str) -> Namespace:
+        """The namespace of that name."""
+
+    def frame_in_flight(self, netns: str, device: str, skb: SkBuff) -> None:
+        """A frame is on its way to a device."""
+
+    def routed(self) -> None:
+        """The packet under way left its link: it passed a router, whose TTL bounds it from now on."""
+
+    def local_out(self, netns: str, packet: LocalOut) -> None:
+        """Queue a packet that is made in a namespace."""
+
+    def arrived(self, arrival: Arrival) -> None:
+        """A packet came to its end."""
+
+
+class Namespace:
+    """One network namespace. ``neighbours`` maps (device, address) to the MAC that is known."""
+
+    def __init__(self, network: Medium, wiring: NetnsWiring) -> None:
+        self.network = network
+        self.wiring = wiring
+        self.spec = wiring.spec
+        self.name = wiring.spec.name
+        self.devices = wiring.devices
+        self.fib = wiring.fib
+        self.sysctls = wiring.sysctls
+        self.sockets = Sockets(wiring.spec.listeners)
+        self.neighbours: dict[tuple[str, Address], MAC] = {(n.device, n.address): n.mac for n in wiring.spec.neighbours}
+        self.netfilter: HookRunner | None = None
+        self._bridges: dict[str, BridgeState] = {}
+
+    def bridge(self, name: str) -> BridgeState:
+        """The state of a bridge device; raises KeyError where the name is no bridge's."""
+        state = self._bridges.get(name)
+        if state is None:
+            ports = self.wiring.ports[name]
+            state = self._bridges[name] = BridgeState(self.devices[name], ports, self.network.wiring.carrier)
+        return state
+
+    def record(self, step: Step) -> None:
+        """Tell the recorder of a step that happened here."""
+        self.network.recorder.record(self.name, step)
+
+    def drop(self, reason: DropReason, where: str, detail: str = "") -> None:
+        """Record the end of a packet."""
+        self.record(Drop(reason, where, detail=detail))
+
+    def now(self) -> float:
+        """Seconds of the world's clock."""
+        return self.network.clock.now()
+
+    def nf_hook(self, hook: Hook, skb: SkBuff) -> bool:
+        """``NF_HOOK``: False where the packet ends at the hook, which has recorded why."""
+        return self.netfilter is None or self.netfilter.run(hook, skb) is HookVerdict.ACCEPT
+
+    def oif(self, nexthop: Nexthop) -> Device:
+        """The device that a routing decision names."""
+        return self.devices[nexthop.device]
+
+
+Transmitter: TypeAlias = Callable[[Namespace, Device, SkBuff], None]

@@ -1,0 +1,71 @@
+"""Neighbours: from the next hop's address to the MAC that a frame is sent to.
+
+An entry, once known, stays: reachability times do not run out in the model, because what they would probe does not change during a walk.
+Ref: net/core/neighbour.c:neigh_resolve_output(), net/ipv4/arp.c:arp_error_report() (v6.12).
+"""
+
+from __future__ import annotations
+
+from netsim.net.address import BROADCAST, MAC, Address
+from netsim.stack.arp import arp_solicit
+from netsim.stack.dev import dev_queue_xmit
+from netsim.stack.icmp_send import Unreachable, icmp_unreachable
+from netsim.stack.namespace import Namespace, NotModelledError
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.steps import NeighbourResolution
+from netsim.topology.model import Device, Loopback, Veth
+
+_NO_MAC = MAC(0)
+
+
+def neigh_output(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> None:
+    """Resolve the next hop, write the frame's header and send it."""
+    if isinstance(device.kind, Loopback):
+        skb.src_mac = skb.dst_mac = _NO_MAC
+    else:
+        mac = _destination_mac(ns, skb, device, next_hop)
+        if mac is None:
+            return
+        skb.src_mac, skb.dst_mac = device.mac, mac
+    dev_queue_xmit(ns, device, skb)
+
+
+def _destination_mac(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> MAC | None:
+    if skb.nexthop is not None and skb.nexthop.broadcast:
+        return BROADCAST
+    return neigh_resolve(ns, skb, device, next_hop)
+
+
+def neigh_resolve(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> MAC | None:
+    """The MAC of an address on a device's link. None: the packet ended here, and its sender was told so."""
+    if next_hop.version == 6:
+        raise NotModelledError("IPv6 forwarding is not modelled yet", "ip6_finish_output2")
+    known = ns.neighbours.get((device.name, next_hop))
+    if known is not None:
+        ns.record(NeighbourResolution(device.name, next_hop, known, cached=True))
+        return known
+    if not device.up:
+        ns.drop(DropReason.DEV_DOWN, "neigh_resolve_output", f"{device.name} is down")
+        return None
+    resolution = arp_solicit(ns, device, next_hop, skb.packet.ip.src)
+    detail = "the request goes in circles: a loop of bridges" if resolution.storm else ""
+    mac = None if resolution.storm else resolution.mac
+    ns.record(NeighbourResolution(device.name, next_hop, mac, cached=False, detail=detail))
+    if resolution.storm:
+        ns.drop(DropReason.FORWARDING_LOOP, "arp_solicit", detail)
+    elif mac is None:
+        _failed(ns, skb, device, next_hop)
+    return mac
+
+
+def _failed(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> None:
+    """Nobody answered: the packet is dropped and its sender gets "host unreachable". Ref: net/ipv4/route.c:ipv4_link_failure()."""
+    if isinstance(device.kind, Veth) and not ns.network.wiring.carrier(device):
+        peer = ns.network.wiring.peer(device)
+        reason = DropReason.NO_PEER if peer is None else DropReason.NO_CARRIER
+        detail = f"{device.name} has no peer" if peer is None else f"{peer[0]} is down"
+        ns.drop(reason, "neigh_resolve_output", f"{detail}, so nobody answers ARP for {next_hop}")
+    else:
+        ns.drop(DropReason.NEIGH_FAILED, "arp_error_report", f"nobody on {device.name} answers ARP for {next_hop}")
+    icmp_unreachable(ns, skb, Unreachable.HOST)

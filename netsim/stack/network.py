@@ -1,0 +1,207 @@
+"""A modelled network at work: its namespaces, the frames under way between them, and the packets waiting to be made.
+
+Theory of operation. A packet that is made (by a process, or by a kernel that answers) waits in ``made`` until everything before it has
+come to its end; then it is the packet under way, and its steps are recorded in one line. Frames under way wait in ``in_flight``. Where a
+bridge floods, each copy is walked to its end before the next, so a copy's steps stand together. A router's TTL bounds a walk on
+layer 3; on layer 2 nothing does, so the model counts links.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from netsim.net.address import Address
+from netsim.net.packet import Packet, Protocol
+from netsim.rules.xtables.ast import Ruleset
+from netsim.stack.br_forward import br_dev_xmit
+from netsim.stack.br_input import br_handle_frame
+from netsim.stack.dev import record_receive
+from netsim.stack.environment import HookEnvironment
+from netsim.stack.hook_environment import NamespaceHooks
+from netsim.stack.ip_input import ip_rcv
+from netsim.stack.ip_output import ip_local_out
+from netsim.stack.loopback import loopback_xmit
+from netsim.stack.namespace import (
+    Arrival,
+    HookRunner,
+    HookRunnerFactory,
+    LocalOut,
+    Namespace,
+    NotModelledError,
+    Transmitter,
+)
+from netsim.stack.netfilter import Netfilter
+from netsim.stack.reasons import DropReason
+from netsim.stack.route import OutputKey, ip_route_output
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.sockets import Connection
+from netsim.stack.steps import Chooser, Clock, Drop, Recorder
+from netsim.stack.veth import veth_xmit
+from netsim.stack.wiring import Wiring
+from netsim.topology.model import Bridge, Loopback, Topology, Veth
+
+MOST_LINKS = 64
+"""How many links a frame may cross without passing a router; more is a loop."""
+
+MOST_FRAMES = 4096
+"""How many frames one packet may become; more is a storm."""
+
+MOST_PACKETS = 128
+"""How many packets may answer each other in one run; more is an exchange that does not end."""
+
+DEVICE_OPS: Mapping[type, Transmitter] = {
+    # ndo_start_xmit of each kind of device
+    Loopback: loopback_xmit,
+    Veth: veth_xmit,
+    Bridge: br_dev_xmit,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    netns: str
+    device: str
+    skb: SkBuff
+    links: int
+
+
+class Network:
+    """All namespaces of a topology, with what packets change in them. Made fresh for each walk.
+
+    ``wiring`` may be shared with another network of the same topology, which spares making its tables again.
+    ``netfilter`` makes a namespace's hooks; by default ``netsim.stack.netfilter.Netfilter``.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        recorder: Recorder,
+        chooser: Chooser,
+        clock: Clock,
+        wiring: Wiring | None = None,
+        netfilter: HookRunnerFactory | None = None,
+    ) -> None:
+        self.recorder = recorder
+        self.chooser = chooser
+        self.clock = clock
+        self.wiring = wiring if wiring is not None else Wiring(topology)
+        self.device_ops = DEVICE_OPS
+        self.arrivals: list[Arrival] = []
+        self._netfilter = netfilter if netfilter is not None else _netfilter
+        self._namespaces: dict[str, Namespace] = {}
+        self._made: deque[tuple[str, LocalOut]] = deque()
+        self._in_flight: list[_InFlight] = []
+        self._arriving: list[_InFlight] = []
+        self._links = 0
+        self._frames = 0
+
+    # --- what a walk asks ------------------------------------------------------------------------------------
+
+    def source_for(self, netns: str, destination: Address, mark: int = 0) -> Address | None:  # noqa: ARG002 no RPDB rule looks at the mark
+        """The source that connect() would choose for a destination; None where there is no route."""
+        nexthop = ip_route_output(self.namespace(netns), OutputKey(destination)).nexthop
+        return nexthop.source if nexthop is not None else None
+
+    def open_client(
+        self, netns: str, protocol: Protocol, local: tuple[Address, int], peer: tuple[Address, int], owner: str
+    ) -> None:
+        """Open a connected socket, which takes what comes from its peer. For ICMP the local port is the echo identifier."""
+        peer = (peer[0], 0) if protocol in (Protocol.ICMP, Protocol.ICMPV6) else peer
+        self.namespace(netns).sockets.clients[Connection(protocol, local, peer)] = owner
+
+    def send(self, netns: str, packet: Packet, owner: str, mark: int = 0) -> None:
+        """Queue a packet that a process makes in a namespace."""
+        self.local_out(netns, LocalOut(SkBuff(packet, mark=mark), owner, owner))
+
+    def run(self) -> None:
+        """Walk everything that is queued, and every answer to it, to the end."""
+        for _ in range(MOST_PACKETS):
+            if not self._made:
+                return
+            netns, out = self._made.popleft()
+            self._walk(netns, out)
+        for netns, _ in self._made:
+            detail = f"more than {MOST_PACKETS} packets answer each other"
+            self.recorder.record(netns, Drop(DropReason.FORWARDING_LOOP, "run", detail=detail))
+        self._made.clear()
+
+    def namespace(self, name: str) -> Namespace:
+        """The namespace of that name, made on first touch; raises KeyError where the topology has none."""
+        ns = self._namespaces.get(name)
+        if ns is None:
+            ns = self._namespaces[name] = Namespace(self, self.wiring.of(name))
+            if ns.spec.xtables:
+                ns.netfilter = self._netfilter(ns.spec.xtables, NamespaceHooks(ns))
+        return ns
+
+    # --- what namespaces ask ---------------------------------------------------------------------------------
+
+    def frame_in_flight(self, netns: str, device: str, skb: SkBuff) -> None:
+        """A frame is on its way to a device, where it will be received after what is under way now."""
+        self._arriving.append(_InFlight(netns, device, skb, self._links + 1))
+
+    def routed(self) -> None:
+        """The packet under way passed a router."""
+        self._links = 0
+
+    def local_out(self, netns: str, packet: LocalOut) -> None:
+        """Queue a packet that is made in a namespace, behind those that wait."""
+        self._made.append((netns, packet))
+
+    def arrived(self, arrival: Arrival) -> None:
+        """A packet came to its end."""
+        self.arrivals.append(arrival)
+
+    # --- the packet under way --------------------------------------------------------------------------------
+
+    def _walk(self, netns: str, out: LocalOut) -> None:
+        """Make one packet, and follow it and its copies to the end."""
+        self._frames = self._links = 0
+        self._attempt(netns, lambda ns: ip_local_out(ns, out))
+        while self._in_flight:
+            arriving = self._in_flight.pop()
+            if self._circles(arriving):
+                continue
+            self._links = arriving.links
+            self._attempt(arriving.netns, partial(_receive, arriving))
+
+    def _attempt(self, netns: str, work: Callable[[Namespace], None]) -> None:
+        """Do one stay's work. The frames it sent are walked next, in the order in which they were sent."""
+        ns = self.namespace(netns)
+        try:
+            work(ns)
+        except NotModelledError as error:
+            ns.record(error.step)
+        self._in_flight.extend(reversed(self._arriving))
+        self._arriving.clear()
+
+    def _circles(self, arriving: _InFlight) -> bool:
+        """True where a frame is cut off because it goes in circles, or its copies have become too many."""
+        self._frames += 1
+        if self._frames > MOST_FRAMES:
+            detail = f"the packet became more than {MOST_FRAMES} frames"
+            self._in_flight.clear()
+        elif arriving.links > MOST_LINKS:
+            detail = f"the frame crossed more than {MOST_LINKS} links and met no router"
+        else:
+            return False
+        drop = Drop(DropReason.FORWARDING_LOOP, f"{arriving.netns}/{arriving.device}", detail=detail)
+        self.recorder.record(arriving.netns, drop)
+        return True
+
+
+def _receive(arriving: _InFlight, ns: Namespace) -> None:
+    """A device takes a frame: a bridge port for its bridge, any other for IP. Ref: net/core/dev.c:__netif_receive_skb_core() (v6.12)."""
+    device = ns.devices[arriving.device]
+    record_receive(ns, device, arriving.skb)
+    if device.port is not None:
+        br_handle_frame(ns, device, arriving.skb)
+    else:
+        ip_rcv(ns, device, arriving.skb)
+
+
+def _netfilter(rulesets: Sequence[Ruleset], env: HookEnvironment) -> HookRunner:
+    return Netfilter(rulesets, env)

@@ -1,0 +1,85 @@
+"""What REJECT answers: an ICMP error, or a TCP reset.
+
+Ref: net/ipv4/netfilter/nf_reject_ipv4.c:nf_send_unreach(), nf_send_reset() (v6.12).
+"""
+
+from __future__ import annotations
+
+from netsim.net.packet import TCPFlags, TCPHeader
+from netsim.stack.answer import answering
+from netsim.stack.icmp_send import Message, Unreachable, icmp_send
+from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
+from netsim.stack.nf_conntrack_entry import CtInfo
+from netsim.stack.nf_conntrack_tuple import Direction
+from netsim.stack.route import InputKey, Routed, ip_route_input
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.steps import Hook
+from netsim.stack.tcp import reset
+
+TCP_RESET = "tcp-reset"
+_KINDS: dict[str, Message] = {
+    # net/ipv4/netfilter/ipt_REJECT.c:reject_tg(), net/ipv6/netfilter/ip6t_REJECT.c:reject_tg6()
+    "icmp-net-unreachable": Unreachable.NET.value[0],
+    "icmp-host-unreachable": Unreachable.HOST.value[0],
+    "icmp-proto-unreachable": Unreachable.PROTOCOL.value[0],
+    "icmp-port-unreachable": Unreachable.PORT.value[0],
+    "icmp-net-prohibited": Unreachable.NET_PROHIBITED.value[0],
+    "icmp-host-prohibited": Unreachable.HOST_PROHIBITED.value[0],
+    "icmp-admin-prohibited": Unreachable.ADMIN_PROHIBITED.value[0],
+    "icmp6-no-route": Message(1, 0),
+    "icmp6-adm-prohibited": Message(1, 1),
+    "icmp6-addr-unreachable": Message(1, 3),
+    "icmp6-port-unreachable": Message(1, 4),
+    "icmp6-policy-fail": Message(1, 5),
+    "icmp6-reject-route": Message(1, 6),
+}
+
+
+def send_reject(ns: Namespace, skb: SkBuff, hook: Hook, kind: str) -> None:
+    """Queue the answer to a rejected packet. A reset is answered by nothing, and so is an ICMP error."""
+    if hook is Hook.PREROUTING and skb.nexthop is None:
+        _fill_route(ns, skb)
+    if kind == TCP_RESET:
+        _send_reset(ns, skb)
+        return
+    message = _KINDS.get(kind)
+    if message is None:
+        raise NotModelledError(f"REJECT --reject-with {kind}", "reject_tg")
+    icmp_send(ns, skb, message, by="REJECT")
+
+
+def _fill_route(ns: Namespace, skb: SkBuff) -> None:
+    """In PREROUTING nobody has routed the packet yet. Ref: nf_reject_ipv4.c:nf_reject_fill_skb_dst() (v6.12)."""
+    device = ns.devices.get(skb.iif) if skb.iif is not None else None
+    if device is None:
+        return
+    routed = ip_route_input(ns, InputKey(skb.packet.ip.src, skb.packet.ip.dst, device))
+    skb.nexthop = routed.nexthop if isinstance(routed, Routed) else None
+
+
+def _send_reset(ns: Namespace, skb: SkBuff) -> None:
+    packet, segment = skb.packet, skb.packet.l4
+    broadcast = skb.nexthop is not None and skb.nexthop.broadcast
+    if not isinstance(segment, TCPHeader) or segment.flags & TCPFlags.RST or broadcast:
+        return
+    answer = SkBuff(answering(ns, packet, reset(packet, segment)))
+    _attach(answer, skb)
+    through = _bridged(answer, skb)
+    ns.network.local_out(ns.name, LocalOut(answer, "REJECT", owner="", any_source=True, through_port=through))
+
+
+def _attach(answer: SkBuff, skb: SkBuff) -> None:
+    """The reset belongs to the rejected packet's entry, in the other direction. Ref: nf_conntrack_core.c:nf_conntrack_attach() (v6.12)."""
+    if skb.ct is None or skb.ctinfo is None:
+        return
+    answer.ct = skb.ct
+    original = skb.ctinfo.direction is Direction.ORIGINAL
+    answer.ctinfo = CtInfo.RELATED_REPLY if original else CtInfo.RELATED
+
+
+def _bridged(answer: SkBuff, skb: SkBuff) -> str | None:
+    """A bridged packet's reset goes straight back out of its port, with the MACs swapped."""
+    if skb.physindev is None:
+        return None
+    answer.src_mac, answer.dst_mac = skb.dst_mac, skb.src_mac
+    return skb.physindev

@@ -1,0 +1,249 @@
+"""Routing: which way a packet goes that came in, or that is made here.
+
+Ref: net/ipv4/route.c:ip_route_input_slow(), ip_route_output_key_hash_rcu(), net/ipv4/fib_frontend.c:fib_validate_source() (v6.12).
+The IPv6 look-ups share the FIB; IPv6 has neither martian tables nor rp_filter here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from netsim.net.address import Address, family_of
+from netsim.stack.fib import FibEntry, RouteKind
+from netsim.stack.namespace import Namespace
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import Nexthop
+from netsim.stack.steps import RoutingDecision
+from netsim.topology.model import Device, Loopback
+
+
+class RouteError(Enum):
+    """``dst.error``, by its errno's name."""
+
+    EINVAL = "Invalid argument"
+    ENETUNREACH = "Network is unreachable"
+    EHOSTUNREACH = "No route to host"
+    EACCES = "Permission denied"
+
+
+ERROR_OF_KIND = {
+    # net/ipv4/fib_semantics.c:fib_props (v6.12)
+    RouteKind.BLACKHOLE: RouteError.EINVAL,
+    RouteKind.UNREACHABLE: RouteError.EHOSTUNREACH,
+    RouteKind.PROHIBIT: RouteError.EACCES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A routing decision: a way on (``nexthop``), or an error that ``ip_error()`` or the sender's system call tells."""
+
+    nexthop: Nexthop | None
+    entry: FibEntry | None
+    result: str
+    error: RouteError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Martian:
+    """The packet is refused before any route counts."""
+
+    reason: DropReason
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputKey:
+    """What the input look-up asks for."""
+
+    src: Address
+    dst: Address
+    device: Device
+
+
+def ip_route_input(ns: Namespace, key: InputKey) -> Routed | Martian:
+    """Where a packet that came in on a device goes. Nothing is recorded."""
+    if family_of(key.dst).value == 6:
+        return _input_by_fib(ns, key)
+    return _martian_addresses(ns, key) or _input_by_fib(ns, key)
+
+
+def record_input(ns: Namespace, key: InputKey, routed: Routed) -> None:
+    """Record what the input look-up found."""
+    nexthop = routed.nexthop
+    gateway = nexthop.gateway if nexthop is not None else None
+    device = routed.entry.device if routed.entry is not None else None
+    ns.record(_decision("input", key.dst, routed, device=device, gateway=gateway, source=None))
+
+
+def _martian_addresses(ns: Namespace, key: InputKey) -> Martian | None:
+    """The checks of ``ip_route_input_slow()`` that look at nothing but the addresses."""
+    src, dst = key.src, key.dst
+    if src.is_multicast or _is_limited_broadcast(src):
+        return _martian_source(DropReason.IP_INVALID_SOURCE, f"{src} cannot be a source")
+    if _is_limited_broadcast(dst) or (src.is_unspecified and dst.is_unspecified):
+        return None
+    if _is_zeronet(src):
+        return _martian_source(DropReason.IP_INVALID_SOURCE, f"{src} cannot be a source")
+    if _is_zeronet(dst):
+        return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{dst} is in 0.0.0.0/8")
+    if (dst.is_loopback or src.is_loopback) and not ns.sysctls.any_conf(key.device.name, "route_localnet"):
+        if dst.is_loopback:
+            detail = f"{dst} cannot come from {key.device.name} while route_localnet is 0"
+            return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", detail)
+        return _martian_source(
+            DropReason.IP_INVALID_SOURCE, f"{src} cannot come from {key.device.name} while route_localnet is 0"
+        )
+    return None
+
+
+def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
+    forwarding = ns.sysctls.forwarding(key.device.name)
+    if _is_limited_broadcast(key.dst):
+        return Routed(_here(broadcast=True), None, "broadcast")
+    entry = ns.fib.lookup(key.dst)
+    error = RouteError.ENETUNREACH if entry is None else ERROR_OF_KIND.get(entry.kind)
+    if error is not None:
+        kind = "unreachable" if entry is None else entry.kind.value
+        return Routed(None, entry, kind, error if forwarding else RouteError.EHOSTUNREACH)
+    assert entry is not None
+    if entry.kind is RouteKind.BROADCAST:
+        refused = None if key.src.is_unspecified else fib_validate_source(ns, key, None)
+        return refused or Routed(_here(broadcast=True), entry, "broadcast")
+    if entry.kind is RouteKind.LOCAL:
+        return fib_validate_source(ns, key, None) or Routed(_here(broadcast=False), entry, "local")
+    if not forwarding:
+        return Routed(None, entry, entry.kind.value, RouteError.EHOSTUNREACH)
+    if entry.kind is not RouteKind.UNICAST or entry.device is None:
+        return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{entry} takes no packet that came in")
+    nexthop = Nexthop(entry.device, entry.gateway, None)
+    return fib_validate_source(ns, key, entry.device) or Routed(nexthop, entry, "unicast")
+
+
+def fib_validate_source(ns: Namespace, key: InputKey, oif: str | None) -> Martian | None:
+    """Whether the source may come from there: own addresses, and the reverse path where rp_filter says so; None where it may.
+
+    ``oif`` is the way out of a forwarded packet. Ref: net/ipv4/fib_frontend.c:fib_validate_source() (v6.12).
+    """
+    if family_of(key.src).value == 6:
+        return None
+    name = key.device.name
+    rp_filter = ns.sysctls.max_conf(name, "rp_filter")
+    if rp_filter or (name == oif and ns.sysctls.any_conf(name, "send_redirects")):
+        return _full_check(ns, key, rp_filter)
+    if not ns.sysctls.any_conf(name, "accept_local") and ns.fib.owner(key.src) is not None:
+        return _martian_source(DropReason.IP_LOCAL_SOURCE, f"{key.src} is an address of {ns.fib.owner(key.src)} here")
+    return None
+
+
+def _full_check(ns: Namespace, key: InputKey, rp_filter: int) -> Martian | None:
+    """Ref: net/ipv4/fib_frontend.c:__fib_validate_source() (v6.12)."""
+    name = key.device.name
+    back = ns.fib.lookup(key.src)
+    if back is None or back.kind in ERROR_OF_KIND:
+        return _reverse_path(key, back, rp_filter) if rp_filter else None
+    if back.kind is RouteKind.LOCAL and not ns.sysctls.any_conf(name, "accept_local"):
+        return _martian_source(DropReason.IP_LOCAL_SOURCE, f"{key.src} is an address of {back.device} here")
+    if back.kind not in (RouteKind.UNICAST, RouteKind.LOCAL):
+        return _martian_source(DropReason.IP_INVALID_SOURCE, f"{key.src} is a {back.kind.value} address here")
+    if back.device == name or (back.kind is RouteKind.LOCAL and isinstance(key.device.kind, Loopback)):
+        return None
+    if not ns.fib.has_addresses(name, family_of(key.src)):
+        return _reverse_path(key, back, rp_filter) if rp_filter else None
+    return _reverse_path(key, back, rp_filter) if rp_filter == 1 else None
+
+
+def _reverse_path(key: InputKey, back: FibEntry | None, rp_filter: int) -> Martian:
+    way = "there is no route back to it" if back is None or back.device is None else f"the route back is {back}"
+    detail = f"rp_filter={rp_filter}: {key.src} came in on {key.device.name}, but {way}"
+    return Martian(DropReason.IP_RPFILTER, "fib_validate_source", detail)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKey:
+    """What the output look-up asks for. ``any_source`` is FLOWI_FLAG_ANYSRC: the source need not be this host's."""
+
+    dst: Address
+    src: Address | None = None
+    any_source: bool = False
+
+
+def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
+    """Where a packet that is made here goes, and from which source. Nothing is recorded."""
+    if key.src is not None and (error := _source_error(ns, key)) is not None:
+        return Routed(None, None, "unreachable", error)
+    entry = ns.fib.lookup(key.dst)
+    if entry is None and _is_limited_broadcast(key.dst):
+        return Routed(None, None, "broadcast", RouteError.ENETUNREACH)
+    if entry is None or entry.kind in ERROR_OF_KIND:
+        kind = "unreachable" if entry is None else entry.kind.value
+        return Routed(None, entry, kind, RouteError.ENETUNREACH if entry is None else ERROR_OF_KIND[entry.kind])
+    if entry.kind is RouteKind.LOCAL:
+        return Routed(Nexthop("lo", None, key.src or entry.source or key.dst, local=True), entry, "local")
+    assert entry.device is not None
+    source = (
+        key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _preferred(key.dst), entry.scope)
+    )
+    if _loopback_leaves(ns, source, entry.device):
+        return Routed(None, entry, entry.kind.value, RouteError.EINVAL)
+    broadcast = entry.kind is RouteKind.BROADCAST
+    return Routed(Nexthop(entry.device, entry.gateway, source, broadcast=broadcast), entry, entry.kind.value)
+
+
+def record_output(ns: Namespace, key: OutputKey, routed: Routed) -> None:
+    """Record what the output look-up found."""
+    nexthop = routed.nexthop
+    if nexthop is None:
+        device = routed.entry.device if routed.entry is not None else None
+        ns.record(_decision("output", key.dst, routed, device=device, gateway=None, source=key.src))
+        return
+    ns.record(
+        _decision("output", key.dst, routed, device=nexthop.device, gateway=nexthop.gateway, source=nexthop.source)
+    )
+
+
+def _source_error(ns: Namespace, key: OutputKey) -> RouteError | None:
+    src = key.src
+    if src is None:
+        return None
+    if src.is_multicast or _is_limited_broadcast(src) or _is_zeronet(src):
+        return RouteError.EINVAL
+    return None if key.any_source or ns.fib.is_local(src) else RouteError.EINVAL
+
+
+def _loopback_leaves(ns: Namespace, source: Address | None, device: str) -> bool:
+    """A loopback source must not leave the host. Ref: net/ipv4/route.c:__mkroute_output() (v6.12)."""
+    if source is None or source.version == 6 or not source.is_loopback or isinstance(ns.devices[device].kind, Loopback):
+        return False
+    return not ns.sysctls.any_conf(device, "route_localnet")
+
+
+def _decision(
+    stage: str, dst: Address, routed: Routed, *, device: str | None, gateway: Address | None, source: Address | None
+) -> RoutingDecision:
+    text = str(routed.entry) if routed.entry is not None else ""
+    table = routed.entry.table if routed.entry is not None else ""
+    return RoutingDecision(stage, dst, routed.result, text, table, device, gateway, source)
+
+
+def _here(*, broadcast: bool) -> Nexthop:
+    return Nexthop("lo", None, None, local=True, broadcast=broadcast)
+
+
+def _martian_source(reason: DropReason, detail: str) -> Martian:
+    return Martian(reason, "ip_route_input_slow", f"martian source: {detail}")
+
+
+def _is_limited_broadcast(address: Address) -> bool:
+    return address.version == 4 and int(address) == 0xFFFFFFFF
+
+
+def _is_zeronet(address: Address) -> bool:
+    return address.version == 4 and int(address) >> 24 == 0
+
+
+def _preferred(dst: Address) -> Address:
+    """IPv4 chooses a source without regard to a destination on the link. Ref: fib_semantics.c:fib_info_update_nhc_saddr() (v6.12)."""
+    return dst if dst.version == 6 else type(dst)(0)

@@ -1,0 +1,50 @@
+"""UDP: datagrams to connected sockets, to listeners, or to nobody.
+
+A listener answers from the address it was asked on, as servers that use IP_PKTINFO do.
+Ref: net/ipv4/udp.c:__udp4_lib_rcv(), __udp4_lib_lookup() (v6.12); RFC 1122 §4.1.3.1.
+"""
+
+from __future__ import annotations
+
+from netsim.net.packet import UDPHeader
+from netsim.stack.answer import answer
+from netsim.stack.icmp_send import Unreachable, icmp_unreachable
+from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
+from netsim.stack.reasons import DropReason
+from netsim.stack.skbuff import SkBuff
+from netsim.stack.sockets import Connection
+from netsim.stack.steps import SocketLookup
+
+
+def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
+    """A datagram for this host."""
+    packet = skb.packet
+    datagram = packet.l4
+    assert isinstance(datagram, UDPHeader)
+    connection = Connection.receiving(packet)
+    owner = ns.sockets.clients.get(connection)
+    if owner is not None:
+        ns.record(SocketLookup(packet, owner))
+        ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.CLIENT))
+        return
+    listener = ns.sockets.listener(packet.ip.protocol, packet.ip.dst, datagram.dport)
+    if listener is None:
+        _unreachable(ns, skb, connection)
+        return
+    broadcast = skb.nexthop is not None and skb.nexthop.broadcast
+    ns.record(SocketLookup(packet, listener.owner, answer="" if broadcast else "answer"))
+    ns.network.arrived(Arrival(ns.name, packet, listener.owner, ArrivalKind.LISTENER))
+    if not broadcast:
+        header = UDPHeader(datagram.dport, datagram.sport)
+        answer(ns, packet, header, by=listener.owner or "listener", owner=listener.owner, payload=packet.payload)
+
+
+def _unreachable(ns: Namespace, skb: SkBuff, connection: Connection) -> None:
+    address, port = connection.local
+    ns.record(SocketLookup(skb.packet, None, answer="ICMP port unreachable"))
+    if ns.sockets.expects_another_peer(connection):
+        detail = f"the socket on port {port} expects another peer than {connection.peer[0]} port {connection.peer[1]}"
+        ns.drop(DropReason.UDP_UNEXPECTED_PEER, "__udp4_lib_rcv", detail)
+    else:
+        ns.drop(DropReason.NO_SOCKET, "__udp4_lib_rcv", f"no socket listens on {address} port {port}")
+    icmp_unreachable(ns, skb, Unreachable.PORT)
