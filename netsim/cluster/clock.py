@@ -1,0 +1,64 @@
+"""Virtual time: it stands still until somebody advances it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+class VirtualClock:
+    """Seconds since the world began, and timers.
+
+    Timers that are due at the same time run in the order in which they were set. The world began at ``epoch``, so that a time
+    can be written into an object as RFC 3339 with whole seconds, as Kubernetes does.
+    """
+
+    def __init__(self, epoch: datetime = EPOCH) -> None:
+        self._epoch = epoch
+        self._now = 0.0
+        self._count = 0
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+
+    def now(self) -> float:
+        """Seconds since the world began."""
+        return self._now
+
+    def timestamp(self) -> str:
+        """Now, as ``metav1.Time`` is written: ``2025-01-01T00:00:10Z``."""
+        return (self._epoch + timedelta(seconds=int(self._now))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def seconds_of(self, timestamp: str) -> float:
+        """Seconds since the world began of an RFC 3339 time; negative before it. Raises ValueError."""
+        moment = datetime.fromisoformat(timestamp)
+        return (moment - self._epoch).total_seconds()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> None:
+        """Run a callback once the time is ``when`` (at the next advance where that is past)."""
+        self._count += 1
+        heapq.heappush(self._timers, (when, self._count, callback))
+
+    @property
+    def next_timer(self) -> float | None:
+        """When the next timer is due, None without one."""
+        return self._timers[0][0] if self._timers else None
+
+    def advance_to(self, when: float) -> None:
+        """Move to ``when`` and run every timer that is due on the way, each at its own time. Raises ValueError for the past."""
+        if when < self._now:
+            raise ValueError(f"time does not run backwards: {when} < {self._now}")
+        while self._timers and self._timers[0][0] <= when:
+            due, _, callback = heapq.heappop(self._timers)
+            self._now = max(self._now, due)
+            callback()
+        self._now = when
+
+    def advance_to_next_timer(self) -> bool:
+        """Move to the time of the next timer and run all that are due then. False without one."""
+        due = self.next_timer
+        if due is None:
+            return False
+        self.advance_to(max(due, self._now))
+        return True

@@ -1,0 +1,153 @@
+"""The control plane as one thing: give it nodes and objects, let it run until it is steady, read its store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netsim.cluster import bootstrap, podstate
+from netsim.cluster.bootstrap import ApiServer
+from netsim.cluster.clock import VirtualClock
+from netsim.cluster.context import Context
+from netsim.cluster.controllers.daemonset import DaemonSetController
+from netsim.cluster.controllers.deployment import DeploymentController
+from netsim.cluster.controllers.endpointslice import EndpointSliceController
+from netsim.cluster.controllers.garbage import GarbageCollector
+from netsim.cluster.controllers.job import CronJobController, JobController
+from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController
+from netsim.cluster.controllers.replicaset import ReplicaSetController
+from netsim.cluster.controllers.statefulset import StatefulSetController
+from netsim.cluster.documents import mapping_at, with_value, without
+from netsim.cluster.events import Event
+from netsim.cluster.ipam import NodeAddresses
+from netsim.cluster.kubelet import Kubelet, Problem
+from netsim.cluster.naming import NameSource
+from netsim.cluster.resources import resource_of
+from netsim.cluster.runtime import Controller, Runtime
+from netsim.cluster.scheduling.scheduler import Scheduler
+from netsim.cluster.store import Store
+from netsim.net.address import family_of, parse_prefix
+from netsim.objects.core import SERVICE_NAME_LABEL
+from netsim.objects.meta import Key, Object
+
+# In the order in which they are given their turn in a round; it decides nothing but the order of events.
+_WORKLOADS = (
+    DeploymentController,  # what makes ReplicaSets comes before what makes pods of them
+    StatefulSetController,
+    DaemonSetController,
+    JobController,
+    CronJobController,
+)
+
+
+class ControlPlane:
+    """A cluster's API server, controllers, scheduler and kubelets.
+
+    ``nodes`` are Nodes with ``spec.podCIDRs``, ``status.addresses``, labels and taints; ``objects`` is everything else, in any
+    order: what comes of it does not depend on the order. ``service_cidrs``: one for each family, the first family being the
+    default. ``api_server``: where ``default/kubernetes`` leads; None: the cluster has no such Service. Without it given,
+    ``ApiServer.of_nodes``. ``seed`` decides the names that are generated.
+
+    Raises StatusError where an object is there twice or has no name, DecodeError where one has not the form of its kind.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Object],
+        objects: Iterable[Object],
+        *,
+        clock: VirtualClock | None = None,
+        seed: int = 0,
+        service_cidrs: Sequence[str] = ("10.96.0.0/16",),
+        api_server: ApiServer | str | None = "auto",
+        max_rounds: int = 20_000,
+    ) -> None:
+        self.clock = clock or VirtualClock()
+        self.store = Store(self.clock, NameSource(seed))
+        self._context = Context.of(self.store, self.clock)
+        self._context.informers.of("Node")  # first: who gets an address asks what nodes there are
+        self._kubelet = Kubelet(self._context)
+        families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
+        self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
+        for name in bootstrap.NAMESPACES:
+            self.store.create(bootstrap.namespace(name))
+        for node in nodes:
+            self.store.create(bootstrap.registered(node))
+        given = sorted(objects, key=lambda item: item.kind != "Namespace")
+        for item in given:
+            self.create(item)
+        server = ApiServer.of_nodes(nodes) if isinstance(api_server, str) else api_server
+        self._create_kubernetes_service(server, service_cidrs)
+
+    def _controllers(self, families: Sequence[str]) -> list[Controller]:
+        context = self._context
+        return [
+            NodeLifecycleController(context),
+            *(make(context) for make in _WORKLOADS),
+            ReplicaSetController(context),
+            ReplicaSetController(context, "ReplicationController"),
+            Scheduler(context),
+            self._kubelet,
+            EndpointSliceController(context, families),
+            GarbageCollector(context),
+        ]
+
+    # --- changing the world -----------------------------------------------------------------------------------------
+
+    def create(self, item: Object) -> Object:
+        """Load an object as it was given: its namespace is made where it is not there, a pod's status is kept.
+
+        A pod that was given with a ``deletionTimestamp`` stays terminating. Raises StatusError.
+        """
+        if item.kind == "Namespace" and self.store.find(item.key) is not None:
+            return self.store.update(item)
+        if item.kind == "Node":
+            return self.store.create(bootstrap.registered(item))
+        if resource_of(item.kind, item.api_version).namespaced:
+            self._ensure_namespace(item.metadata.namespace or "default")
+        if item.metadata.resource_version:
+            item = Object.of(without(item.document, ("metadata", "resourceVersion")))
+        if item.kind == "Pod" and item.metadata.deletion_timestamp:
+            item = Object.of(with_value(item.document, ("metadata", "annotations", podstate.HOLD_TERMINATING), "true"))
+        made = self.store.create(item)
+        if made.kind == "Pod" and mapping_at(made.document, "status"):
+            self._kubelet.keep_status(made)
+        return made
+
+    def delete(self, key: Key) -> None:
+        """Delete an object, as ``kubectl delete`` does. Raises NotFound."""
+        self.store.delete(key)
+
+    def run_until_steady(self, *, until: float | None = None) -> None:
+        """Run until nothing changes any more and no timer is set; ``until``: but not past that time. Raises NotSteadyError."""
+        self._runtime.run_until_steady(until=until)
+
+    # --- reading it -------------------------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What was done and could not be done, in order."""
+        return self._context.recorder.events
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What given objects ask for and cannot have, such as an address twice; for a loader to report."""
+        return tuple(self._kubelet.problems)
+
+    def addresses_of(self, node: str) -> NodeAddresses | None:
+        """The pod addresses of a node and who holds them, None for a node that is not there."""
+        return self._kubelet.addresses_of(node)
+
+    # --- bootstrap --------------------------------------------------------------------------------------------------
+
+    def _ensure_namespace(self, name: str) -> None:
+        if self.store.find(Key("Namespace", "", name)) is None:
+            self.store.create(bootstrap.namespace(name))
+
+    def _create_kubernetes_service(self, server: ApiServer | None, service_cidrs: Sequence[str]) -> None:
+        if server is None or not service_cidrs:
+            return
+        if self.store.find(Key("Service", "default", "kubernetes")) is None:
+            self.store.create(bootstrap.kubernetes_service(service_cidrs[0]))
+        slices = self.store.list("EndpointSlice", "default").items
+        if not any(s.metadata.labels.get(SERVICE_NAME_LABEL) == "kubernetes" for s in slices):
+            self.store.create(bootstrap.kubernetes_slice(server))

@@ -1,0 +1,88 @@
+"""What the API server answers when it refuses a request.
+
+Ref: staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go (v1.37): the messages and codes are its own.
+"""
+
+from __future__ import annotations
+
+
+class StatusError(Exception):
+    """A refused request: ``reason`` and ``code`` as in ``metav1.Status``, ``str()`` is its message."""
+
+    reason = "Unknown"
+    code = 500
+
+    @property
+    def message(self) -> str:
+        """The Status's message."""
+        return str(self)
+
+
+class NotFound(StatusError):  # noqa: N818 - the API's own word
+    """``pods "x" not found``."""
+
+    reason = "NotFound"
+    code = 404
+
+    @classmethod
+    def of(cls, resource: str, name: str) -> NotFound:
+        """The error for a resource such as ``deployments.apps``."""
+        return cls(f'{resource} "{name}" not found')
+
+
+class AlreadyExists(StatusError):  # noqa: N818 - the API's own word
+    """``pods "x" already exists``."""
+
+    reason = "AlreadyExists"
+    code = 409
+
+    @classmethod
+    def of(cls, resource: str, name: str) -> AlreadyExists:
+        """The error for a resource such as ``deployments.apps``."""
+        return cls(f'{resource} "{name}" already exists')
+
+
+_MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class Conflict(StatusError):  # noqa: N818 - the API's own word
+    """The object was changed since the version that the request was built on."""
+
+    reason = "Conflict"
+    code = 409
+
+    @classmethod
+    def of(cls, resource: str, name: str, cause: str = _MODIFIED) -> Conflict:
+        """The error for a resource such as ``deployments.apps``."""
+        return cls(f'Operation cannot be fulfilled on {resource} "{name}": {cause}')
+
+
+class Expired(StatusError):  # noqa: N818 - the API's own word
+    """A watch from a version whose events were compacted away."""
+
+    reason = "Expired"
+    code = 410
+
+    @classmethod
+    def of(cls, requested: int, oldest: int) -> Expired:
+        """``requested`` is the version asked for, ``oldest`` the first that can still be watched from."""
+        return cls(f"too old resource version: {requested} ({oldest})")
+
+
+class Invalid(StatusError):  # noqa: N818 - the API's own word
+    """``Pod "x" is invalid: …``."""
+
+    reason = "Invalid"
+    code = 422
+
+    @classmethod
+    def of(cls, kind: str, name: str, cause: str) -> Invalid:
+        """The error for a kind such as ``Deployment.apps``."""
+        return cls(f'{kind} "{name}" is invalid: {cause}')
+
+
+class BadRequest(StatusError):  # noqa: N818 - the API's own word
+    """A selector that cannot be read, or a field that cannot be selected on."""
+
+    reason = "BadRequest"
+    code = 400

@@ -1,0 +1,70 @@
+"""Making and deleting pods for their controllers, with the events that Kubernetes records.
+
+Ref: pkg/controller/controller_utils.go:RealPodControl (v1.37).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netsim.cluster.documents import compact, mapping_at
+from netsim.cluster.errors import StatusError
+from netsim.cluster.events import EventRecorder
+from netsim.cluster.ownership import controller_reference
+from netsim.cluster.selectors import Selector
+from netsim.cluster.store import Store
+from netsim.objects.json import Document, Json
+from netsim.objects.meta import Object
+
+
+@dataclass(frozen=True, slots=True)
+class PodControl:
+    """What one controller (``source``) does to pods."""
+
+    store: Store
+    recorder: EventRecorder
+    source: str
+
+    def create(self, owner: Object, template: Document, *, name: str = "") -> Object:
+        """Make a pod of a template, with this name or a generated one. Raises StatusError."""
+        try:
+            pod = self.store.create(Object.of(pod_of(owner, template, name)))
+        except StatusError as error:
+            self.recorder.warning(self.source, owner.key, "FailedCreate", f"Error creating: {error}")
+            raise
+        self.recorder.normal(self.source, owner.key, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+        return pod
+
+    def delete(self, owner: Object, pod: Object) -> None:
+        """Delete a pod; one that is being deleted is left to its kubelet. Raises StatusError."""
+        if pod.metadata.deletion_timestamp is None:
+            self.store.delete(pod.key)
+            self.recorder.normal(self.source, owner.key, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+
+    def selects_own_template(self, owner: Object, selector: Selector) -> bool:
+        """True where the selector selects what the template makes. Otherwise it warns: pods would be made without end.
+
+        An API server refuses such an object. Ref: pkg/apis/apps/validation/validation.go (v1.37).
+        """
+        labels = {k: str(v) for k, v in mapping_at(owner.document, "spec", "template", "metadata", "labels").items()}
+        if not selector.empty and selector.matches(labels):
+            return True
+        message = "spec.selector does not match spec.template.metadata.labels: no pod is made"
+        self.recorder.warning(self.source, owner.key, "InvalidSelector", message)
+        return False
+
+
+def pod_of(owner: Object, template: Document, name: str = "") -> Document:
+    """The pod that a template describes. Ref: controller_utils.go:GetPodFromTemplate()."""
+    given = mapping_at(template, "metadata")
+    metadata: Mapping[str, Json] = compact(
+        name=name,
+        generateName="" if name else f"{owner.metadata.name}-",
+        namespace=owner.metadata.namespace,
+        labels=given.get("labels"),
+        annotations=given.get("annotations"),
+        finalizers=given.get("finalizers"),
+        ownerReferences=[controller_reference(owner)],
+    )
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": mapping_at(template, "spec")}

@@ -1,0 +1,1 @@
+"""kube-scheduler: which nodes a pod fits on, and which of them it gets."""

@@ -1,0 +1,245 @@
+"""Label selectors and field selectors.
+
+Ref: staging/src/k8s.io/apimachinery/pkg/labels/selector.go and pkg/fields/selector.go (v1.37).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from netsim.cluster.documents import list_at, mapping_at, strings_at
+from netsim.cluster.errors import BadRequest
+from netsim.objects.json import Document, Json
+from netsim.objects.meta import Object
+
+
+class Operator(Enum):
+    """What a requirement asks of a label. Gt and Lt compare whole numbers and belong to node selectors."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+    GT = "Gt"
+    LT = "Lt"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One condition on the label ``key``."""
+
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """True where the labels meet it. A label that is absent meets NotIn, as in Kubernetes."""
+        value = labels.get(self.key)
+        match self.operator:
+            case Operator.IN:
+                return value in self.values
+            case Operator.NOT_IN:
+                return value not in self.values
+            case Operator.EXISTS:
+                return value is not None
+            case Operator.DOES_NOT_EXIST:
+                return value is None
+            case Operator.GT | Operator.LT:
+                return self._compares(value)
+
+    def _compares(self, value: str | None) -> bool:
+        if value is None or not re.fullmatch(r"-?\d+", value):
+            return False
+        bound = int(self.values[0])
+        return int(value) > bound if self.operator is Operator.GT else int(value) < bound
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """All requirements must be met. Without any, it selects everything; ``nothing`` selects nothing whatever else it says."""
+
+    requirements: tuple[Requirement, ...] = ()
+    nothing: bool = False
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """True where the labels meet every requirement."""
+        return not self.nothing and all(r.matches(labels) for r in self.requirements)
+
+    @property
+    def empty(self) -> bool:
+        """True where it selects everything."""
+        return not self.nothing and not self.requirements
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The labels that every selected object certainly has: what an index can look up."""
+        return tuple(
+            (r.key, r.values[0]) for r in self.requirements if r.operator is Operator.IN and len(r.values) == 1
+        )
+
+
+EVERYTHING = Selector()
+NOTHING = Selector(nothing=True)
+
+
+def of_labels(labels: Mapping[str, str]) -> Selector:
+    """Equality with each of the given labels (a Service's ``selector``, ``nodeSelector``, ``matchLabels``)."""
+    return Selector(tuple(Requirement(key, Operator.IN, (value,)) for key, value in sorted(labels.items())))
+
+
+def of_label_selector(document: Json) -> Selector:
+    """A ``metav1.LabelSelector``: null selects nothing, an empty one everything. Raises BadRequest.
+
+    Ref: metav1.LabelSelectorAsSelector().
+    """
+    if not isinstance(document, Mapping):
+        return NOTHING
+    equal = of_labels(strings_at(document, "matchLabels")).requirements
+    return Selector(equal + of_expressions(list_at(document, "matchExpressions")))
+
+
+def of_expressions(items: Sequence[Json]) -> tuple[Requirement, ...]:
+    """``matchExpressions`` of a label selector or a node selector term. Raises BadRequest."""
+    return tuple(_expression(item) for item in items if isinstance(item, Mapping))
+
+
+def _expression(item: Document) -> Requirement:
+    name = str(item.get("operator"))
+    try:
+        operator = Operator(name)
+    except ValueError:
+        raise BadRequest(f'"{name}" is not a valid label selector operator') from None
+    values = tuple(str(v) for v in list_at(item, "values"))
+    return _checked(Requirement(str(item.get("key", "")), operator, values))
+
+
+def _checked(requirement: Requirement) -> Requirement:
+    count = len(requirement.values)
+    match requirement.operator:
+        case Operator.IN | Operator.NOT_IN if count == 0:
+            raise BadRequest("for 'in', 'notin' operators, values set can't be empty")
+        case Operator.EXISTS | Operator.DOES_NOT_EXIST if count:
+            raise BadRequest("values set must be empty for exists and does not exist")
+        case Operator.GT | Operator.LT if count != 1 or not re.fullmatch(r"-?\d+", requirement.values[0]):
+            raise BadRequest("for 'Gt', 'Lt' operators, exactly one integer value is required")
+        case _:
+            return requirement
+
+
+_TERM = re.compile(
+    r"\s*(?:"
+    r"(?P<absent>!)\s*(?P<absent_key>[\w./-]+)"
+    r"|(?P<set_key>[\w./-]+)\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\)"
+    r"|(?P<key>[\w./-]+)\s*(?:(?P<operator>==|=|!=|>|<)\s*(?P<value>[\w.-]*))?"
+    r")\s*(?:,|$)"
+)
+
+
+def parse_selector(text: str) -> Selector:
+    """Read ``app=web,tier in (a, b),!canary,gpu`` as the API's ``labelSelector`` parameter does. Raises BadRequest."""
+    requirements: list[Requirement] = []
+    position = 0
+    while position < len(text):
+        found = _TERM.match(text, position)
+        if found is None:
+            raise BadRequest(f"unable to parse requirement: {text[position:].strip()!r}")
+        requirements.append(_checked(_term(found)))
+        position = found.end()
+    return Selector(tuple(requirements))
+
+
+_OPERATORS = {"=": Operator.IN, "==": Operator.IN, "!=": Operator.NOT_IN, ">": Operator.GT, "<": Operator.LT}
+
+
+def _term(found: re.Match[str]) -> Requirement:
+    if found["absent"]:
+        return Requirement(found["absent_key"], Operator.DOES_NOT_EXIST)
+    if found["set"]:
+        values = tuple(sorted(v.strip() for v in found["values"].split(",")))
+        return Requirement(found["set_key"], Operator.IN if found["set"] == "in" else Operator.NOT_IN, values)
+    if found["operator"] is None:
+        return Requirement(found["key"], Operator.EXISTS)
+    return Requirement(found["key"], _OPERATORS[found["operator"]], (found["value"],))
+
+
+# --- Field selectors --------------------------------------------------------------------------------------------
+
+# Ref: pkg/apis/core/v1/conversion.go:AddFieldLabelConversionsFor*() (v1.37). Every kind has its name and namespace.
+_EVERY_KIND = ("metadata.name", "metadata.namespace")
+_OF_KIND = {
+    "Pod": (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+    "Node": ("spec.unschedulable",),
+    "Service": ("spec.clusterIP", "spec.type"),
+    "Namespace": ("status.phase",),
+    "ReplicaSet": ("status.replicas",),
+    "Job": ("status.successful",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRequirement:
+    """A field equal (or not equal) to a value."""
+
+    path: str
+    value: str
+    equal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSelector:
+    """All requirements must be met; without any it selects everything."""
+
+    requirements: tuple[FieldRequirement, ...] = ()
+
+    def matches(self, item: Object) -> bool:
+        """True where the object meets every requirement."""
+        return all((_field(item.document, r.path) == r.value) is r.equal for r in self.requirements)
+
+
+EVERY_FIELD = FieldSelector()
+
+
+def parse_field_selector(kind: str, text: str) -> FieldSelector:
+    """Read ``spec.nodeName=node1,status.phase!=Failed``. Raises BadRequest for a field that the kind cannot be selected by."""
+    terms = (term.strip() for term in text.split(","))
+    return FieldSelector(tuple(_field_term(kind, term) for term in terms if term))
+
+
+def _field_term(kind: str, term: str) -> FieldRequirement:
+    found = re.fullmatch(r"([^=!]+)(!=|==|=)(.*)", term)
+    if found is None:
+        raise BadRequest(f"invalid selector: '{term}'; can't understand '{term}'")
+    path, sign, value = found.groups()
+    if path not in _EVERY_KIND + _OF_KIND.get(kind, ()):
+        raise BadRequest(
+            f'"{path}" is not a known field selector: only {_listed(_EVERY_KIND + _OF_KIND.get(kind, ()))}'
+        )
+    return FieldRequirement(path, value, sign != "!=")
+
+
+def _listed(paths: Iterable[str]) -> str:
+    return ", ".join(f'"{path}"' for path in paths)
+
+
+def _field(document: Document, path: str) -> str:
+    *place, name = path.split(".")
+    value = mapping_at(document, *place).get(name)
+    match value:
+        case None:
+            return "false" if name in ("unschedulable", "hostNetwork") else ""
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
