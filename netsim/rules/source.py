@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -26,3 +27,11 @@ class RuleSyntaxError(ValueError):
         self.message = message
         self.origin = origin
         self.advice = advice
+
+
+class RuleSyntaxErrors(ValueError):  # noqa: N818 - it carries several
+    """Everything that the real tool would refuse in a text, in the order of its lines; never empty."""
+
+    def __init__(self, errors: Sequence[RuleSyntaxError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = tuple(errors)

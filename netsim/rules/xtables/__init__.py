@@ -1,1 +1,4 @@
-"""iptables and ip6tables: rules as ``iptables-restore`` reads them and ``iptables-save`` prints them."""
+"""iptables: typed rules and the text of iptables-save and iptables-restore.
+
+``parse`` reads a text, ``dump`` prints one, ``restore`` merges one into what is loaded already.
+"""

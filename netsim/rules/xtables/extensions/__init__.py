@@ -1,0 +1,1 @@
+"""Matches and targets, a file for each topic; ``registry`` lists them all."""

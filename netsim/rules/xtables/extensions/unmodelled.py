@@ -1,0 +1,192 @@
+"""Extensions that iptables knows and the model does not: where their words end is known, what they mean is not.
+
+Each row names a module's options: ``!`` may be inverted, ``=N`` is followed by N words (1 where nothing is said), ``|`` joins
+spellings. A rule that uses one is kept with its words; a walk that meets it ends UNKNOWN. Ref: iptables-extensions(8) (v1.8.9).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from netsim.net.address import Family
+from netsim.rules.xtables.ast import NotModelledMatch, NotModelledTarget
+from netsim.rules.xtables.option import BOTH, Extension, Given, Needs, Option
+from netsim.rules.xtables.words import quote_where_needed
+
+_V4, _V6 = (Family.IPV4,), (Family.IPV6,)
+_SPEC = re.compile(r"(?P<inverts>!?)(?P<names>[a-z0-9|-]+)(=(?P<values>[0-9]))?")
+
+_MATCHES: tuple[tuple[str, tuple[Family, ...], str], ...] = (
+    # module, families, options
+    ("ah", BOTH, "!ahspi !ahlen ahres=0"),
+    ("bpf", BOTH, "object-pinned bytecode"),
+    ("cgroup", BOTH, "!path !cgroup"),
+    ("cluster", BOTH, "cluster-total-nodes !cluster-local-node !cluster-local-nodemask cluster-hash-seed"),
+    ("connbytes", BOTH, "!connbytes connbytes-dir connbytes-mode"),
+    ("connlabel", BOTH, "!label set=0"),
+    (
+        "connlimit",
+        BOTH,
+        ("connlimit-upto !connlimit-above connlimit-mask connlimit-saddr=0 connlimit-daddr=0"),
+    ),
+    ("cpu", BOTH, "!cpu"),
+    ("dccp", BOTH, "!source-port|sport !destination-port|dport !dccp-types !dccp-option"),
+    ("devgroup", BOTH, "!src-group !dst-group"),
+    ("dscp", BOTH, "!dscp !dscp-class"),
+    ("dst", _V6, "!dst-len dst-opts dst-not-strict=0"),
+    ("ecn", BOTH, "!ecn-tcp-cwr=0 !ecn-tcp-ece=0 !ecn-ip-ect"),
+    ("esp", BOTH, "!espspi"),
+    ("eui64", _V6, ""),
+    ("frag", _V6, "!fragid !fraglen fragres=0 fragfirst=0 fragmore=0 fraglast=0"),
+    (
+        "hashlimit",
+        BOTH,
+        (
+            "hashlimit-upto|hashlimit hashlimit-above hashlimit-burst hashlimit-mode hashlimit-srcmask hashlimit-dstmask "
+            "hashlimit-name hashlimit-htable-size hashlimit-htable-max hashlimit-htable-expire hashlimit-htable-gcinterval "
+            "hashlimit-rate-match=0 hashlimit-rate-interval"
+        ),
+    ),
+    ("hbh", _V6, "!hbh-len hbh-opts hbh-not-strict=0"),
+    ("helper", BOTH, "!helper"),
+    ("hl", _V6, "!hl-eq hl-lt hl-gt"),
+    ("ipcomp", BOTH, "!ipcompspi compres=0"),
+    ("iprange", BOTH, "!src-range !dst-range"),
+    ("ipv6header", _V6, "soft=0 !header"),
+    ("ipvs", BOTH, "!ipvs=0 !vproto !vaddr !vport vdir !vmethod !vportctl"),
+    ("length", BOTH, "!length"),
+    ("limit", BOTH, "limit limit-burst"),
+    ("mh", _V6, "!mh-type"),
+    ("nfacct", BOTH, "nfacct-name"),
+    ("osf", BOTH, "!genre ttl log"),
+    ("owner", BOTH, "!uid-owner !gid-owner !socket-exists=0 suppl-groups=0"),
+    ("pkttype", BOTH, "!pkt-type"),
+    (
+        "policy",
+        BOTH,
+        ("dir pol strict=0 !reqid !spi !proto !mode !tunnel-src !tunnel-dst next=0"),
+    ),
+    ("quota", BOTH, "!quota"),
+    (
+        "rateest",
+        BOTH,
+        (
+            "rateest-delta=0 !rateest-lt=0 !rateest-gt=0 !rateest-eq=0 rateest rateest1 rateest2 rateest-bps rateest-pps "
+            "rateest-bps1 rateest-bps2 rateest-pps1 rateest-pps2"
+        ),
+    ),
+    ("realm", _V4, "!realm"),
+    ("rpfilter", BOTH, "loose=0 validmark=0 accept-local=0 invert=0"),
+    ("rt", _V6, "!rt-type !rt-segsleft !rt-len rt-0-res=0 rt-0-addrs rt-0-not-strict=0"),
+    ("socket", BOTH, "transparent=0 nowildcard=0 restore-skmark=0"),
+    (
+        "srh",
+        _V6,
+        (
+            "!srh-next-hdr !srh-hdr-len-eq !srh-hdr-len-gt !srh-hdr-len-lt !srh-segs-left-eq !srh-segs-left-gt "
+            "!srh-segs-left-lt !srh-last-entry-eq !srh-last-entry-gt !srh-last-entry-lt !srh-tag !srh-psid !srh-nsid !srh-lsid"
+        ),
+    ),
+    ("string", BOTH, "algo from to !string !hex-string icase=0"),
+    ("tcpmss", BOTH, "!mss"),
+    (
+        "time",
+        BOTH,
+        ("datestart datestop timestart timestop !monthdays !weekdays contiguous=0 kerneltz=0 utc=0 localtz=0"),
+    ),
+    ("tos", BOTH, "!tos"),
+    ("ttl", _V4, "!ttl-eq ttl-gt ttl-lt"),
+    ("u32", BOTH, "!u32"),
+)
+
+_MANGLE, _RAW, _NAT = Needs(tables=("mangle",)), Needs(tables=("raw",)), Needs(tables=("nat",))
+_TARGETS: tuple[tuple[str, tuple[Family, ...], str, Needs], ...] = (
+    # target, families, options, what the kernel asks of the rule
+    ("AUDIT", BOTH, "type", Needs()),
+    ("CHECKSUM", BOTH, "checksum-fill=0", _MANGLE),
+    ("CLASSIFY", BOTH, "set-class", Needs(hooks=("FORWARD", "OUTPUT", "POSTROUTING"))),
+    ("CLUSTERIP", _V4, "new=0 hashmode clustermac total-nodes local-node hash-init", Needs()),
+    ("CONNSECMARK", BOTH, "save=0 restore=0", Needs(tables=("mangle", "security"))),
+    ("DNPT", _V6, "src-pfx dst-pfx", _MANGLE),
+    ("DSCP", BOTH, "set-dscp set-dscp-class", _MANGLE),
+    ("ECN", _V4, "ecn-tcp-remove=0 ecn-tcp-cwr ecn-tcp-ece ecn-ip-ect", _MANGLE),
+    ("HL", _V6, "hl-set hl-dec hl-inc", _MANGLE),
+    (
+        "HMARK",
+        BOTH,
+        (
+            "hmark-tuple hmark-mod hmark-offset hmark-src-prefix hmark-dst-prefix hmark-sport-mask hmark-dport-mask "
+            "hmark-spi-mask hmark-proto-mask hmark-rnd hmark-sport hmark-dport hmark-spi hmark-proto"
+        ),
+        Needs(),
+    ),
+    ("IDLETIMER", BOTH, "timeout label alarm=0", Needs()),
+    ("LED", BOTH, "led-trigger-id led-delay led-always-blink=0", Needs()),
+    ("NETMAP", BOTH, "to", _NAT),
+    ("NFQUEUE", BOTH, "queue-num queue-balance queue-bypass=0 queue-cpu-fanout=0", Needs()),
+    ("RATEEST", BOTH, "rateest-name rateest-interval rateest-ewmalog", Needs()),
+    ("SECMARK", BOTH, "selctx", Needs(tables=("mangle", "security"))),
+    ("SET", BOTH, "add-set=2 del-set=2 map-set=2 map-mark=0 map-prio=0 map-queue=0 timeout exist=0", Needs()),
+    ("SNPT", _V6, "src-pfx dst-pfx", _MANGLE),
+    ("SYNPROXY", BOTH, "mss wscale sack-perm=0 timestamp=0", Needs((6,), (), ("INPUT", "FORWARD"))),
+    ("TCPMSS", BOTH, "set-mss clamp-mss-to-pmtu=0", Needs(protocols=(6,))),
+    ("TCPOPTSTRIP", BOTH, "strip-options", Needs((6,), ("mangle",))),
+    ("TEE", BOTH, "gateway", Needs()),
+    ("TOS", BOTH, "set-tos and-tos or-tos xor-tos", _MANGLE),
+    ("TPROXY", BOTH, "on-port on-ip tproxy-mark", Needs((6, 17), ("mangle",), ("PREROUTING",))),
+    ("TRACE", BOTH, "", _RAW),
+    ("TTL", _V4, "ttl-set ttl-dec ttl-inc", _MANGLE),
+    ("ULOG", _V4, "ulog-nlgroup ulog-prefix ulog-cprange ulog-qthreshold", Needs()),
+)
+
+
+def _options(specs: str) -> tuple[Option, ...]:
+    options: list[Option] = []
+    for spec in specs.split():
+        parts = _SPEC.fullmatch(spec)
+        if parts is None:
+            raise ValueError(f"option specification {spec!r}")
+        name, *aliases = parts["names"].split("|")
+        options.append(Option(name, tuple(aliases), int(parts["values"] or 1), bool(parts["inverts"])))
+    return tuple(options)
+
+
+def _build_match(given: Given) -> NotModelledMatch:
+    return NotModelledMatch(given.extension, given.words())
+
+
+def _build_target(given: Given) -> NotModelledTarget:
+    return NotModelledTarget(given.extension, given.words())
+
+
+def _always(needs: Needs) -> Callable[[NotModelledTarget], Needs]:
+    return lambda _target: needs
+
+
+def match_words(match: NotModelledMatch, _family: Family) -> list[str]:
+    """Module and words as they were read."""
+    return [match.module, *map(quote_where_needed, match.words)]
+
+
+def target_words(target: NotModelledTarget, _family: Family) -> list[str]:
+    """Name and words as they were read."""
+    return [target.name, *map(quote_where_needed, target.words)]
+
+
+UNMODELLED_MATCHES: tuple[Extension[NotModelledMatch], ...] = tuple(
+    Extension(name, _options(specs), _build_match, match_words, (NotModelledMatch,), families=families)
+    for name, families, specs in _MATCHES
+)
+UNMODELLED_TARGETS: tuple[Extension[NotModelledTarget], ...] = tuple(
+    Extension(
+        name,
+        _options(specs),
+        _build_target,
+        target_words,
+        (NotModelledTarget,),
+        needs=_always(needs),
+        families=families,
+    )
+    for name, families, specs, needs in _TARGETS
+)
