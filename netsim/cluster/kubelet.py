@@ -45,6 +45,7 @@ class Kubelet:
         self._nodes = context.informers.of("Node")
         self._pods = context.informers.of("Pod")
         self._addresses: dict[str, NodeAddresses] = {}
+        self._views: dict[str, Node] = {}
         self._given: dict[Key, Document] = {}
         self._started: dict[Key, float] = {}
         self._reserved_on: dict[Key, str] = {}
@@ -75,7 +76,7 @@ class Kubelet:
             self._recorder.normal(self.name, key, "Killing", "Stopping containers")
             self._store.delete(key, grace_seconds=0)
         else:
-            self._run(pod, Node.of(node), node)
+            self._run(pod, self._views[node_name], node)
 
     def _run(self, pod: Object, node: Node, node_item: Object) -> None:
         if self._given.get(pod.key, {}).get("phase") == "Pending" and not podstate.pod_addresses(pod):
@@ -247,19 +248,20 @@ class Kubelet:
         if item is None:
             if before is not None:
                 self._addresses.pop(before.metadata.name, None)
+                self._views.pop(before.metadata.name, None)
             return
         name = item.metadata.name
+        self._views[name] = Node.of(item)
         if name not in self._addresses:
-            self._addresses[name] = self._ranges_of(item)
+            self._addresses[name] = self._ranges_of(self._views[name])
         for pod in self._pods.by_index(BY_NODE, name):
             self.queue.add(pod.key)
 
-    def _ranges_of(self, item: Object) -> NodeAddresses:
-        spec = Node.of(item).spec
+    def _ranges_of(self, node: Node) -> NodeAddresses:
         try:
-            return NodeAddresses(spec.pod_cidrs or tuple(filter(None, (spec.pod_cidr,))))
+            return NodeAddresses(node.spec.pod_cidrs or tuple(filter(None, (node.spec.pod_cidr,))))
         except ValueError as error:
-            self._report(item.key, str(error))
+            self._report(Key("Node", "", node.metadata.name), str(error))
             return NodeAddresses(())
 
     def _pod_changed(self, before: Object | None, pod: Object | None) -> None:

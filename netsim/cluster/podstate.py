@@ -14,7 +14,6 @@ from netsim.objects.meta import Object
 
 HOLD_TERMINATING = "netsim.io/terminating"
 READY_ANNOTATION = "netsim.io/ready"
-LISTEN_ANNOTATION = "netsim.io/listen"
 
 
 def phase(pod: Object) -> str:

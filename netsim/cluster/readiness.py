@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, mapping_at
-from netsim.cluster.podstate import LISTEN_ANNOTATION, READY_ANNOTATION, condition
+from netsim.cluster.podstate import READY_ANNOTATION, condition
+from netsim.net.packet import Protocol
 from netsim.objects.json import Document, Json
+from netsim.objects.listen import LISTEN_ANNOTATION, ListenError, parse_listen
 from netsim.objects.meta import Object
 
 
@@ -36,9 +38,7 @@ def containers_of(pod: Object) -> tuple[ContainerReadiness, ...]:
     )
 
 
-def _readiness(
-    container: Document, listens: frozenset[tuple[int, str]] | None, scripted: str | None
-) -> ContainerReadiness:
+def _readiness(container: Document, listens: frozenset[int] | None, scripted: str | None) -> ContainerReadiness:
     name, image = str(container.get("name", "")), str(container.get("image", ""))
     if scripted == "false":
         return ContainerReadiness(name, image, None, f'annotation {READY_ANNOTATION} is "false"')
@@ -48,7 +48,7 @@ def _readiness(
         if not isinstance(probe, Mapping):
             continue
         port = probed_port(probe, container)
-        if listens is not None and port is not None and (port, "TCP") not in listens:
+        if listens is not None and port is not None and port not in listens:
             what = kind.removesuffix("Probe").capitalize()
             return ContainerReadiness(name, image, None, f"{what} probe failed: nothing listens on port {port}")
         after = max(after, _delay(probe))
@@ -84,17 +84,19 @@ def _port_named(name: str, container: Document) -> int | None:
     return None
 
 
-def listening(pod: Object) -> frozenset[tuple[int, str]] | None:
-    """The ports that the annotation ``netsim.io/listen`` says that the pod listens on; None without the annotation."""
+def listening(pod: Object) -> frozenset[int] | None:
+    """The TCP ports that the annotation ``netsim.io/listen`` says that the pod listens on; None without the annotation.
+
+    A port that no container declares may be listened on all the same, so without the annotation no probe is taken to fail.
+    An annotation that cannot be read listens on nothing.
+    """
     text = pod.metadata.annotations.get(LISTEN_ANNOTATION)
     if text is None:
         return None
-    ports = set()
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        number, _, protocol = entry.partition("/")
-        if number.isdecimal():
-            ports.add((int(number), protocol.upper() or "TCP"))
-    return frozenset(ports)
+    try:
+        return frozenset(port for protocol, port in parse_listen(text) if protocol is Protocol.TCP)
+    except ListenError:
+        return frozenset()
 
 
 def missing_gate(pod: Object) -> str:

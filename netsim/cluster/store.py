@@ -119,7 +119,7 @@ class Store:
         resource = resource_of(item.kind, item.api_version)
         if item.metadata.resource_version:
             raise BadRequest("resourceVersion should not be set on objects to be created")
-        named = Object.of(with_value(item.document, ("metadata",), self._new_metadata(item, resource)))
+        named = self._named(item, resource)
         if self.find(named.key) is not None:
             raise AlreadyExists.of(resource.qualified, named.metadata.name)
         return self._write(None, named)
@@ -189,25 +189,36 @@ class Store:
     def _bookmark(self, kind: str) -> Object:
         return Object.of({"apiVersion": "v1", "kind": kind, "metadata": {"resourceVersion": self.resource_version}})
 
-    def _new_metadata(self, item: Object, resource: Resource) -> Document:
-        given = mapping_at(item.document, "metadata")
-        namespace = (item.metadata.namespace or "default") if resource.namespaced else ""
-        name = item.metadata.name
-        if not name and item.metadata.generate_name:
-            name = self._names.generate(f"{item.kind}/{namespace}", item.metadata.generate_name)
+    def _named(self, item: Object, resource: Resource) -> Object:
+        """A new object with all that the server writes into ``metadata`` but the version."""
+        given = item.metadata
+        namespace = (given.namespace or "default") if resource.namespaced else ""
+        name = given.name
+        if not name and given.generate_name:
+            name = self._names.generate(f"{item.kind}/{namespace}", given.generate_name)
         if not name:
             cause = "metadata.name: Required value: name or generateName is required"
             raise Invalid.of(resource.qualified_kind, name, cause)
-        metadata = {**given, "name": name}
-        if namespace:
-            metadata["namespace"] = namespace
-        else:
-            metadata.pop("namespace", None)
-        metadata["uid"] = item.metadata.uid or self._names.uid(item.kind, namespace, name)
-        metadata["creationTimestamp"] = item.metadata.creation_timestamp or self._clock.timestamp()
+        metadata = replace(
+            given,
+            name=name,
+            namespace=namespace,
+            uid=given.uid or self._names.uid(item.kind, namespace, name),
+            creation_timestamp=given.creation_timestamp or self._clock.timestamp(),
+            generation=(given.generation or 1) if resource.generation else given.generation,
+        )
+        written: dict[str, Json] = {
+            **mapping_at(item.document, "metadata"),
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+            "creationTimestamp": metadata.creation_timestamp,
+        }
+        if not namespace:
+            del written["namespace"]
         if resource.generation:
-            metadata["generation"] = item.metadata.generation or 1
-        return metadata
+            written["generation"] = metadata.generation
+        return Object(item.api_version, item.kind, metadata, {**item.document, "metadata": written})
 
     def _current(self, item: Object) -> Object:
         resource = resource_of(item.kind, item.api_version)

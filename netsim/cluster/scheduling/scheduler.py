@@ -49,6 +49,7 @@ class Scheduler:
         self._counted: dict[Key, tuple[str, PlacementSpec, str]] = {}
         self._specs: dict[str, PlacementSpec] = {}
         self._candidates: dict[tuple[str, str], _Candidates] = {}
+        self._fitting: dict[str, list[NodeState]] = {}
         self._waiting: dict[Key, None] = {}
         self._node_objects.add_handler(self._node_changed)
         self._pods.add_handler(self._pod_changed)
@@ -101,12 +102,18 @@ class Scheduler:
         key = (group, f"{id(request.spec)}/{request.address}/{request.host_network}")
         found = self._candidates.get(key)
         if found is None:
-            named = self._states().get(request.spec.node_name)
-            pool = [named] if named is not None else list(self._states().values())
-            heap = [_rank(node, group) for node in pool if not filters.refusal(filters.STATIC, request, node)]
+            heap = [_rank(node, group) for node in self._feasible(request, key[1])]
             heapq.heapify(heap)
             found = self._candidates[key] = _Candidates(request, heap)
         return found
+
+    def _feasible(self, request: filters.Request, what: str) -> list[NodeState]:
+        """The nodes that pass the static filters: the same for all pods that ask for the same."""
+        if what not in self._fitting:
+            named = self._states().get(request.spec.node_name)
+            pool = [named] if named is not None else list(self._states().values())
+            self._fitting[what] = [node for node in pool if not filters.refusal(filters.STATIC, request, node)]
+        return self._fitting[what]
 
     def _request(self, pod: Object) -> filters.Request:
         spec = self._spec(pod)
@@ -131,6 +138,7 @@ class Scheduler:
                 if node in self._nodes:
                     self._nodes[node].add(key, spec, group)
             self._candidates.clear()
+            self._fitting.clear()
         return self._nodes
 
     def _count(self, key: Key, node: str, spec: PlacementSpec, group: str) -> None:
