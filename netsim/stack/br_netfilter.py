@@ -85,7 +85,7 @@ def br_nf_post_routing(ns: Namespace, bridge: Device, skb: SkBuff) -> bool:
     """POSTROUTING for a bridged frame; what was routed here has passed it in the IP stack. False where it ended."""
     if skb.physindev is None or skb.physoutdev is None:
         return True
-    skb.oif = bridge.name
+    skb.iif, skb.oif = None, bridge.name
     return ns.nf_hook(Hook.POSTROUTING, skb)
 
 
