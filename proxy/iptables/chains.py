@@ -5,7 +5,6 @@ A chain's name may have 28 characters, so a name is the first 16 characters of t
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import dataclass
 
@@ -60,5 +59,12 @@ def chain_line(chain: str) -> str:
     return f":{chain} - [0:0]\n"
 
 
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = tuple(a + b for a in _BASE32 for b in _BASE32)
+_SHIFTS = (70, 60, 50, 40, 30, 20, 10, 0)
+
+
 def _tag(text: str) -> str:
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()[:10]).decode()
+    """16 characters of base32 (RFC 4648 §6) from the first 80 bits; two at a time, as large clusters have many chains."""
+    bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:10], "big")
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])

@@ -1,0 +1,76 @@
+"""Reading the reference cases, and the form in which two texts of a mode are compared."""
+
+from __future__ import annotations
+
+import gzip
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import yaml
+from proxy.iptables.chains import ORDER_FREE
+
+DATA = Path(__file__).parents[2] / "data" / "kube-proxy"
+LAST = "NOTE: this must be the last rule in this chain"
+
+
+def case_names(mode: str) -> list[str]:
+    """The cases that were recorded in a mode."""
+    return [p.parent.name for p in sorted(DATA.glob("*/case.yaml")) if mode in documents(p.parent.name)[0]["modes"]]
+
+
+@cache
+def documents(name: str):
+    """``case.yaml`` and the steps of a case, parsed."""
+    folder = DATA / name
+    steps = sorted(p for p in folder.iterdir() if p.name.startswith("step-") and ".yaml" in p.suffixes)
+    return load(folder / "case.yaml"), [load(p) for p in steps]
+
+
+def load(path: Path):
+    return yaml.load(read(path), yaml.CSafeLoader)
+
+
+def read(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+
+
+def expected(name: str, mode: str) -> dict[str, str]:
+    """The recorded files of a case in a mode, by name."""
+    return {p.name.removesuffix(".gz"): read(p) for p in sorted((DATA / name).glob(f"step-*.{mode}.*"))}
+
+
+def iptables_form(text: str):
+    """Tables with chains, deletions and each chain's rules; sorted only where kube-proxy keeps no order."""
+    tables = {}
+    table = None
+    for line in text.splitlines():
+        if line.startswith("*"):
+            table = tables[line] = {"chains": [], "deleted": [], "rules": defaultdict(list), "committed": False}
+        elif line.startswith(":"):
+            table["chains"].append(line)
+        elif line.startswith("-X "):
+            table["deleted"].append(line)
+        elif line.startswith("-A "):
+            table["rules"][line.split()[1]].append(line)
+        else:
+            assert line == "COMMIT", line
+            table["committed"] = True
+    return {name: _normal(table) for name, table in tables.items()}
+
+
+def _normal(table):
+    return {
+        "chains": sorted(table["chains"]),
+        "deleted": sorted(table["deleted"]),
+        "rules": {chain: _ordered(chain, rules) for chain, rules in table["rules"].items()},
+        "committed": table["committed"],
+    }
+
+
+def _ordered(chain: str, rules: list[str]) -> list[str]:
+    if chain not in ORDER_FREE:
+        return rules
+    last = [rule for rule in rules if LAST in rule]
+    assert rules[len(rules) - len(last) :] == last
+    return sorted(rules[: len(rules) - len(last)]) + last
