@@ -30,7 +30,7 @@ class Located:
     """A value with its place; lines and columns count from 1.
 
     ``entries`` holds a mapping's values and ``keys`` the places of its keys; ``items`` holds a list's values.
-    ``weight`` is the number of values it has when every alias is written out.
+    ``weight`` is the number of values it has when every alias is written out; ``block`` marks a text of the styles | and >.
     """
 
     value: Json
@@ -40,6 +40,7 @@ class Located:
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     items: list[Located] = field(default_factory=list)
     weight: int = 1
+    block: bool = False
 
     def at(self, path: Path) -> tuple[int, int]:
         """Line and column of a field's key or of a list's item; of the nearest thing around it where it is absent."""
@@ -54,17 +55,18 @@ class Located:
                 break
         return place
 
-    def value_at(self, path: Path) -> tuple[int, int] | None:
-        """Line and column of the value itself, None where there is none."""
-        here = self
+    def inside(self, path: Path) -> Located | None:
+        """The value at a path, None where there is none."""
+        here: Located | None = self
         for step in path:
-            inside = here.entries.get(step) if isinstance(step, str) else None
-            if isinstance(step, int) and step < len(here.items):
-                inside = here.items[step]
-            if inside is None:
-                return None
-            here = inside
-        return here.line, here.column
+            match step:
+                case _ if here is None:
+                    return None
+                case str():
+                    here = here.entries.get(step)
+                case _:
+                    here = here.items[step] if step < len(here.items) else None
+        return here
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Fault:
     advice: str = ""
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     def __init__(self, mark: Any, message: str, advice: str = "") -> None:
         super().__init__(message)
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
@@ -121,7 +123,7 @@ def _read_yaml(text: str, documents: list[Located], faults: list[Fault], *, pure
     try:
         source = _PureEvents(text) if pure else _events(text)
         documents.extend(builder.documents(source))
-    except _Unreadable as error:
+    except _UnreadableError as error:
         stopped = error.fault
     except yaml.YAMLError as error:
         stopped = _syntax_fault(error, text)
@@ -167,7 +169,7 @@ class _Builder:
         self._written = 0
 
     def documents(self, source: Any) -> Iterator[Located]:
-        """Every document that is not empty. Raises _Unreadable and yaml.YAMLError."""
+        """Every document that is not empty. Raises _UnreadableError and yaml.YAMLError."""
         while not isinstance(event := source.get_event(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentEndEvent):
                 if self._root is not None and self._root.value is not None:
@@ -198,9 +200,9 @@ class _Builder:
         try:
             value = resolve_plain(event.value) if plain else self._quoted(event)
         except ScalarError as error:
-            raise _Unreadable(mark, str(error)) from None
+            raise _UnreadableError(mark, str(error)) from None
         self._written += 1
-        node = Located(value, mark.line + 1, mark.column + 1)
+        node = Located(value, mark.line + 1, mark.column + 1, block=event.style in ("|", ">"))
         if event.anchor:
             self._anchors[event.anchor] = node
         self._add(node, mark)
@@ -214,19 +216,19 @@ class _Builder:
 
     def _alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
-            raise _Unreadable(event.start_mark, f"no anchor &{event.anchor} stands before this alias")
+            raise _UnreadableError(event.start_mark, f"no anchor &{event.anchor} stands before this alias")
         node = self._anchors[event.anchor]
         if node is None:
-            raise _Unreadable(event.start_mark, f"the anchor &{event.anchor} contains itself")
+            raise _UnreadableError(event.start_mark, f"the anchor &{event.anchor} contains itself")
         self._add(node, event.start_mark)
 
     def _open(self, event: Any) -> None:
         mark = event.start_mark
         if len(self._stack) >= MAX_DEPTH:
-            raise _Unreadable(mark, f"the document is nested more than {MAX_DEPTH} levels deep")
+            raise _UnreadableError(mark, f"the document is nested more than {MAX_DEPTH} levels deep")
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         if self._stack and self._stack[-1].is_mapping and self._stack[-1].key is None:
-            raise _Unreadable(mark, f"a {'mapping' if is_mapping else 'list'} cannot be a key", _TEMPLATE_ADVICE)
+            raise _UnreadableError(mark, f"a {'mapping' if is_mapping else 'list'} cannot be a key", _TEMPLATE_ADVICE)
         self._written += 1
         node = Located({} if is_mapping else [], mark.line + 1, mark.column + 1)
         if event.anchor:
@@ -256,7 +258,7 @@ class _Builder:
         top = self._stack[-1]
         top.node.weight += node.weight
         if top.node.weight > self._written + MAX_ALIASED:
-            raise _Unreadable(mark, *_EXCESSIVE)
+            raise _UnreadableError(mark, *_EXCESSIVE)
         if not top.is_mapping:
             top.node.items.append(node)
         elif top.key is None:
@@ -270,7 +272,7 @@ class _Builder:
         text = key_text(node.value)
         if text is None:
             kind = "null" if node.value is None else "a mapping or a list"
-            raise _Unreadable(mark, f"a key must be text, and this one is {kind}")
+            raise _UnreadableError(mark, f"a key must be text, and this one is {kind}")
         return text, mark.line + 1, mark.column + 1
 
     def _entry(self, top: _Open, key: tuple[str, int, int], node: Located, mark: Any) -> None:
@@ -289,7 +291,7 @@ class _Builder:
     def _merge(top: _Open, node: Located, mark: Any) -> None:
         sources = node.items if isinstance(node.value, list) else [node]
         if not all(isinstance(source.value, dict) for source in sources):
-            raise _Unreadable(mark, "the value of << must be a mapping or a list of mappings")
+            raise _UnreadableError(mark, "the value of << must be a mapping or a list of mappings")
         top.merges.extend(sources)
 
 
@@ -356,7 +358,7 @@ def _read_json(text: str) -> tuple[list[Located], list[Fault]] | None:
     builder = _Builder()
     try:
         located = next(builder.documents(_events(masked)), None)
-    except _Unreadable as error:
+    except _UnreadableError as error:
         return [], [*builder.faults, error.fault]
     except yaml.YAMLError:
         located = None

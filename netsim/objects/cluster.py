@@ -182,30 +182,36 @@ class NoRoomError(ValueError):
     """A pod CIDR is too small for the nodes."""
 
 
-def node_pod_cidrs(pod_cidrs: Sequence[Prefix], control_plane: Sequence[bool]) -> tuple[tuple[Prefix, ...], ...]:
+def node_pod_cidrs(
+    pod_cidrs: Sequence[Prefix], control_plane: Sequence[bool], *, taken: Sequence[Prefix] = ()
+) -> tuple[tuple[Prefix, ...], ...]:
     """A pod CIDR of each family for each node, as the node IPAM controller of a kubeadm cluster hands them out.
 
     ``control_plane`` says for each node whether it is one. The first control-plane node joined first, so it has the first
     block; where there is none, its block is taken to be in use and the workers start at the second (10.244.1.0/24).
-    Raises NoRoomError.
+    Blocks that overlap ``taken`` are passed over. Raises NoRoomError.
+    Ref: pkg/controller/nodeipam/ipam/cidrset/cidr_set.go:AllocateNext() (v1.37).
     """
     count = len(control_plane)
     first = next((index for index, is_control_plane in enumerate(control_plane) if is_control_plane), None)
-    columns = []
-    for cidr in pod_cidrs:
-        capacity = 2 ** max(0, NODE_MASK[cidr.version] - cidr.prefixlen)
-        if NODE_MASK[cidr.version] < cidr.prefixlen or capacity < count:
-            mask = NODE_MASK[cidr.version]
-            raise NoRoomError(f"{cidr} has no room for {count} blocks of /{mask}, one for each node")
-        columns.append([nth_subnet(cidr, i) for i in _blocks(count, first, capacity)])
-    return tuple(tuple(column[index] for column in columns) for index in range(count))
+    order = sorted(range(count), key=lambda index: index != first)
+    columns = [_blocks(cidr, count, taken, skip_first=first is None) for cidr in pod_cidrs]
+    rank = {node: position for position, node in enumerate(order)}
+    return tuple(tuple(column[rank[index]] for column in columns) for index in range(count))
 
 
-def _blocks(count: int, first: int | None, capacity: int) -> list[int]:
-    if first is None:
-        start = 1 if capacity > count else 0
-        return [start + index for index in range(count)]
-    return [0 if index == first else index + (index < first) for index in range(count)]
+def _blocks(cidr: Prefix, count: int, taken: Sequence[Prefix], *, skip_first: bool) -> list[Prefix]:
+    mask = NODE_MASK[cidr.version]
+    capacity = 2 ** max(0, mask - cidr.prefixlen) if mask >= cidr.prefixlen else 0
+    inside = [other for other in taken if other.version == cidr.version]
+    free: list[Prefix] = []
+    for index in range(1 if skip_first and capacity > count else 0, capacity):
+        block = nth_subnet(cidr, index)
+        if not any(block.overlaps(other) for other in inside):
+            free.append(block)
+        if len(free) == count:
+            return free
+    raise NoRoomError(f"{cidr} has no room for {count} blocks of /{mask}, one for each node")
 
 
 def nth_subnet(cidr: Prefix, index: int) -> Prefix:
@@ -215,12 +221,3 @@ def nth_subnet(cidr: Prefix, index: int) -> Prefix:
     if cidr.version == 4:
         return ipaddress.IPv4Network((base, mask))
     return ipaddress.IPv6Network((base, mask))
-
-
-def default_node_addresses(index: int, versions: Sequence[int]) -> tuple[InterfaceAddress, ...]:
-    """Addresses of the node at an index (from 0), one for each IP version in the given order."""
-    found = []
-    for version in versions:
-        first = NODE_NETWORKS[version]
-        found.append(parse_interface(f"{first.ip + index}/{first.network.prefixlen}"))
-    return tuple(found)

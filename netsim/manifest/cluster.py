@@ -1,0 +1,219 @@
+"""The Cluster document (netsim.io/v1alpha1) → a draft of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import TypeVar
+
+from netsim.manifest import networks
+from netsim.manifest.drafts import ClusterDraft, ExternalDraft, NodeDraft
+from netsim.manifest.entries import Entry, Report
+from netsim.manifest.fields import Section, Spot
+from netsim.net.address import parse_prefix
+from netsim.objects.cluster import CNIBackend, CNIPlugin, CNISpec, StaticRoute
+from netsim.objects.core import Taint
+from netsim.objects.listen import parse_listen
+from netsim.objects.path import nearest, path_text
+from netsim.objects.validation import names
+
+_SPEC = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
+_CNI = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
+_MACHINE = ("name", "addresses", "sysctls", "iptables", "ip6tables", "routes")
+_NODE = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
+_EXTERNAL = (*_MACHINE, "gateway", "listen")
+_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+
+_NOT_MODELLED = "not modelled yet"
+
+E = TypeVar("E", bound=Enum)
+
+
+def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
+    """Read a Cluster document; everything that is wrong goes to the report."""
+    top = Section(entry, (), report)
+    top.allow("apiVersion", "kind", "metadata", "spec")
+    metadata = top.section("metadata")
+    metadata.allow("name", "labels", "annotations")
+    name = metadata.text("name")
+    spec = top.section("spec")
+    spec.allow(*_SPEC)
+    draft = ClusterDraft(name.value if name else "default", spec.spot if spec.has("nodes") else top.spot)
+    draft.pod_cidrs = list(_parsed_all(spec, "podCIDR", networks.prefix))
+    draft.service_cidrs = list(_parsed_all(spec, "serviceCIDR", networks.prefix))
+    draft.gateways = list(_parsed_all(spec, "gateway", networks.address))
+    draft.kube_proxy = spec.placed("kubeProxy")
+    draft.cni = _read_cni(spec.section("cni"))
+    draft.nodes = [node for section, raw in spec.sections("nodes") if (node := _read_node(section, raw)) is not None]
+    draft.external = [host for section, _ in spec.sections("external") if (host := _read_external(section)) is not None]
+    return draft
+
+
+_T = TypeVar("_T")
+
+
+def _parsed_all(section: Section, name: str, parse: Callable[[str], _T]) -> Iterator[tuple[_T, Spot]]:
+    for text in section.texts(name):
+        value = section.parsed(text, parse)
+        if value is not None:
+            yield value, text.spot
+
+
+# --- cni --------------------------------------------------------------------------------------------------------
+
+
+def _read_cni(section: Section) -> CNISpec:
+    section.allow(*_CNI)
+    default = CNISpec()
+    plugin = _choice(section, "plugin", default.plugin, modelled=(CNIPlugin.BRIDGE,))
+    backend = _choice(section, "backend", default.backend, modelled=(CNIBackend.HOST_GW,))
+    mtu = section.integer("mtu", 576, 65535)
+    return CNISpec(
+        plugin=plugin,
+        backend=backend,
+        hairpin=_or(section.boolean("hairpin"), default.hairpin),
+        mtu=default.mtu if mtu is None else mtu,
+        masquerade=_or(section.boolean("masquerade"), default.masquerade),
+        iptables_forward_rules=_or(section.boolean("iptablesForwardRules"), default.iptables_forward_rules),
+    )
+
+
+def _or(value: bool | None, default: bool) -> bool:  # noqa: FBT001
+    return default if value is None else value
+
+
+def _choice(section: Section, name: str, default: E, *, modelled: tuple[E, ...]) -> E:
+    text = section.text(name)
+    if text is None:
+        return default
+    words = {member.value: member for member in type(default)}
+    member = words.get(text.value)
+    where = path_text(text.spot.path)
+    if member is None:
+        near = nearest(text.value, words)
+        advice = f"did you mean {near}?" if near else f"one of {', '.join(words)}"
+        section.error(f'{where}: unknown {name} "{text.value}"', advice, name)
+    elif member not in modelled:
+        known = " or ".join(item.value for item in modelled)
+        section.error(f"{where}: {name} {text.value} is {_NOT_MODELLED}", f"use {known}", name)
+    return member or default
+
+
+# --- machines ---------------------------------------------------------------------------------------------------
+
+
+def _read_node(section: Section, raw: object) -> NodeDraft | None:
+    if isinstance(raw, str):
+        draft = NodeDraft(raw, section.spot)
+        _check_name(section, raw)
+        return draft
+    name = _machine_name(section, raw, "node")
+    section.allow(*_NODE)
+    if section.has("state"):
+        advice = "describe the node by its addresses, routes and iptables rules instead"
+        section.error(
+            f"{path_text((*section.path, 'state'))}: reading a real node's state is {_NOT_MODELLED}", advice, "state"
+        )
+    if name is None:
+        return None
+    draft = NodeDraft(name, section.spot_of("name"))
+    draft.addresses = list(_parsed_all(section, "addresses", networks.interface))
+    draft.pod_cidrs = list(_parsed_all(section, "podCIDR", networks.prefix))
+    draft.labels = section.mapping("labels") or {}
+    draft.annotations = section.mapping("annotations") or {}
+    draft.taints = tuple(_read_taints(section))
+    draft.unschedulable = bool(section.boolean("unschedulable"))
+    draft.sysctls = _read_sysctls(section)
+    draft.iptables = section.rules("iptables")
+    draft.ip6tables = section.rules("ip6tables")
+    draft.routes = list(_read_routes(section))
+    draft.kube_proxy = section.placed("kubeProxy")
+    return draft
+
+
+def _read_external(section: Section) -> ExternalDraft | None:
+    name = _machine_name(section, section.entry.node.inside(section.path), "host")
+    section.allow(*_EXTERNAL)
+    if name is None:
+        return None
+    draft = ExternalDraft(name, section.spot_of("name"))
+    draft.addresses = list(_parsed_all(section, "addresses", networks.interface))
+    if not section.has("addresses"):
+        advice = "such as addresses: [192.168.0.100/24]"
+        section.error(f"the external host {name} has no addresses", advice)
+    draft.gateways = list(_parsed_all(section, "gateway", networks.address))
+    draft.sysctls = _read_sysctls(section)
+    draft.iptables = section.rules("iptables")
+    draft.ip6tables = section.rules("ip6tables")
+    draft.routes = list(_read_routes(section))
+    listen = section.texts("listen")
+    found = (section.parsed(text, parse_listen) for text in listen)
+    draft.listen = tuple(dict.fromkeys(item for items in found if items for item in items))
+    return draft
+
+
+def _machine_name(section: Section, raw: object, what: str) -> str | None:
+    if raw is None:
+        section.error(f"the {what} is empty", "write a name, or - name: …")
+        return None
+    name = section.text("name")
+    if name is None:
+        if not section.has("name"):
+            section.error(f"the {what} has no name", "write - name: …")
+        return None
+    _check_name(section, name.value, "name")
+    return name.value
+
+
+def _check_name(section: Section, name: str, *steps: str) -> None:
+    if why := names.dns1123_subdomain(name):
+        section.error(f'"{name}" is not a name: {why}', "", *steps)
+
+
+def _read_sysctls(section: Section) -> dict[str, str]:
+    found: dict[str, str] = {}
+    raw = section.raw("sysctls")
+    if raw is not None and not isinstance(raw, dict):
+        section.mapping("sysctls")
+        return found
+    for key, value in (raw or {}).items():
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            found[key] = str(value)
+        else:
+            where = path_text((*section.path, "sysctls", key))
+            section.error(f"{where}: a sysctl's value is text or an integer", "", "sysctls", key)
+    return found
+
+
+def _read_taints(section: Section) -> Iterator[Taint]:
+    for item, _ in section.sections("taints"):
+        item.allow("key", "value", "effect")
+        key, value, effect = item.text("key"), item.text("value"), item.text("effect")
+        if key is None or effect is None:
+            item.error("a taint has a key and an effect", "such as {key: dedicated, value: db, effect: NoSchedule}")
+        elif effect.value not in _EFFECTS:
+            item.error(f'unknown effect "{effect.value}"', f"one of {', '.join(_EFFECTS)}", "effect")
+        else:
+            yield Taint(key.value, effect.value, value.value if value else "")
+
+
+def _read_routes(section: Section) -> Iterator[tuple[StaticRoute, Spot]]:
+    for item, _ in section.sections("routes"):
+        item.allow("to", "via", "device")
+        destination, via_text, device = item.text("to"), item.text("via"), item.text("device")
+        via = item.parsed(via_text, networks.address)
+        if destination is None:
+            item.error("the route has no destination", "such as {to: 172.16.0.0/12, via: 192.168.0.1}")
+            continue
+        if via_text is None and device is None:
+            item.error("the route has neither via nor device", "such as {to: 172.16.0.0/12, via: 192.168.0.1}")
+            continue
+        to = item.parsed(destination, networks.route_prefix)
+        if destination.value == "default":
+            to = parse_prefix("::/0" if via is not None and via.version == 6 else "0.0.0.0/0")
+        if to is None or (via_text is not None and via is None):
+            continue
+        if via is not None and via.version != to.version:
+            item.error(f"the route to {to} goes via {via}, which is of the other family", "", "via")
+            continue
+        yield StaticRoute(to, via, device.value if device else None, item.spot.origin), item.spot
