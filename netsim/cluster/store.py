@@ -16,7 +16,14 @@ from netsim.cluster.documents import mapping_at, with_value, without
 from netsim.cluster.errors import AlreadyExists, BadRequest, Conflict, Invalid, NotFound
 from netsim.cluster.naming import NameSource
 from netsim.cluster.resources import Resource, resource_of
-from netsim.cluster.selectors import EVERY_FIELD, EVERYTHING, FieldSelector, Selector
+from netsim.cluster.selectors import (
+    EVERY_FIELD,
+    EVERYTHING,
+    FieldSelector,
+    Selector,
+    parse_field_selector,
+    parse_selector,
+)
 from netsim.cluster.watch import Change, ChangeLog, EventType, Watch, WatchEvent
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
@@ -68,11 +75,14 @@ class Store:
         self,
         kind: str,
         namespace: str | None = None,
-        labels: Selector = EVERYTHING,
-        fields: FieldSelector = EVERY_FIELD,
+        label_selector: Selector | str = EVERYTHING,
+        field_selector: FieldSelector | str = EVERY_FIELD,
     ) -> ObjectList:
-        """The objects of a kind, in one namespace or (None) in all, sorted by namespace and name as etcd's keys are."""
-        selects = _selection(namespace, labels, fields)
+        """The objects of a kind, in one namespace or (None) in all, sorted by namespace and name as etcd's keys are.
+
+        Selectors may be given as the API's parameters write them: ``app=web,!canary``. Raises BadRequest for one that cannot be read.
+        """
+        selects = _selection(kind, namespace, label_selector, field_selector)
         items = tuple(item for _, item in sorted(self._objects[kind].items()) if selects(item))
         return ObjectList(items, self.resource_version)
 
@@ -80,8 +90,8 @@ class Store:
         self,
         kind: str,
         namespace: str | None = None,
-        labels: Selector = EVERYTHING,
-        fields: FieldSelector = EVERY_FIELD,
+        label_selector: Selector | str = EVERYTHING,
+        field_selector: FieldSelector | str = EVERY_FIELD,
         *,
         resource_version: str | None = None,
         bookmarks: bool = False,
@@ -91,11 +101,14 @@ class Store:
         Raises Expired (410) where the changes after that version were compacted away, BadRequest for no version.
         """
         log = self._log(kind)
-        selects = _selection(namespace, labels, fields)
+        selects = _selection(kind, namespace, label_selector, field_selector)
         initial: list[WatchEvent] = []
         if resource_version in (None, "", "0"):
             version, position = self._version, log.end
-            initial = [WatchEvent(EventType.ADDED, item) for item in self.list(kind, namespace, labels, fields).items]
+            initial = [
+                WatchEvent(EventType.ADDED, item)
+                for item in self.list(kind, namespace, label_selector, field_selector).items
+            ]
         else:
             version = _version_number(resource_version)
             position = log.position_after(version)
@@ -285,7 +298,12 @@ def merged_condition(document: Document, condition: Mapping[str, Json]) -> list[
     return [*conditions, condition]
 
 
-def _selection(namespace: str | None, labels: Selector, fields: FieldSelector) -> Callable[[Object], bool]:
+def _selection(
+    kind: str, namespace: str | None, label_selector: Selector | str, field_selector: FieldSelector | str
+) -> Callable[[Object], bool]:
+    labels = parse_selector(label_selector) if isinstance(label_selector, str) else label_selector
+    fields = parse_field_selector(kind, field_selector) if isinstance(field_selector, str) else field_selector
+
     def selects(item: Object) -> bool:
         return (
             (namespace is None or item.metadata.namespace == namespace)
