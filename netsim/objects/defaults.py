@@ -114,7 +114,6 @@ def _pod(draft: Draft) -> None:
     spec = _section(draft, "spec")
     _pod_spec(spec)
     _set(spec, enableServiceLinks=True)
-    _set(_section(draft, "status"), phase="Pending")
 
 
 def _pod_spec(spec: Draft) -> None:

@@ -1,0 +1,160 @@
+"""From files to a world: load, run the control plane, start the kube-proxies, wire the topology, merge the rules.
+
+Whatever any of these refuses becomes a diagnostic with its place in the user's files, and all of one stage are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from netsim.cluster.controlplane import ControlPlane
+from netsim.manifest import Diagnostic, Loaded, LoadError, Severity, load
+from netsim.net.address import Family
+from netsim.objects.cluster import ClusterNode, ClusterSpec
+from netsim.objects.core import Node, Pod
+from netsim.objects.meta import Key
+from netsim.objects.path import path_text
+from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
+from netsim.rules.xtables.ast import Ruleset
+from netsim.scenario.kube_proxies import NodeProxy, UnsupportedModeError, configuration_of, start
+from netsim.scenario.node_rules import node_rulesets, own_ruleset
+from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object
+from netsim.scenario.world import World, unenforced_policies
+from netsim.topology.build import build, with_rules
+from netsim.topology.model import Topology
+from netsim.topology.naming import external_netns, node_netns
+from netsim.topology.plan import ClusterPlan, MachinePlan, PlanError, PlanProblem
+from proxy.config.model import KubeProxyConfiguration, ProxyMode
+from proxy.config.read import ConfigurationError, read_configuration
+
+
+def load_world(sources: Sequence[Path], *, mode: ProxyMode | None = None) -> tuple[World, tuple[Diagnostic, ...]]:
+    """The world that files describe, at rest, and the load's warnings. ``mode`` overrides every kube-proxy's. Raises LoadError."""
+    loaded = load(sources)
+    return world_of(loaded, mode=mode), loaded.warnings
+
+
+def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
+    """The world of what was loaded. Raises LoadError."""
+    cluster = loaded.cluster
+    configurations = _configurations(cluster, mode)
+    plane = _steady(loaded)
+    store = plane.store
+    nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in cluster.nodes}
+    try:
+        proxies = {
+            node.name: start(store, node, configurations[node.name], nodes[node.name])
+            for node in cluster.nodes
+        }
+    except UnsupportedModeError as error:
+        raise _failed([_plain(str(error), "set mode: iptables, or leave it out")]) from error
+    pods = [Pod.of(item) for item in store.list("Pod").items]
+    machines = tuple(machine_plan(cluster, node, proxies[node.name].sysctls) for node in cluster.nodes)
+    topology = _wired(cluster_plan(cluster, machines, filter(_runs, pods)), loaded)
+    topology = _with_rules(topology, cluster, proxies, machines)
+    objects = {item.key: item for kind in store.kinds for item in store.list(kind).items}
+    return World(cluster, objects, proxies, topology, plane.events, unenforced_policies(loaded.objects))
+
+
+def _runs(pod: Pod) -> bool:
+    return bool(pod.spec.node_name and pod.status.pod_ip and pod.status.phase == "Running")
+
+
+# --- stages -----------------------------------------------------------------------------------------------------
+
+
+def _configurations(cluster: ClusterSpec, mode: ProxyMode | None) -> dict[str, KubeProxyConfiguration]:
+    found: dict[str, KubeProxyConfiguration] = {}
+    problems: list[Diagnostic] = []
+    for node in cluster.nodes:
+        try:
+            configuration = read_configuration(configuration_of(cluster, node))
+            found[node.name] = replace(configuration, mode=mode) if mode else configuration
+        except ConfigurationError as error:
+            placed = cluster.kube_proxy_of(node)
+            for problem in error.problems:
+                origin = placed.where(problem.path) if placed else None
+                problems.append(_at(origin, f"{path_text(problem.path)}: {problem.message}", problem.advice))
+    if problems:
+        raise _failed(problems)
+    return found
+
+
+def _steady(loaded: Loaded) -> ControlPlane:
+    cluster = loaded.cluster
+    plane = ControlPlane(
+        [node_object(node) for node in cluster.nodes],
+        [item for item in loaded.objects if item.kind != "Node"],
+        service_cidrs=[str(cidr) for cidr in cluster.service_cidrs],
+        api_server="auto" if any(node.control_plane for node in cluster.nodes) else None,
+    )
+    plane.run_until_steady()
+    if plane.problems:
+        raise _failed(_at(_place_of(loaded, p.object), f"{p.object}: {p.message}") for p in plane.problems)
+    return plane
+
+
+def _wired(plan: ClusterPlan, loaded: Loaded) -> Topology:
+    try:
+        return build(plan)
+    except PlanError as error:
+        raise _failed(_at(_subject_place(loaded, p), str(p), p.advice) for p in error.problems) from error
+
+
+def _with_rules(
+    topology: Topology, cluster: ClusterSpec, proxies: dict[str, NodeProxy], machines: Iterable[MachinePlan]
+) -> Topology:
+    rules: dict[str, tuple[Ruleset, ...]] = {}
+    errors: list[RuleSyntaxError] = []
+    plans = {machine.name: machine for machine in machines}
+    cni = cni_plan(cluster)
+    for node in cluster.nodes:
+        try:
+            rules[node_netns(node.name)] = node_rulesets(node, proxies[node.name], plans[node.name], cni)
+        except RuleSyntaxErrors as found:
+            errors += found.errors
+    for host in cluster.external:
+        try:
+            own = (own_ruleset(host.iptables, Family.IPV4), own_ruleset(host.ip6tables, Family.IPV6))
+            rules[external_netns(host.name)] = tuple(ruleset for ruleset in own if ruleset is not None)
+        except RuleSyntaxErrors as found:
+            errors += found.errors
+    if errors:
+        raise _failed(_at(error.origin, error.message, error.advice) for error in errors)
+    return with_rules(topology, rules)
+
+
+# --- places -----------------------------------------------------------------------------------------------------
+
+
+def _failed(problems: Iterable[Diagnostic]) -> LoadError:
+    return LoadError(tuple(dict.fromkeys(problems)))
+
+
+def _plain(message: str, advice: str = "") -> Diagnostic:
+    return Diagnostic(Severity.ERROR, "", 0, 0, message, help=advice)
+
+
+def _at(origin: Origin | None, message: str, advice: str = "") -> Diagnostic:
+    if origin is None:
+        return _plain(message, advice)
+    return Diagnostic(Severity.ERROR, origin.file, origin.line, origin.column, message, origin.text, advice)
+
+
+def _place_of(loaded: Loaded, key: Key) -> Origin | None:
+    return loaded.where(key, "") if any(item.key == key for item in loaded.objects) else None
+
+
+def _subject_place(loaded: Loaded, problem: PlanProblem) -> Origin | None:
+    match problem.subject.split("/"):
+        case ["node", name]:
+            node: ClusterNode | None = loaded.cluster.node(name)
+            return node.origin if node else None
+        case ["external", name]:
+            return next((host.origin for host in loaded.cluster.external if host.name == name), None)
+        case ["pod", namespace, name]:
+            return _place_of(loaded, Key("Pod", namespace, name))
+        case _:
+            return loaded.cluster.origin

@@ -1,0 +1,72 @@
+"""An emulated kube-proxy for each node, fed by the store's watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netsim.cluster.store import Store
+from netsim.net.address import Family
+from netsim.objects.cluster import ClusterNode, ClusterSpec
+from netsim.objects.core import Node
+from netsim.objects.json import Document
+from proxy.config.model import KubeProxyConfiguration, ProxyMode
+from proxy.iptables.sync import IptablesSync
+from proxy.node import ProxyNode, proxy_node
+from proxy.server import iptables_proxy
+from proxy.watch import SELECTOR, WatchFeed
+
+API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProxy:
+    """A node's kube-proxy after its first sync. ``syncs`` by family."""
+
+    node: ProxyNode
+    configuration: KubeProxyConfiguration
+    syncs: Mapping[Family, IptablesSync]
+
+    @property
+    def sysctls(self) -> dict[str, str]:
+        """What kube-proxy sets on its node."""
+        return {name: value for sync in self.syncs.values() for name, value in sorted(sync.sysctls.items())}
+
+
+def configuration_of(cluster: ClusterSpec, node: ClusterNode) -> Document:
+    """The KubeProxyConfiguration document that a node's kube-proxy reads: what the user gave, over what kubeadm writes.
+
+    kubeadm sets ``clusterCIDR`` to the pod network and leaves the mode empty, which means iptables.
+    Ref: cmd/kubeadm/app/componentconfigs/kubeproxy.go (v1.37).
+    """
+    given = cluster.kube_proxy_of(node)
+    base: Document = {
+        "apiVersion": API_VERSION,
+        "kind": "KubeProxyConfiguration",
+        "clusterCIDR": ",".join(str(cidr) for cidr in cluster.pod_cidrs),
+        "hostnameOverride": node.name,
+    }
+    return {**base, **(given.document if given else {})}
+
+
+class UnsupportedModeError(ValueError):
+    """A proxy mode whose rules this version does not make."""
+
+    def __init__(self, mode: ProxyMode, node: str) -> None:
+        super().__init__(f"kube-proxy mode {mode.value} of {node} is not modelled yet")
+        self.mode = mode
+
+
+def start(
+    store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node
+) -> NodeProxy:
+    """Start a node's kube-proxy on a store's watches and let it sync once. Raises UnsupportedModeError."""
+    if configuration.mode is not ProxyMode.IPTABLES:
+        raise UnsupportedModeError(configuration.mode, node.name)
+    addresses = tuple(address.ip for address in node.addresses)
+    place = proxy_node(item, bind_address=configuration.bind_address, sysctls=node.sysctls, addresses=addresses)
+    kube_proxy = iptables_proxy(configuration, place)
+    watches = [store.watch(kind, label_selector=SELECTOR) for kind in ("Service", "EndpointSlice")]
+    feed = WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")])
+    feed.pull()
+    return NodeProxy(place, configuration, kube_proxy.sync())

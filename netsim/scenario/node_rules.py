@@ -1,0 +1,85 @@
+"""The iptables rules of one node, as the programs on it write them one after the other.
+
+| order | program    | how                                                                                   |
+| 1     | the node   | its own rules (``spec.nodes[].iptables``), there before the cluster                   |
+| 2     | kube-proxy | its chains by ``iptables-restore --noflush``, its jumps put first into built-in chains |
+| 3     | flannel    | its chains, its jumps appended                                                        |
+
+kube-proxy puts its jumps first and flannel appends, so which of the two starts first makes no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netsim.net.address import Family
+from netsim.objects.cluster import ClusterNode, RulesText
+from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
+from netsim.rules.xtables.ast import Ruleset
+from netsim.rules.xtables.restore import Payload, restore
+from netsim.scenario.kube_proxies import NodeProxy
+from netsim.topology.cni.flannel import flannel_rules
+from netsim.topology.plan import CNIPlan, MachinePlan
+from proxy.iptables.sync import IptablesSync
+
+
+def node_rulesets(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan) -> tuple[Ruleset, ...]:
+    """A node's rule set in each family that it has rules in. Raises RuleSyntaxErrors, with places in the user's file for the node's own."""
+    found = (_ruleset(node, proxy, machine, cni, family) for family in Family)
+    return tuple(ruleset for ruleset in found if ruleset is not None)
+
+
+def own_ruleset(text: RulesText | None, family: Family) -> Ruleset | None:
+    """Rules that a user wrote for a machine; errors and origins point into the user's file."""
+    if text is None:
+        return None
+    # The parser counts lines from the start of its text; empty lines before it put them where they stand in the file.
+    padded = "\n" * (text.origin.line - 1) + text.text
+    try:
+        return restore(None, Payload(padded, family, text.origin.file), noflush=True)
+    except RuleSyntaxErrors as errors:
+        raise RuleSyntaxErrors([_in_file(error, text.origin) for error in errors.errors]) from errors
+
+
+def _in_file(error: RuleSyntaxError, start: Origin) -> RuleSyntaxError:
+    """The same error with its column in the file: the text of a YAML block stands indented there."""
+    indent = " " * (start.column - 1)
+    place = error.origin
+    moved = Origin(place.file, place.line, place.column + len(indent), indent + place.text)
+    return RuleSyntaxError(error.message, moved, error.advice)
+
+
+def _ruleset(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, family: Family) -> Ruleset | None:
+    ruleset = own_ruleset(node.iptables if family is Family.IPV4 else node.ip6tables, family)
+    sync = proxy.syncs.get(family)
+    if sync is not None:
+        for text in (_jumps_text(ruleset, sync), sync.restore):
+            payload = Payload(text, family, f"kube-proxy on {node.name}")
+            ruleset = restore(ruleset, payload, noflush=True)
+    flannel = flannel_rules(machine, cni, family)
+    return restore(ruleset, Payload(flannel, family, f"flannel on {node.name}"), noflush=True) if flannel else ruleset
+
+
+def _jumps_text(there: Ruleset | None, sync: IptablesSync) -> str:
+    """kube-proxy's jumps as a payload: each put first into its chain, in the order in which kube-proxy ensures them."""
+    return "".join(_table_jumps(there, sync))
+
+
+def _table_jumps(there: Ruleset | None, sync: IptablesSync) -> Iterator[str]:
+    for table in dict.fromkeys(jump.table for jump in sync.jumps):
+        jumps = [jump for jump in reversed(sync.jumps) if jump.table == table]
+        yield f"*{table}\n"
+        for target in dict.fromkeys(jump.target for jump in jumps):
+            yield f":{target} - [0:0]\n"
+        for jump in jumps:
+            if not _stands(there, table, jump.chain, jump.target):
+                yield f"-I {jump.chain} {jump.rule}\n"
+        yield "COMMIT\n"
+
+
+def _stands(there: Ruleset | None, table: str, chain: str, target: str) -> bool:
+    """True where the node's own rules (a dump of a running node) have the jump already, which ``iptables -C`` finds."""
+    if there is None or table not in there.tables:
+        return False
+    rules = there.tables[table].chains[chain].rules
+    return any(getattr(rule.target, "chain", None) == target for rule in rules)

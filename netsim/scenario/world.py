@@ -1,0 +1,136 @@
+"""A running cluster as one value: its objects at rest, its kube-proxies, and the topology that packets walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from netsim.cluster.events import Event, Severity
+from netsim.net.address import Address, parse_address
+from netsim.objects.cluster import ClusterSpec
+from netsim.objects.core import EndpointSlice, Pod, Service
+from netsim.objects.meta import Key, Object
+from netsim.scenario.kube_proxies import NodeProxy
+from netsim.topology.model import Topology
+from netsim.topology.naming import external_netns, node_netns, pod_netns
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a load led to. ``assumptions`` are what the answer to any question about it rests on."""
+
+    cluster: ClusterSpec
+    objects: Mapping[Key, Object]
+    proxies: Mapping[str, NodeProxy]
+    topology: Topology
+    events: tuple[Event, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+    # --- namespaces -------------------------------------------------------------------------------------------------
+
+    def node_netns(self, node: str) -> str:
+        """The network namespace of a node."""
+        return node_netns(node)
+
+    def external_netns(self, host: str) -> str:
+        """The network namespace of an external host."""
+        return external_netns(host)
+
+    def pod_netns(self, pod: Pod) -> str | None:
+        """The network namespace that a pod runs in, None where it does not run."""
+        place = pod.metadata
+        name = node_netns(pod.spec.node_name) if pod.spec.host_network else pod_netns(place.namespace, place.name)
+        return name if name in self.topology.namespaces else None
+
+    def owner_of(self, address: Address) -> str | None:
+        """The network namespace that has an address on one of its devices (loopback aside)."""
+        for netns in self.topology.namespaces.values():
+            for device in netns.devices:
+                if device.name != "lo" and any(held.ip == address for held in device.addresses):
+                    return netns.name
+        return None
+
+    # --- addresses --------------------------------------------------------------------------------------------------
+
+    def node_addresses(self, node: str) -> tuple[Address, ...]:
+        """A node's addresses, its primary one first."""
+        found = self.cluster.node(node)
+        return () if found is None else tuple(address.ip for address in found.addresses)
+
+    def external_addresses(self, host: str) -> tuple[Address, ...]:
+        """An external host's addresses."""
+        return tuple(address.ip for found in self.cluster.external if found.name == host for address in found.addresses)
+
+    # --- pods -------------------------------------------------------------------------------------------------------
+
+    def pods(self) -> Iterator[Pod]:
+        """Every pod, by namespace and name."""
+        return (Pod.of(item) for key, item in sorted(self.objects.items()) if key.kind == "Pod")
+
+    def pods_of(self, owner: Key) -> Iterator[Pod]:
+        """The pods that a workload controls, directly or through a ReplicaSet of its own."""
+        owned = {owner}
+        for key, item in sorted(self.objects.items()):
+            if key.kind == "ReplicaSet" and _controlled_by(item, owned):
+                owned = owned | {key}
+        return (Pod.of(i) for key, i in sorted(self.objects.items()) if key.kind == "Pod" and _controlled_by(i, owned))
+
+    def why_not_running(self, pod: Pod) -> str:
+        """What the control plane's events say of a pod that does not run."""
+        key = Key("Pod", pod.metadata.namespace, pod.metadata.name)
+        messages = [event.message for event in self.events if event.object == key and event.severity is Severity.WARNING]
+        return messages[-1] if messages else f"its phase is {pod.status.phase}"
+
+    # --- what a destination stands for ------------------------------------------------------------------------------
+
+    def expected(self, address: Address, port: int | None) -> frozenset[str] | None:
+        """The namespaces in which a packet to that destination is meant to arrive, None where the world does not say.
+
+        A Service's addresses and node ports stand for its endpoints; any other address for whoever has it.
+        """
+        service = self._service_of(address, port)
+        if service is None:
+            owner = self.owner_of(address)
+            return None if owner is None else frozenset({owner})
+        places = {self.owner_of(parse_address(ip)) for ip in self._endpoint_addresses(service)}
+        return frozenset(place for place in places if place is not None) or None
+
+    def _service_of(self, address: Address, port: int | None) -> Key | None:
+        text = str(address)
+        on_node = address.is_loopback or any(address in self.node_addresses(n.name) for n in self.cluster.nodes)
+        for key, item in sorted(self.objects.items()):
+            if key.kind != "Service":
+                continue
+            service = Service.of(item)
+            ingress = (entry.ip for entry in service.status.load_balancer.ingress)
+            if text in (*service.spec.cluster_ips, *service.spec.external_ips, *ingress):
+                return key
+            if on_node and port and any(p.node_port == port for p in service.spec.ports):
+                return key
+        return None
+
+    def _endpoint_addresses(self, service: Key) -> Iterator[str]:
+        for key, item in sorted(self.objects.items()):
+            if key.kind != "EndpointSlice" or key.namespace != service.namespace:
+                continue
+            view = EndpointSlice.of(item)
+            if view.service_name == service.name:
+                for endpoint in view.endpoints:
+                    yield endpoint.addresses[0]
+
+
+def _controlled_by(item: Object, owners: set[Key]) -> bool:
+    namespace = item.metadata.namespace
+    return any(
+        reference.controller and Key(reference.kind, namespace, reference.name) in owners
+        for reference in item.metadata.owner_references
+    )
+
+
+def unenforced_policies(objects: Sequence[Object]) -> tuple[str, ...]:
+    """What to say of NetworkPolicies: flannel has no policy engine, so they let everything pass."""
+    names = [f"{o.metadata.namespace}/{o.metadata.name}" for o in objects if o.kind == "NetworkPolicy"]
+    if not names:
+        return ()
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return (f"NetworkPolicy {listed} is not enforced: flannel, the modelled CNI, enforces none",)
