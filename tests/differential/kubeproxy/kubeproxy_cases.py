@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+
 from proxy.iptables.chains import ORDER_FREE
 
 DATA = Path(__file__).parents[2] / "data" / "kube-proxy"

@@ -1,8 +1,9 @@
 """Every reference case of the iptables mode: all tables after each sync, and what each sync sent."""
 
 import pytest
-from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, expected, iptables_form
+
 from proxy.replay.run import replay
+from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, expected, iptables_form
 
 
 @pytest.mark.parametrize("name", case_names("iptables"))

@@ -4,19 +4,22 @@ import subprocess
 from contextlib import suppress
 
 import pytest
-from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents
+
 from netsim.net.address import Family
 from proxy.replay.case import read_case, read_step
 from proxy.replay.run import take
 from proxy.server import iptables_proxy
 from proxy.watch import ObjectFeed
+from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents
 
 NETNS = "nsim-proxy-restore"
 TOOL = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 
 
 def run(*command: str, text: str = "") -> str:
-    done = subprocess.run(["ip", "netns", "exec", NETNS, *command], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["ip", "netns", "exec", NETNS, *command], input=text, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
