@@ -98,7 +98,7 @@ def _check_one_network(draft: ClusterDraft, spec: ClusterSpec, report: Report) -
 def _check_overlaps(draft: ClusterDraft, spec: ClusterSpec, report: Report) -> None:
     pods = _named(spec.pod_cidrs, draft.pod_cidrs, "podCIDR")
     services = _named(spec.service_cidrs, draft.service_cidrs, "serviceCIDR")
-    spots = {address: spot for node in _machines(draft) for address, spot in node.addresses}
+    spots = {address.network: spot for machine in _machines(draft) for address, spot in reversed(machine.addresses)}
     nodes = list(_networks((a for node in spec.nodes for a in node.addresses), spots, "nodes' network"))
     external = list(_networks((a for host in spec.external for a in host.addresses), spots, "external network"))
     known = {item.network for item in nodes}
@@ -115,12 +115,12 @@ def _named(cidrs: Sequence[Prefix], said: Sequence[tuple[Prefix, Spot]], name: s
     return [Named(cidr, name, spots.get(cidr)) for cidr in cidrs]
 
 
-def _networks(addresses: Iterator[InterfaceAddress], spots: dict[InterfaceAddress, Spot], name: str) -> Iterator[Named]:
+def _networks(addresses: Iterator[InterfaceAddress], spots: dict[Prefix, Spot], name: str) -> Iterator[Named]:
     seen: set[Prefix] = set()
     for address in addresses:
         if address.network not in seen:
             seen.add(address.network)
-            yield Named(address.network, name, spots.get(address))
+            yield Named(address.network, name, spots.get(address.network))
 
 
 def _check_blocks(draft: ClusterDraft, spec: ClusterSpec, report: Report) -> None:

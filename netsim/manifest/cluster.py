@@ -27,6 +27,7 @@ _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _NOT_MODELLED = "not modelled yet"
 
 E = TypeVar("E", bound=Enum)
+_T = TypeVar("_T")
 
 
 def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
@@ -39,17 +40,16 @@ def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
     spec = top.section("spec")
     spec.allow(*_SPEC)
     draft = ClusterDraft(name.value if name else "default", spec.spot if spec.has("nodes") else top.spot)
+    draft.kube_proxy = spec.placed("kubeProxy")
+    draft.cni = _read_cni(spec.section("cni"))
+    before = len(report.found)
     draft.pod_cidrs = list(_parsed_all(spec, "podCIDR", networks.prefix))
     draft.service_cidrs = list(_parsed_all(spec, "serviceCIDR", networks.prefix))
     draft.gateways = list(_parsed_all(spec, "gateway", networks.address))
-    draft.kube_proxy = spec.placed("kubeProxy")
-    draft.cni = _read_cni(spec.section("cni"))
     draft.nodes = [node for section, raw in spec.sections("nodes") if (node := _read_node(section, raw)) is not None]
     draft.external = [host for section, _ in spec.sections("external") if (host := _read_external(section)) is not None]
+    draft.doubtful = len(report.found) > before
     return draft
-
-
-_T = TypeVar("_T")
 
 
 def _parsed_all(section: Section, name: str, parse: Callable[[str], _T]) -> Iterator[tuple[_T, Spot]]:

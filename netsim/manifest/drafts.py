@@ -47,7 +47,10 @@ class ExternalDraft:
 
 @dataclass(slots=True)
 class ClusterDraft:
-    """A cluster. ``defaults`` None are those of kubeadm with flannel."""
+    """A cluster. ``defaults`` None are those of kubeadm with flannel.
+
+    ``doubtful``: some network could not be read, so what does not fit together may only follow from that.
+    """
 
     name: str = "default"
     spot: Spot | None = None
@@ -59,6 +62,7 @@ class ClusterDraft:
     nodes: list[NodeDraft] = field(default_factory=list)
     external: list[ExternalDraft] = field(default_factory=list)
     defaults: Defaults | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

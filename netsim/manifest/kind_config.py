@@ -98,11 +98,13 @@ def _defaults(networking: Section) -> Defaults:
 
 
 def _read_subnets(networking: Section, draft: ClusterDraft) -> None:
+    before = len(networking.report.found)
     for name, target in (("podSubnet", draft.pod_cidrs), ("serviceSubnet", draft.service_cidrs)):
         for text in networking.texts(name):
             found: Prefix | None = networking.parsed(text, networks.prefix)
             if found is not None:
                 target.append((found, text.spot))
+    draft.doubtful = len(networking.report.found) > before
 
 
 def _kube_proxy(networking: Section) -> PlacedDocument | None:

@@ -96,10 +96,12 @@ def _build(entries: Sequence[Entry], files: Sequence[str], report: Report) -> Lo
     for entry in entries:
         _sort(entry, found, report)
     _check_duplicates(found.objects, report)
-    cluster = _cluster(found, report)
+    draft = _draft(found, report)
+    cluster = complete(draft, report)
     defaulted = apply_defaults([item for _, item in found.objects], cluster)
     for index, problem in defaulted.problems:
-        report.problem(found.objects[index][0], problem)
+        if not (draft.doubtful and problem.path[:2] in _OF_SERVICE_CIDR):
+            report.problem(found.objects[index][0], problem)
     _check_nodes(found.objects, cluster, report)
     if not report.failed:
         for index, problem in service_warnings(defaulted.objects):
@@ -183,7 +185,10 @@ def _check_duplicates(objects: Sequence[tuple[Entry, Object]], report: Report) -
 # --- the cluster ------------------------------------------------------------------------------------------------
 
 
-def _cluster(found: _Sorted, report: Report) -> ClusterSpec:
+_OF_SERVICE_CIDR = frozenset({("spec", name) for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")})
+
+
+def _draft(found: _Sorted, report: Report) -> ClusterDraft:
     draft = ClusterDraft()
     for index, entry in enumerate(found.clusters):
         read = read_kind_config if entry.api_version == KIND_API_VERSION else read_cluster
@@ -204,7 +209,7 @@ def _cluster(found: _Sorted, report: Report) -> ClusterSpec:
             draft.kube_proxy = placed_document(entry, ())
     nodes = [(entry, item) for entry, item in found.objects if item.kind == "Node"]
     merge_nodes(draft, nodes, report)
-    return complete(draft, report)
+    return draft
 
 
 def _check_nodes(objects: Sequence[tuple[Entry, Object]], cluster: ClusterSpec, report: Report) -> None:

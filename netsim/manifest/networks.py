@@ -45,22 +45,26 @@ def route_prefix(text: str) -> Prefix | None:
 
 def address(text: str) -> Address:
     """``192.168.0.1``. Raises NetworkError."""
+    found = _address(text)
+    if found is None:
+        raise NetworkError(f'"{text}" is not an IP address', "write one without a prefix length, such as 192.168.0.1")
+    return found
+
+
+def _address(text: str) -> Address | None:
     try:
-        if "%" not in text:
-            return parse_address(text)
+        return None if "%" in text else parse_address(text)
     except ValueError:
-        pass
-    raise NetworkError(f'"{text}" is not an IP address', "without a prefix length, such as 192.168.0.1")
+        return None
 
 
 def interface(text: str) -> InterfaceAddress:
     """``192.168.0.11/24``: a machine's address with its network's prefix length. Raises NetworkError."""
-    if "/" not in text:
-        found = address(text)
+    if "/" not in text and (found := _address(text)) is not None:
         mask = 24 if found.version == 4 else 64
         raise NetworkError(f"{text} has no prefix length", f"write {found}/{mask}, if its network is {mask} bits long")
     try:
-        if "%" in text:
+        if "%" in text or "/" not in text:
             raise ValueError
         result = parse_interface(text)
     except ValueError:

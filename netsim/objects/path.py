@@ -7,7 +7,6 @@ API server into the ``field`` of a cause.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,6 +54,8 @@ def parse_path(text: str) -> Path:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like this one (case does not count), None where nothing is like it."""
+    import difflib  # slow to import, and only errors need it
+
     folded = {name.lower(): name for name in sorted(known)}
     close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None

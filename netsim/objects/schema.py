@@ -11,7 +11,7 @@ import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path as FilePath
 
 from netsim.objects.json import Document, Json, kind_of
 from netsim.objects.path import Path, Problem, nearest, path_text
@@ -59,7 +59,7 @@ class Schema:
 @functools.cache
 def builtin() -> Schema:
     """The schema of the Kubernetes release named in its ``source``."""
-    data = json.loads(resources.files("netsim.objects").joinpath("schema.json").read_text(encoding="utf-8"))
+    data = json.loads(FilePath(__file__).with_name("schema.json").read_text(encoding="utf-8"))
     kinds = {
         (version, name): Kind(version, name, type_name, namespaced, plural)
         for version, served in data["kinds"].items()
