@@ -11,7 +11,6 @@ import errno
 import multiprocessing
 import selectors
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -260,14 +259,8 @@ def connect(request: Connect) -> Outcome:
         return Outcome("connected", _plain(client.getsockname()), _plain(client.getpeername()))
 
 
-def settle(agent: Agent, expected: int, patience_s: float) -> tuple[Accepted, ...]:
-    """What an agent's listeners took, waiting until there is as much as expected or patience ends."""
-    taken: tuple[Accepted, ...] = ()
-    end = time.monotonic() + patience_s
-    while len(taken) < expected and time.monotonic() < end:
-        report = agent.ask(Collect())
-        assert isinstance(report, tuple)
-        taken += report
-        if len(taken) < expected:
-            time.sleep(0.01)
-    return taken
+def collect(agent: Agent) -> tuple[Accepted, ...]:
+    """What an agent's listeners took since they were last asked."""
+    report = agent.ask(Collect())
+    assert isinstance(report, tuple)
+    return report

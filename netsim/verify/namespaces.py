@@ -87,6 +87,11 @@ class RealNetwork:
                 netns.remove(name)
         self._agents, self._clients, self._handles = {}, {}, {}
 
+    @property
+    def listening(self) -> tuple[str, ...]:
+        """The modelled names of the namespaces that have listeners."""
+        return tuple(name for name, netns in self._topology.namespaces.items() if netns.listeners)
+
     def real_name(self, name: str) -> str:
         """The real namespace that stands for a modelled one."""
         return self._names[name]
