@@ -67,11 +67,17 @@ class Reason:
         """What happened, in one sentence without its full stop."""
         return self.sentence.format_map(asdict(facts))
 
+    def shown(self, facts: Facts) -> str:
+        """The command that shows it on a real node."""
+        return self.see.format_map(asdict(facts))
+
+    def mended(self, facts: Facts) -> str:
+        """What mends it; empty where nothing needs mending."""
+        return self.mend.format_map(asdict(facts))
+
     def advise(self, facts: Facts) -> str:
-        """What to do about it, and the command that shows it."""
-        if not self.mend:
-            return ""
-        return f"{self.mend.format_map(asdict(facts))} See it: {self.see.format_map(asdict(facts))}"
+        """What to do about it, and the command that shows it; empty where nothing needs doing."""
+        return f"{self.mended(facts)} See it: {self.shown(facts)}" if self.mend else ""
 
 
 REPLY_PREFIX = "REPLY_"

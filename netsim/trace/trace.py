@@ -72,7 +72,9 @@ def trace(
     Raises SelectionError where no branch is as selected.
     """
     wanted = None if expected is None else frozenset(expected)
-    question = Question(topology, flow, one_way, wanted, clock or StandingClock(), network or _modelled_linux(), prepare)
+    question = Question(
+        topology, flow, one_way, wanted, clock or StandingClock(), network or _modelled_linux(), prepare
+    )
     branches, told, total = _select(question, selection, seed=seed, limit=limit)
     return Trace(flow, source, target, branches, (*assumptions, *told), total)
 

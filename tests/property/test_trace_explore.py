@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from netsim.trace.explore import ReplayError, ScriptedChooser, SeededChooser, explore, run_once
 
-weights = st.lists(st.integers(0, 4), min_size=1, max_size=4).filter(any)
 trees = st.recursive(
     st.just(None), lambda inner: st.lists(st.tuples(st.integers(0, 4), inner), min_size=1, max_size=4), max_leaves=25
 )

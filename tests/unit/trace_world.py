@@ -1,0 +1,272 @@
+"""A made-up network for the tracer's tests: what each packet meets is written down by the test, step by step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from netsim.net.address import MAC, parse_address, parse_interface
+from netsim.net.packet import Packet, Protocol, TCPFlags, TCPHeader, UDPHeader
+from netsim.rules.xtables.ast import CommentMatch, DNATTarget, NATRange, RejectTarget, Rule, Verdict
+from netsim.stack.reasons import DropReason
+from netsim.stack.steps import (
+    ChainPass,
+    Choice,
+    ConntrackStep,
+    Drop,
+    Hook,
+    LocalSend,
+    NATStep,
+    Receive,
+    RoutingDecision,
+    RuleEvaluation,
+    RuleRef,
+    SocketLookup,
+    Transmit,
+)
+from netsim.topology.model import Device, Endpoint, Netns, Role, Topology, Veth
+from netsim.trace.explore import WalkChooser
+from netsim.trace.model import Flow
+from netsim.trace.recording import leg_name
+from netsim.trace.trace import trace
+
+CLIENT, VIP = parse_address("10.244.0.5"), parse_address("10.96.0.10")
+BACKENDS = (parse_address("10.244.1.7"), parse_address("10.244.1.8"))
+NODE1 = parse_address("192.168.0.11")
+M1, M2 = MAC.parse("02:00:00:00:00:01"), MAC.parse("02:00:00:00:00:02")
+
+
+def _netns(name: str, role: Role, label: str, node: str | None, address: str) -> Netns:
+    device = Device("eth0", Veth(Endpoint("switch", name)), M1, addresses=(parse_interface(address),))
+    return Netns(name, role, label, node, devices=(device,))
+
+
+TOPOLOGY = Topology(
+    "made-up",
+    {
+        netns.name: netns
+        for netns in (
+            _netns("pod-client", Role.POD, "pod/default/client", "node1", "10.244.0.5/24"),
+            _netns("pod-web", Role.POD, "pod/default/web", "node2", "10.244.1.7/24"),
+            _netns("pod-web2", Role.POD, "pod/default/web2", "node2", "10.244.1.8/24"),
+            _netns("node1", Role.NODE, "node/node1", "node1", "192.168.0.11/24"),
+            _netns("node2", Role.NODE, "node/node2", "node2", "192.168.0.12/24"),
+            _netns("outside", Role.OUTSIDE, "outside", None, "203.0.113.1/24"),
+        )
+    },
+)
+
+TCP_FLOW = Flow("pod-client", VIP, Protocol.TCP, dport=80)
+UDP_FLOW = Flow("pod-client", VIP, Protocol.UDP, dport=53)
+PING = Flow("pod-client", VIP, Protocol.ICMP)
+
+
+@dataclass
+class Arrived:
+    netns: str
+    packet: Packet
+    owner: str
+
+
+@dataclass
+class World:
+    """A network whose packets do what ``meets`` says for their leg's name; a packet without a line is lost."""
+
+    recorder: object
+    chooser: WalkChooser
+    meets: dict[str, Callable[[World, Packet], None]]
+    source: object = CLIENT
+    arrivals: list[Arrived] = field(default_factory=list)
+    queue: deque = field(default_factory=deque)
+    clients: list = field(default_factory=list)
+
+    def source_for(self, netns, destination, mark=0):
+        return self.source
+
+    def open_client(self, netns, protocol, local, peer, owner):
+        self.clients.append((netns, protocol, local, peer, owner))
+
+    def send(self, netns, packet, owner, mark=0):
+        self.queue.append((netns, packet, owner))
+
+    def run(self):
+        while self.queue:
+            netns, packet, owner = self.queue.popleft()
+            self.step(netns, LocalSend(packet, owner))
+            name = leg_name(packet, reply=netns != "pod-client")
+            self.meets[name](self, packet)
+
+    # what a packet may meet
+
+    def step(self, netns, *steps):
+        for step in steps:
+            self.recorder.record(netns, step)
+
+    def enter(self, netns, packet):
+        self.step(netns, Receive("eth0", packet, M1, M2))
+
+    def leave(self, netns, packet):
+        self.step(netns, Transmit("eth0", packet, M1, M2))
+
+    def take(self, netns, packet, owner, answer=""):
+        self.step(netns, SocketLookup(packet, owner, answer))
+        self.arrivals.append(Arrived(netns, packet, owner))
+
+    def translate(self, netns, packet, hook, kind, **changes):
+        after = changed(packet, **changes)
+        ref = RuleRef(4, "nat", "KUBE-SEP-A", 1, dnat_rule()) if kind == "DNAT" else None
+        self.step(netns, NATStep(hook, kind, packet, after, ref))
+        return after
+
+    def drop(self, netns, reason, where="ip_rcv_finish", **more):
+        self.step(netns, Drop(reason, where, **more))
+
+
+def changed(packet, *, src=None, dst=None, sport=None, dport=None):
+    ip = {name: value for name, value in (("src", src), ("dst", dst)) if value is not None}
+    l4 = {name: value for name, value in (("sport", sport), ("dport", dport)) if value is not None}
+    packet = packet.with_ip(**ip)
+    return packet.with_l4(**l4) if l4 else packet
+
+
+def answer_to(packet, **l4):
+    """The packet that goes back: ends turned round, TTL new."""
+    turned = replace(packet.l4, sport=packet.l4.dport, dport=packet.l4.sport, **l4)
+    return Packet(replace(packet.ip, src=packet.ip.dst, dst=packet.ip.src, ttl=64), turned)
+
+
+def syn_ack(packet):
+    return answer_to(packet, flags=TCPFlags.SYN | TCPFlags.ACK, seq=5000, ack=packet.l4.seq + 1, mss=1460)
+
+
+def dnat_rule():
+    return Rule(
+        matches=(CommentMatch("default/web:http"),),
+        target=DNATTarget(NATRange(BACKENDS[0], BACKENDS[0], 8080, 8080)),
+    )
+
+
+def reject_rule(comment):
+    return Rule(matches=(CommentMatch(comment),), target=RejectTarget("icmp-port-unreachable"))
+
+
+def drop_rule(comment=None):
+    return Rule(matches=(CommentMatch(comment),) if comment else (), target=Verdict.DROP)
+
+
+def ref(rule, chain="KUBE-SERVICES", table="filter", index=0):
+    return RuleRef(4, table, chain, index, rule)
+
+
+def chain_pass(hook, table, *evaluations, verdict="ACCEPT", policy=False, mark_after=0):
+    return ChainPass(hook, table, -100, tuple(evaluations), verdict, policy, 0, mark_after)
+
+
+COIN = (("10.244.1.7:8080", Fraction(1, 3)), ("10.244.1.8:8080", Fraction(2, 3)))
+
+
+def out_by_service(world, packet):
+    """The client's packet up to a backend: chance on node1 takes one of two."""
+    world.leave("pod-client", packet)
+    world.enter("node1", packet)
+    index = world.chooser.choose("KUBE-SVC-A rule 1 on node1", COIN)
+    rule = ref(dnat_rule(), "KUBE-SVC-A", "nat")
+    taken = RuleEvaluation(
+        rule, matched=True, effect="jump KUBE-SEP-A", choice=Choice("KUBE-SVC-A rule 1", COIN, index)
+    )
+    other = RuleEvaluation(ref(drop_rule(), "PREROUTING", "nat", 3), matched=False)
+    world.step("node1", ConntrackStep(Hook.PREROUTING, "new", "NEW", "ORIGINAL", "tcp 6 120 SYN_SENT"))
+    world.step("node1", chain_pass(Hook.PREROUTING, "nat", other, taken))
+    packet = world.translate("node1", packet, Hook.PREROUTING, "DNAT", dst=BACKENDS[index], dport=8080)
+    world.step(
+        "node1",
+        RoutingDecision(
+            "input", packet.ip.dst, "unicast", "10.244.1.0/24 via 192.168.0.12 dev eth0", "main", "eth0", None, None
+        ),
+    )
+    packet = packet.with_ip(ttl=63)
+    world.leave("node1", packet)
+    return packet, ("pod-web", "pod-web2")[index]
+
+
+def to_web(world, packet):
+    packet, pod = out_by_service(world, packet)
+    world.enter(pod, packet)
+    match packet.l4:
+        case TCPHeader(flags=TCPFlags.SYN):
+            world.take(pod, packet, "default/web", "SYN-ACK")
+            world.send(pod, syn_ack(packet), "tcp")
+        case UDPHeader():
+            world.take(pod, packet, "default/web", "answer")
+            world.send(pod, answer_to(packet), "udp")
+        case _:
+            world.take(pod, packet, "default/web")
+
+
+def connection_to_web(world, packet):
+    """Packets of the connection after its first: conntrack sends them where the first went, without a choice."""
+    first = next(arrival for arrival in world.arrivals if arrival.netns != "pod-client")
+    packet = changed(packet, dst=first.packet.ip.dst, dport=first.packet.dport)
+    world.leave("pod-client", packet)
+    world.enter(first.netns, packet)
+    world.take(first.netns, packet, "default/web")
+
+
+def back_home(world, packet, source=VIP, sport=None):
+    """The answer by way of node1, which un-NATs it."""
+    asked = 53 if isinstance(packet.l4, UDPHeader) else 80
+    world.leave("pod-web", packet)
+    world.enter("node1", packet)
+    packet = world.translate("node1", packet, Hook.PREROUTING, "un-DNAT", src=source, sport=sport or asked)
+    world.leave("node1", packet)
+    world.enter("pod-client", packet)
+    world.take("pod-client", packet, "client")
+
+
+GOOD_TCP = {"SYN": to_web, "SYN-ACK": back_home, "ACK": connection_to_web, "data": connection_to_web}
+
+
+def tracing(meets, flow=TCP_FLOW, *, source=CLIENT, **options):
+    """The trace of a flow over a world."""
+
+    def network(topology, recorder, chooser, clock):
+        assert topology is TOPOLOGY
+        return World(recorder, chooser, meets, source)
+
+    return trace(TOPOLOGY, flow, source="client", target="svc/web", network=network, **options)
+
+
+def dying(reason, where="ip_forward", netns="node1", **more):
+    """A packet that gets as far as ``netns`` and ends there."""
+
+    def meets(world, packet):
+        world.leave("pod-client", packet)
+        world.enter(netns, packet)
+        world.drop(netns, reason, where, **more)
+
+    return meets
+
+
+def refused(netns="pod-web", reason=DropReason.NO_SOCKET):
+    """A packet that reaches a host without a socket, which answers with RST."""
+
+    def meets(world, packet):
+        world.enter(netns, packet)
+        world.step(netns, SocketLookup(packet, None, "RST"))
+        world.drop(netns, reason, "tcp_v4_rcv")
+        world.send(netns, answer_to(packet, flags=TCPFlags.RST | TCPFlags.ACK), "tcp")
+
+    return meets
+
+
+def lost(world, packet):
+    world.leave("node1", packet)
+    world.enter("node2", packet)
+    world.drop("node2", DropReason.IP_RPFILTER, "ip_route_input_slow")
+
+
+def home(world, packet):
+    world.enter("pod-client", packet)
+    world.take("pod-client", packet, "client")
