@@ -13,7 +13,7 @@ from netsim.cluster.controllers.deployment import DeploymentController
 from netsim.cluster.controllers.endpointslice import EndpointSliceController
 from netsim.cluster.controllers.garbage import GarbageCollector
 from netsim.cluster.controllers.job import CronJobController, JobController
-from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController
+from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController, with_readiness
 from netsim.cluster.controllers.replicaset import ReplicaSetController
 from netsim.cluster.controllers.statefulset import StatefulSetController
 from netsim.cluster.documents import mapping_at, with_value, without
@@ -71,7 +71,7 @@ class ControlPlane:
         for name in bootstrap.NAMESPACES:
             self.store.create(bootstrap.namespace(name))
         for node in nodes:
-            self.store.create(bootstrap.registered(node))
+            self.create(node)
         given = sorted(objects, key=lambda item: item.kind != "Namespace")
         for item in given:
             self.create(item)
@@ -101,7 +101,7 @@ class ControlPlane:
         if item.kind == "Namespace" and self.store.find(item.key) is not None:
             return self.store.update(item)
         if item.kind == "Node":
-            return self.store.create(bootstrap.registered(item))
+            item = with_readiness(bootstrap.registered(item), self.clock.timestamp())
         if resource_of(item.kind, item.api_version).namespaced:
             self._ensure_namespace(item.metadata.namespace or "default")
         if item.metadata.resource_version:

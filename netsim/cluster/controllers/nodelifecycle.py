@@ -6,9 +6,11 @@ Ref: pkg/controller/nodelifecycle/node_lifecycle_controller.go (v1.37).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import list_at, with_value
+from netsim.cluster.documents import list_at, with_value, without
 from netsim.cluster.store import merged_condition
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.json import Json
@@ -28,6 +30,7 @@ class NodeLifecycleController:
         self._clock = context.clock
         self._store = context.store
         self._recorder = context.recorder
+        self._said: dict[Key, str] = {}
         self._nodes = context.informers.of("Node")
         self._nodes.add_handler(self._changed)
 
@@ -36,31 +39,36 @@ class NodeLifecycleController:
         node = self._nodes.get(key)
         if node is None:
             return
-        ready = podstate.condition(node, "Ready")
-        if ready is None:
-            self._report_ready(node)
-            return
-        wanted = _TAINTS.get(str(ready.get("status")))
-        given = list_at(node.document, "spec", "taints")
-        kept: list[Json] = [t for t in given if not (isinstance(t, dict) and t.get("key") in _TAINTS.values())]
-        if wanted:
-            kept += [{"key": wanted, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
-            self._recorder.normal(self.name, key, "NodeNotReady", f"Node {key.name} status is now: NodeNotReady")
-        if kept != list(given):
-            self._store.update(Object.of(with_value(node.document, ("spec", "taints"), kept)))
-
-    def _report_ready(self, node: Object) -> None:
-        condition = {
-            "type": "Ready",
-            "status": "True",
-            "reason": "KubeletReady",
-            "message": "kubelet is posting ready status",
-            "lastTransitionTime": self._clock.timestamp(),
-        }
-        document = with_value(node.document, ("status", "conditions"), merged_condition(node.document, condition))
-        self._store.update_status(Object(node.api_version, node.kind, node.metadata, document))
-        self._recorder.normal(self.name, node.key, "NodeReady", f"Node {node.metadata.name} status is now: NodeReady")
+        wanted = with_readiness(node, self._clock.timestamp())
+        self._store.update(wanted)
+        self._store.update_status(Object.of(without(wanted.document, ("metadata", "resourceVersion"))))
+        ready = podstate.condition(wanted, "Ready") or {}
+        state = "NodeReady" if ready.get("status") == "True" else "NodeNotReady"
+        if self._said.get(key) != state:
+            self._said[key] = state
+            self._recorder.normal(self.name, key, state, f"Node {key.name} status is now: {state}")
 
     def _changed(self, _: Object | None, item: Object | None) -> None:
         if item is not None:
             self.queue.add(item.key)
+
+
+def with_readiness(node: Object, timestamp: str) -> Object:
+    """A node with a Ready condition (True where it has none) and the taints that follow from it."""
+    document = node.document
+    ready = podstate.condition(node, "Ready") or {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "kubelet is posting ready status",
+        "lastTransitionTime": timestamp,
+    }
+    document = with_value(document, ("status", "conditions"), merged_condition(document, ready))
+    wanted = _TAINTS.get(str(ready.get("status")))
+    given = list_at(document, "spec", "taints")
+    taints: list[Json] = [t for t in given if not (isinstance(t, Mapping) and t.get("key") in _TAINTS.values())]
+    if wanted:
+        taints += [{"key": wanted, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
+    if taints != list(given):
+        document = with_value(document, ("spec", "taints"), taints)
+    return Object.of(document)

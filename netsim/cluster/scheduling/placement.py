@@ -5,9 +5,10 @@ Ref: pkg/scheduler/framework/plugins/*, staging/src/k8s.io/component-helpers/sch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from netsim.cluster.documents import list_at, mapping_at, strings_at
 from netsim.cluster.errors import BadRequest
@@ -149,14 +150,15 @@ _SUFFIXES = {
 }
 
 
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([A-Za-z]*)")
+
+
 def quantity(value: Json) -> Decimal:
     """A resource quantity: ``100m``, ``64Mi``, ``2``, ``1e3``. Raises ValueError. Ref: apimachinery pkg/api/resource/quantity.go."""
-    text = str(value)
-    number = text.rstrip("mkMGTPEi")
-    try:
-        return Decimal(number) * _SUFFIXES[text[len(number) :]]
-    except (InvalidOperation, KeyError):
-        raise ValueError(f"{text!r} is not a quantity") from None
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or found[2] not in _SUFFIXES:
+        raise ValueError(f"{str(value)!r} is not a quantity")
+    return Decimal(found[1]) * _SUFFIXES[found[2]]
 
 
 def quantities(document: Document) -> dict[str, Decimal]:
