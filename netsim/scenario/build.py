@@ -44,10 +44,7 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     store = plane.store
     nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in cluster.nodes}
     try:
-        proxies = {
-            node.name: start(store, node, configurations[node.name], nodes[node.name])
-            for node in cluster.nodes
-        }
+        proxies = {node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in cluster.nodes}
     except UnsupportedModeError as error:
         raise _failed([_plain(str(error), "set mode: iptables, or leave it out")]) from error
     pods = [Pod.of(item) for item in store.list("Pod").items]

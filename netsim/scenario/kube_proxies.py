@@ -57,9 +57,7 @@ class UnsupportedModeError(ValueError):
         self.mode = mode
 
 
-def start(
-    store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node
-) -> NodeProxy:
+def start(store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node) -> NodeProxy:
     """Start a node's kube-proxy on a store's watches and let it sync once. Raises UnsupportedModeError."""
     if configuration.mode is not ProxyMode.IPTABLES:
         raise UnsupportedModeError(configuration.mode, node.name)

@@ -309,7 +309,9 @@ def _unknown(world: World, text: str, kinds: tuple[Kind, ...]) -> UnknownNameErr
         return UnknownNameError(f"no {what}{text} here", f"did you mean {' or '.join(dict.fromkeys(close))}?")
     listed = ", ".join(str(named) for named in known[:8]) + (", …" if len(known) > 8 else "")
     what = kinds[0].value if len(kinds) == 1 else "pod, Service, node or external host"
-    return UnknownNameError(f"no {what} is called {text}, and it is no address", f"there are: {listed}" if listed else "")
+    return UnknownNameError(
+        f"no {what} is called {text}, and it is no address", f"there are: {listed}" if listed else ""
+    )
 
 
 def _pod_of(world: World, named: Named) -> Pod:

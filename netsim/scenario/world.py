@@ -78,7 +78,9 @@ class World:
     def why_not_running(self, pod: Pod) -> str:
         """What the control plane's events say of a pod that does not run."""
         key = Key("Pod", pod.metadata.namespace, pod.metadata.name)
-        messages = [event.message for event in self.events if event.object == key and event.severity is Severity.WARNING]
+        messages = [
+            event.message for event in self.events if event.object == key and event.severity is Severity.WARNING
+        ]
         return messages[-1] if messages else f"its phase is {pod.status.phase}"
 
     # --- what a destination stands for ------------------------------------------------------------------------------

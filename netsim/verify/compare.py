@@ -88,7 +88,7 @@ def differences(trace: Trace, kernel: Sequence[Seen]) -> Iterator[str]:
 
 
 def _outcome(branch: Branch, flow: Flow) -> Seen:
-    client = _client(branch, flow)
+    client = _client(branch)
     taken = _taken(branch)
     if taken is None or (flow.protocol is Protocol.TCP and client is not Client.CONNECTED):
         # accept(2) hands over a connection only once its handshake is complete
@@ -107,7 +107,7 @@ def _taken(branch: Branch) -> tuple[str, Packet] | None:
     return None
 
 
-def _client(branch: Branch, flow: Flow) -> Client:
+def _client(branch: Branch) -> Client:
     if branch.verdict is Verdict.DELIVERED:
         return Client.CONNECTED
     for leg in branch.legs:

@@ -1,0 +1,102 @@
+"""Options and steps that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from netsim.cli.exit import InputError
+
+if TYPE_CHECKING:
+    from netsim.manifest import Diagnostic
+    from netsim.scenario.world import World
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODES = ("iptables", "ipvs", "nftables")
+
+
+def topology_option(command: F) -> F:
+    """``-t/--topology``, repeatable."""
+    return click.option(
+        "-t",
+        "--topology",
+        "sources",
+        multiple=True,
+        metavar="NAME|FILE|DIR",
+        help="A shipped topology, a file or a folder; may be given several times. Without it: $NETSIM_TOPOLOGY, "
+        "else netsim.yaml here, else the shipped topology 'default'.",
+    )(command)
+
+
+def mode_option(command: F) -> F:
+    """``--mode``."""
+    return click.option(
+        "--mode", type=click.Choice(MODES), help="kube-proxy's mode on every node, over what is configured."
+    )(command)
+
+
+def output_option(command: F) -> F:
+    """``-f/--file``."""
+    return click.option(
+        "-f",
+        "--file",
+        "output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the answer to a file; it is there whole or not at all.",
+    )(command)
+
+
+def open_world(sources: tuple[str, ...], mode: str | None) -> World:
+    """Load what the options name. Warnings go to standard error; what cannot be loaded is an InputError."""
+    from netsim.manifest import LoadError
+    from netsim.scenario.build import load_world
+    from netsim.scenario.sources import SourceError, find_sources
+    from proxy.config.model import ProxyMode
+
+    try:
+        found = find_sources(sources, os.environ)
+        world, warnings = load_world(found, mode=ProxyMode(mode) if mode else None)
+    except SourceError as error:
+        raise InputError(error.message, error.advice) from error
+    except LoadError as error:
+        raise InputError(told(error.diagnostics)) from error
+    if warnings:
+        click.echo(told(warnings), err=True)
+    return world
+
+
+def told(diagnostics: tuple[Diagnostic, ...]) -> str:
+    """Diagnostics as a user reads them: each with its line and help, errors counted where there are several."""
+    errors = sum(diagnostic.severity.value == "error" for diagnostic in diagnostics)
+    count = f"\n{errors} errors" if errors > 1 else ""
+    return "\n".join(str(diagnostic) for diagnostic in diagnostics) + count
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print an answer, or write it to a file: beside it first, then in its place."""
+    if output is None:
+        click.echo(text.removesuffix("\n"))
+        return
+    write(output, text.encode())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def in_colour() -> bool:
+    """True where the answer goes to a terminal and NO_COLOR is not set. See https://no-color.org."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,95 @@
+"""``netsim topology list|show|validate|draw``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netsim.cli.exit import Exit, InputError
+from netsim.cli.options import deliver, open_world, output_option, topology_option
+
+
+@click.group("topology")
+def command() -> None:
+    """The shipped and given topologies, and a picture of one."""
+
+
+@command.command("list")
+def list_() -> Exit:
+    """The topologies that come with netsim, each with its lesson."""
+    from netsim.render.tables import table
+    from netsim.scenario.sources import shipped
+
+    click.echo(table(("NAME", "LESSON"), ((topology.name, topology.title) for topology in shipped())))
+    return Exit.OK
+
+
+@command.command("show")
+@click.argument("name", required=False)
+@topology_option
+@click.option("--wiring", "wired", is_flag=True, help="Network namespaces with devices, routes, listeners and sysctls.")
+@output_option
+def show(name: str | None, sources: tuple[str, ...], wired: bool, output: Path | None) -> Exit:  # noqa: FBT001  # click's
+    """What is in a topology: nodes, pods, Services and external hosts at rest."""
+    from netsim.render.tables import table, wiring
+    from netsim.scenario import inventory
+
+    world = open_world(_both(name, sources), None)
+    if wired:
+        deliver(wiring(world.topology), output)
+        return Exit.OK
+    parts = (
+        (inventory.NODE_HEADERS, inventory.nodes(world)),
+        (inventory.POD_HEADERS, inventory.pods(world)),
+        (inventory.SERVICE_HEADERS, inventory.services(world)),
+        (inventory.EXTERNAL_HEADERS, inventory.externals(world)),
+    )
+    filled = [(headers, list(rows)) for headers, rows in parts]
+    deliver("\n\n".join(table(headers, rows) for headers, rows in filled if rows), output)
+    return Exit.OK
+
+
+@command.command("validate")
+@click.argument("name", required=False)
+@topology_option
+def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
+    """Load a topology and say everything that is wrong with it; exit status 0 where nothing is."""
+    from netsim.topology.validate import validate as problems_of
+
+    world = open_world(_both(name, sources), None)
+    problems = problems_of(world.topology)
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if problems:
+        return Exit.USAGE
+    pods = sum(1 for _ in world.pods())
+    services = sum(key.kind == "Service" for key in world.objects)
+    click.echo(f"{world.cluster.name}: {_count(len(world.cluster.nodes), 'node')}, {_count(pods, 'pod')}, "
+               f"{_count(services, 'Service')}, {_count(len(world.topology.namespaces), 'network namespace')}: valid")  # fmt: skip
+    return Exit.OK
+
+
+@command.command("draw")
+@click.argument("name", required=False)
+@topology_option
+@click.option("-o", "--output", "form", type=click.Choice(["svg", "dot", "md"]), default="svg", show_default=True)
+@output_option
+def draw(name: str | None, sources: tuple[str, ...], form: str, output: Path | None) -> Exit:
+    """A picture of a topology: SVG, Graphviz, or a mermaid diagram in Markdown."""
+    from netsim.render.draw import draw_dot, draw_md, draw_svg
+
+    world = open_world(_both(name, sources), None)
+    drawn = {"svg": draw_svg, "dot": draw_dot, "md": draw_md}[form](world.topology, world.cluster.name)
+    deliver(drawn, output)
+    return Exit.OK
+
+
+def _both(name: str | None, sources: tuple[str, ...]) -> tuple[str, ...]:
+    if name is not None and sources:
+        raise InputError("a topology is named twice", "give it as an argument or with -t, not both")
+    return (name,) if name is not None else sources
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

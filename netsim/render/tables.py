@@ -1,0 +1,68 @@
+"""Tables of names and values, as ``netsim topology`` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netsim.topology.model import Bridge, Device, Loopback, Netns, Topology, Veth
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns under capital headers, without lines, as kubectl prints them; values are never turned into numbers."""
+    from tabulate import tabulate
+
+    return str(tabulate([list(row) for row in rows], headers=[*headers], tablefmt="plain", disable_numparse=True))
+
+
+def wiring(topology: Topology) -> str:
+    """Every network namespace with its devices, routes, listeners and sysctls, as ``ip`` would name them."""
+    return "\n\n".join(_netns(netns) for netns in topology.namespaces.values())
+
+
+def _netns(netns: Netns) -> str:
+    rows = [_device(device) for device in netns.devices]
+    parts = [
+        f"{netns.label}  (netns {netns.name})",
+        _indented(table(("DEVICE", "KIND", "MAC", "MTU", "ADDRESSES"), rows)),
+    ]
+    if netns.routes:
+        parts.append(_indented("\n".join(_route_lines(netns))))
+    if netns.listeners:
+        listed = (f"{n.port}/{n.protocol.name.lower()} {n.owner}".rstrip() for n in netns.listeners)
+        parts.append(_indented("listens: " + ", ".join(listed)))
+    if netns.sysctls:
+        parts.append(_indented("\n".join(f"{name} = {value}" for name, value in sorted(netns.sysctls.items()))))
+    if netns.xtables:
+        count = sum(len(c.rules) for r in netns.xtables for t in r.tables.values() for c in t.chains.values())
+        parts.append(_indented(f"{count} iptables rules"))
+    return "\n".join(parts)
+
+
+def _device(device: Device) -> tuple[str, str, str, str, str]:
+    match device.kind:
+        case Veth(peer=peer):
+            kind = f"veth to {peer}"
+        case Bridge():
+            kind = "bridge"
+        case Loopback():
+            kind = "loopback"
+    if device.port is not None:
+        kind += f", port of {device.port.master}" + (" (hairpin)" if device.port.hairpin else "")
+    if not device.up:
+        kind += ", down"
+    addresses = " ".join(str(address) for address in device.addresses)
+    return device.name, kind, str(device.mac), str(device.mtu), addresses
+
+
+def _route_lines(netns: Netns) -> Iterable[str]:
+    for route in netns.routes:
+        words = ["default" if route.to.prefixlen == 0 else str(route.to)]
+        words += ["via", str(route.via)] if route.via else []
+        words += ["dev", route.device] if route.device else []
+        words += ["src", str(route.source)] if route.source else []
+        words += ["metric", str(route.metric)] if route.metric else []
+        yield " ".join(words)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
