@@ -27,6 +27,7 @@ class Effect(Enum):
     """What a field does to the emulated proxy."""
 
     RULES = "changes what is programmed"
+    SYSCTLS = "sets a sysctl of the node"
     TIMING = "changes when it is programmed"
     NONE = "accepted; changes neither rules nor their timing"
 
@@ -48,7 +49,7 @@ _CLIENT = "how the API server is reached"
 _LOG = "what is logged"
 _HEALTH = "kube-proxy's own health and metrics servers"
 _WINDOWS = "Windows only"
-_TUNING = "a conntrack tunable of the node; no rule depends on it"
+_TABLE = "the size of the conntrack table, to which the model sets no bound"
 
 FIELDS: Mapping[str, Field] = {
     "apiVersion": _none(Kind.STRING, "names the document"),
@@ -102,13 +103,13 @@ FIELDS: Mapping[str, Field] = {
     "clusterCIDR": Field(Kind.STRING, Effect.RULES),
     "nodePortAddresses": Field(Kind.STRINGS, Effect.RULES),
     "oomScoreAdj": _none(Kind.INT, "the OOM killer's view of kube-proxy's process"),
-    "conntrack.maxPerCore": _none(Kind.INT, _TUNING),
-    "conntrack.min": _none(Kind.INT, _TUNING),
-    "conntrack.tcpEstablishedTimeout": _none(Kind.DURATION, _TUNING),
-    "conntrack.tcpCloseWaitTimeout": _none(Kind.DURATION, _TUNING),
+    "conntrack.maxPerCore": _none(Kind.INT, _TABLE),
+    "conntrack.min": _none(Kind.INT, _TABLE),
+    "conntrack.tcpEstablishedTimeout": Field(Kind.DURATION, Effect.SYSCTLS),
+    "conntrack.tcpCloseWaitTimeout": Field(Kind.DURATION, Effect.SYSCTLS),
     "conntrack.tcpBeLiberal": Field(Kind.BOOL, Effect.RULES),
-    "conntrack.udpTimeout": _none(Kind.DURATION, _TUNING),
-    "conntrack.udpStreamTimeout": _none(Kind.DURATION, _TUNING),
+    "conntrack.udpTimeout": Field(Kind.DURATION, Effect.SYSCTLS),
+    "conntrack.udpStreamTimeout": Field(Kind.DURATION, Effect.SYSCTLS),
     "configSyncPeriod": _none(Kind.DURATION, _CLIENT),
     "portRange": _none(Kind.STRING, "was the userspace mode's; unused"),
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from proxy.config.duration import SECOND
+from proxy.config.duration import HOUR, SECOND
 
 
 class ProxyMode(Enum):
@@ -74,6 +74,17 @@ class NFTables:
 
 
 @dataclass(frozen=True, slots=True)
+class Conntrack:
+    """``conntrack``, as far as the model follows it. Timeouts are in nanoseconds; 0 leaves the system's."""
+
+    tcp_be_liberal: bool = False
+    tcp_established_timeout: int = 24 * HOUR
+    tcp_close_wait_timeout: int = 1 * HOUR
+    udp_timeout: int = 0
+    udp_stream_timeout: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class KubeProxyConfiguration:
     """The whole configuration. ``node_port_addresses`` is empty where unset; ask ``effective_node_port_addresses``."""
 
@@ -87,7 +98,7 @@ class KubeProxyConfiguration:
     ipvs: IPVS = IPVS()
     nftables: NFTables = NFTables()
     node_port_addresses: tuple[str, ...] = ()
-    conntrack_tcp_be_liberal: bool = False
+    conntrack: Conntrack = Conntrack()
     feature_gates: Mapping[str, bool] = field(default_factory=dict)
 
     @property

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from netsim.objects.json import Document, Json, kind_of
 from netsim.objects.path import Problem, nearest
-from proxy.config.duration import SECOND, parse_duration
+from proxy.config.duration import HOUR, SECOND, parse_duration
 from proxy.config.fields import FIELDS, SECTIONS, Kind
 from proxy.config.model import (
     IPVS,
+    Conntrack,
     DetectLocal,
     IPTables,
     KubeProxyConfiguration,
@@ -133,8 +134,18 @@ def _build(values: Values) -> KubeProxyConfiguration:
         ipvs=_ipvs(values),
         nftables=_nftables(values),
         node_port_addresses=values.texts("nodePortAddresses"),
-        conntrack_tcp_be_liberal=values.flag("conntrack.tcpBeLiberal", default=False),
+        conntrack=_conntrack(values),
         feature_gates=values.gates,
+    )
+
+
+def _conntrack(values: Values) -> Conntrack:
+    return Conntrack(
+        tcp_be_liberal=values.flag("conntrack.tcpBeLiberal", default=False),
+        tcp_established_timeout=values.timeout("conntrack.tcpEstablishedTimeout", default=24 * HOUR),
+        tcp_close_wait_timeout=values.timeout("conntrack.tcpCloseWaitTimeout", default=HOUR),
+        udp_timeout=values.timeout("conntrack.udpTimeout", default=0),
+        udp_stream_timeout=values.timeout("conntrack.udpStreamTimeout", default=0),
     )
 
 

@@ -35,6 +35,10 @@ class Values:
         """A duration in nanoseconds. Zero reads as unset, as kube-proxy's defaulting does."""
         return cast("int", self._found.get(path, 0)) or default
 
+    def timeout(self, path: str, *, default: int) -> int:
+        """A duration in nanoseconds that may be set to zero."""
+        return cast("int", self._found.get(path, default))
+
     @property
     def gates(self) -> Mapping[str, bool]:
         """``featureGates``."""

@@ -18,9 +18,9 @@ from proxy.iptables.chains import (
     SERVICES,
     chain_line,
 )
-from proxy.iptables.fixed_rules import filter_rules, guards_localhost, jumps_in_place, nat_rules, node_port_rules
+from proxy.iptables.fixed_rules import filter_rules, jumps_in_place, nat_rules, node_port_rules
 from proxy.iptables.service_rules import ServiceRules, service_rules
-from proxy.iptables.settings import LOCALNET_SYSCTL, Settings
+from proxy.iptables.settings import Settings
 from proxy.iptables.sync import IptablesSync
 from proxy.names import ServicePortName
 from proxy.plan import PlanUpdate
@@ -113,7 +113,7 @@ class IptablesBackend:
             full=update.full,
             jumps=jumps_in_place(),
             restore=_restore(filter_table, nat_table, written, stale),
-            sysctls={LOCALNET_SYSCTL: "1"} if guards_localhost(self._settings) else {},
+            sysctls=self._settings.sysctls,
             filter_chains=filter_table,
             nat_chains=nat_table,
             service_chains=dict(self._own),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -10,8 +11,8 @@ from proxy.config.model import KubeProxyConfiguration
 from proxy.local_detector import FromBridge, FromInterfacePrefix, FromPrefix, LocalDetector, local_detector
 from proxy.node import ProxyNode
 from proxy.node_port_addresses import node_port_addresses
+from proxy.sysctls import TCP_BE_LIBERAL, conntrack_sysctls
 
-LIBERAL_SYSCTL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 LOCALNET_SYSCTL = "net.ipv4.conf.all.route_localnet"
 
 
@@ -22,7 +23,7 @@ class Settings:
     ``if_local`` and ``if_not_local`` are matches for traffic of the node's own pods, empty where that cannot be told.
     ``node_port_ips`` are the addresses that serve node ports, None where every local address does.
     ``localhost_node_ports``: node ports are served on 127.0.0.0/8, which needs ``route_localnet`` and a guard.
-    ``sync_period`` in nanoseconds.
+    ``sync_period`` in nanoseconds. ``sysctls`` are set at start.
     """
 
     family: Family
@@ -34,23 +35,27 @@ class Settings:
     conntrack_tcp_be_liberal: bool
     node_port_ips: tuple[Address, ...] | None
     sync_period: int
+    sysctls: Mapping[str, str]
 
 
 def iptables_settings(configuration: KubeProxyConfiguration, node: ProxyNode, family: Family) -> Settings:
     """Resolve the settings of a family. Ref: pkg/proxy/iptables/proxier.go:NewProxier()."""
+    sysctls = {**node.sysctls, **conntrack_sysctls(configuration)}
     served = node_port_addresses(configuration.effective_node_port_addresses, family, node.ips.values())
+    localhost = configuration.iptables.localhost_node_ports and served.contains_ipv4_loopback
     if_local = match_local(local_detector(configuration, family, node.pod_cidrs))
-    liberal = node.sysctls.get(LIBERAL_SYSCTL, "0").strip() not in ("", "0")
+    liberal = sysctls.get(TCP_BE_LIBERAL, "0").strip() not in ("", "0")
     return Settings(
         family=family,
         masquerade_all=configuration.masquerade_all,
         masquerade_mark=f"{configuration.masquerade_mark:#010x}",
         if_local=if_local,
         if_not_local=f"! {if_local}" if if_local else "",
-        localhost_node_ports=configuration.iptables.localhost_node_ports and served.contains_ipv4_loopback,
-        conntrack_tcp_be_liberal=configuration.conntrack_tcp_be_liberal or liberal,
+        localhost_node_ports=localhost,
+        conntrack_tcp_be_liberal=liberal,
         node_port_ips=None if served.match_all else served.of(node.addresses),
         sync_period=configuration.sync_period,
+        sysctls={**conntrack_sysctls(configuration), **({LOCALNET_SYSCTL: "1"} if localhost else {})},
     )
 
 

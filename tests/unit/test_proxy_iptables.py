@@ -4,6 +4,7 @@ from netsim.net.address import Family
 from netsim.objects.core import Node
 from netsim.objects.meta import Key
 from proxy.config.duration import HOUR, SECOND
+from proxy.config.model import Conntrack, IPTables
 from proxy.iptables import backend
 from proxy.iptables.backend import LARGE_CLUSTER_ENDPOINTS
 from proxy.iptables.service_rules import probability
@@ -37,7 +38,25 @@ def test_the_first_sync_is_full_and_ensures_the_jumps():
         "KUBE-NODEPORTS",
         "KUBE-EXTERNAL-SERVICES",
     ]
-    assert first.sysctls == {"net.ipv4.conf.all.route_localnet": "1"}
+    assert first.sysctls == {**TIMEOUTS, "net.ipv4.conf.all.route_localnet": "1"}
+
+
+TIMEOUTS = {
+    "net.netfilter.nf_conntrack_tcp_timeout_established": "86400",
+    "net.netfilter.nf_conntrack_tcp_timeout_close_wait": "3600",
+}
+
+
+def test_sysctls_follow_the_configuration():
+    conntrack = Conntrack(True, 0, 90 * SECOND, 30 * SECOND, 0)
+    _, proxy = feed_and_proxy(conntrack=conntrack, iptables=IPTables(localhost_node_ports=False))
+    result = sync(proxy)
+    assert result.sysctls == {
+        "net.netfilter.nf_conntrack_tcp_timeout_close_wait": "90",
+        "net.netfilter.nf_conntrack_udp_timeout": "30",
+        "net.netfilter.nf_conntrack_tcp_be_liberal": "1",
+    }
+    assert "--ctstate INVALID" not in result.restore
 
 
 def test_a_partial_sync_names_only_what_changed():
@@ -161,7 +180,7 @@ def test_node_ports_on_listed_addresses_leave_loopback_out_without_localhost_nod
     primary = sync(proxy)
     (rule,) = (line for line in primary.restore.splitlines() if "must be the last" in line)
     assert rule.endswith("-d 192.168.0.11 -j KUBE-NODEPORTS")
-    assert primary.sysctls == {}
+    assert primary.sysctls == TIMEOUTS
     assert "KUBE-FIREWALL -m" not in primary.restore
 
 
