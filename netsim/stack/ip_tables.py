@@ -16,7 +16,7 @@ from netsim.rules.xtables.ast import Chain, Jump, Rule, Table, Verdict
 from netsim.stack.environment import HookVerdict
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import ChainPass, Drop, NotModelled, RuleEvaluation, RuleRef
-from netsim.stack.x_tables import Apply, Check, NotModelledError, XtContext
+from netsim.stack.x_tables import Apply, Check, RuleNotModelledError, XtContext
 from netsim.stack.xt_match import compile_matches
 from netsim.stack.xt_target import compile_target
 
@@ -90,11 +90,11 @@ class CompiledTable:
         return chain in self._source.chains
 
     def chain(self, name: str) -> CompiledChain:
-        """A chain by its name; NotModelledError where the table has none (the kernel would not have loaded the jump)."""
+        """A chain by its name; RuleNotModelledError where the table has none (the kernel would not have loaded the jump)."""
         found = self._chains.get(name)
         if found is None:
             if name not in self._source.chains:
-                raise NotModelledError(f"the table {self.name} has no chain {name}")
+                raise RuleNotModelledError(f"the table {self.name} has no chain {name}")
             found = self._chains[name] = CompiledChain(self.family, self.name, self._source.chains[name])
         return found
 
@@ -153,7 +153,7 @@ class _Walk:
 
     def _enter(self, name: str, reached_by: tuple[str, ...]) -> None:
         if name in reached_by:
-            raise NotModelledError(
+            raise RuleNotModelledError(
                 f"chains that jump in a circle ({' → '.join((*reached_by, name))}), which the kernel refuses to load"
             )
         chain = self.table.chain(name)
@@ -194,7 +194,7 @@ class _Walk:
             self._matched(ref, "")
             return None
         if target is Verdict.QUEUE:
-            raise NotModelledError("-j QUEUE")
+            raise RuleNotModelledError("-j QUEUE")
         self._matched(ref, target.value)
         if target is Verdict.RETURN:
             frame.at, frame.reported = len(frame.candidates), len(frame.chain.misses)
@@ -220,7 +220,7 @@ def do_table(table: CompiledTable, base: str, ctx: XtContext, priority: int) -> 
     walk = _Walk(table, ctx)
     try:
         end = walk.run(base)
-    except NotModelledError as missing:
+    except RuleNotModelledError as missing:
         if walk.at is not None:
             walk.evaluations.append(RuleEvaluation(walk.at, matched=True, effect=f"not modelled: {missing}"))
         _record(walk, base, priority, mark, "UNKNOWN", policy=False)

@@ -16,7 +16,7 @@ from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Choice, Hook
 
 
-class NotModelledError(Exception):
+class RuleNotModelledError(Exception):
     """A rule needs something that the model does not have; the walk's verdict becomes UNKNOWN."""
 
 

@@ -1,4 +1,4 @@
-"""Every match, compiled to one check. What the model lacks raises NotModelledError when a packet meets it, not before."""
+"""Every match, compiled to one check. What the model lacks raises RuleNotModelledError when a packet meets it, not before."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from netsim.rules.xtables.ast import (
 )
 from netsim.stack import xt_addrtype, xt_conntrack, xt_mark, xt_physdev, xt_recent, xt_set, xt_statistic, xt_tcpudp
 from netsim.stack.steps import RuleRef
-from netsim.stack.x_tables import Check, NotModelledError, XtContext
+from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
 
 
 def compile_matches(ref: RuleRef) -> tuple[Check, ...]:
@@ -118,6 +118,6 @@ def _match(match: Match, ref: RuleRef) -> Check:  # noqa: C901 - one line a matc
 
 def _not_modelled(match: NotModelledMatch) -> Check:
     def check(_: XtContext) -> bool:
-        raise NotModelledError(f"-m {match.module} {' '.join(match.words)}".strip())
+        raise RuleNotModelledError(f"-m {match.module} {' '.join(match.words)}".strip())
 
     return check

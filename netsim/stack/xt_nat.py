@@ -15,7 +15,7 @@ from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS
 from netsim.stack.nf_nat_core import HOOK2MANIP, PORTS, Manip, NatRange, initialized, nf_nat_setup_info
 from netsim.stack.nf_nat_masquerade import masquerade_range, redirect_range
 from netsim.stack.steps import RuleRef
-from netsim.stack.x_tables import Apply, NotModelledError, Outcome, XtContext
+from netsim.stack.x_tables import Apply, Outcome, RuleNotModelledError, XtContext
 
 
 def dnat(target: DNATTarget, ref: RuleRef) -> Apply:
@@ -63,7 +63,7 @@ def _nat(kind: str, manip: Manip, ref: RuleRef, wanted: Callable[[XtContext], Na
     def apply(ctx: XtContext) -> Outcome:
         ct = ctx.skb.ct
         if ct is None or HOOK2MANIP.get(ctx.hook) is not manip or initialized(ct, manip):
-            raise NotModelledError(
+            raise RuleNotModelledError(
                 f"-j {kind} in {ctx.hook.value} of table {ref.table}, where the kernel refuses to load it"
             )
         given = wanted(ctx)

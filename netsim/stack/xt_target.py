@@ -23,7 +23,7 @@ from netsim.stack import xt_mark, xt_nat
 from netsim.stack.environment import HookVerdict
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import RuleRef
-from netsim.stack.x_tables import Apply, NotModelledError, Outcome, XtContext
+from netsim.stack.x_tables import Apply, Outcome, RuleNotModelledError, XtContext
 
 Action: TypeAlias = (
     RejectTarget
@@ -90,6 +90,6 @@ def _log(target: LogTarget) -> Apply:
 
 def _not_modelled(target: NotModelledTarget) -> Apply:
     def apply(_: XtContext) -> Outcome:
-        raise NotModelledError(f"-j {target.name} {' '.join(target.words)}".strip())
+        raise RuleNotModelledError(f"-j {target.name} {' '.join(target.words)}".strip())
 
     return apply

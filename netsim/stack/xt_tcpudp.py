@@ -16,7 +16,7 @@ from netsim.rules.xtables.ast import (
     TCPMatch,
     UDPMatch,
 )
-from netsim.stack.x_tables import Check, NotModelledError, XtContext
+from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
 
 ANY_ICMP_TYPE = 255
 MSS_OPTION = 2  # the only TCP option that the model's header keeps
@@ -45,7 +45,7 @@ def tcp(match: TCPMatch) -> Check:
 
 def _option(match: TCPMatch, header: TCPHeader) -> bool:
     if match.option != MSS_OPTION:
-        raise NotModelledError(f"--tcp-option {match.option}: the model's TCP header keeps only the MSS option")
+        raise RuleNotModelledError(f"--tcp-option {match.option}: the model's TCP header keeps only the MSS option")
     return (header.mss is not None) != match.option_inverted
 
 
