@@ -62,7 +62,7 @@ def ending_of(leg: Leg) -> Ending:
             return _ending(leg, EndingKind.TAKEN, hop, index, step)
     outside = next((hop for hop in leg.hops if hop.role is Role.OUTSIDE), None)
     if outside is not None and outside is not leg.hops[0]:
-        return _ending(leg, EndingKind.LEFT, outside, len(outside.steps), None)
+        return _ending(leg, EndingKind.LEFT, _last_machine(leg, outside), len(outside.steps), None)
     drops = [(hop, index, step) for hop, index, step in steps if isinstance(step, Drop)]
     if drops:
         hop, index, drop = min(drops, key=lambda found: _COPY_DEATHS.get(found[2].reason, 0))
@@ -72,6 +72,12 @@ def ending_of(leg: Leg) -> Ending:
         if isinstance(step, SocketLookup):
             return _ending(leg, EndingKind.REFUSED, hop, index, step)
     return _ending(leg, EndingKind.LOST, leg.hops[-1], len(leg.hops[-1].steps), None)
+
+
+def _last_machine(leg: Leg, outside: Hop) -> Hop:
+    """Whose routing sent a packet outside: the last machine of the cluster that it left."""
+    before = leg.hops[: leg.hops.index(outside)]
+    return next((hop for hop in reversed(before) if hop.node is not None), before[-1])
 
 
 def _ending(leg: Leg, kind: EndingKind, hop: Hop, index: int, step: SocketLookup | Drop | NotModelled | None) -> Ending:

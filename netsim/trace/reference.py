@@ -22,9 +22,9 @@ VERDICTS: dict[Verdict, str] = {
 _HEAD = """# Verdicts and reasons
 
 A verdict is that of the round trip: SYN, SYN-ACK and ACK (and the first data segment, with `--size`) for TCP, a query and its
-answer for UDP, echo request and reply for ICMP, INIT to COOKIE-ACK for SCTP. The legs are read in the order in which
-they were walked; the first that does not end as it should decides. Resets and ICMP errors do not decide: what they tell was decided where they were made. A trace with
-several branches has the worst verdict of its branches.
+answer for UDP, echo request and reply for ICMP, INIT to COOKIE-ACK for SCTP. The legs are read in the order in which they were
+walked; the first that does not end as it should decides. Resets and ICMP errors do not decide: what they tell was decided where
+they were made. A trace with several branches has the worst verdict of its branches.
 
 This file is made from `netsim/trace/reason_table.py` by `python -m netsim.trace.reference`, and a test compares them.
 

@@ -9,8 +9,10 @@ from itertools import islice
 
 from netsim.net.address import parse_address
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, endpoint
+from netsim.stack.network import Network
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import Chooser, Clock, Drop, LocalSend, Recorder
+from netsim.stack.wiring import Wiring
 from netsim.topology.model import Topology
 from netsim.trace.explore import BRANCH_LIMIT, Explored, SeededChooser, WalkChooser, explore, run_once
 from netsim.trace.model import Branch, Flow, Leg, Trace
@@ -73,16 +75,20 @@ def trace(
     """
     wanted = None if expected is None else frozenset(expected)
     question = Question(
-        topology, flow, one_way, wanted, clock or StandingClock(), network or _modelled_linux(), prepare
+        topology, flow, one_way, wanted, clock or StandingClock(), network or _modelled_linux(topology), prepare
     )
     branches, told, total = _select(question, selection, seed=seed, limit=limit)
     return Trace(flow, source, target, branches, (*assumptions, *told), total)
 
 
-def _modelled_linux() -> NetworkFactory:
-    from netsim.stack.network import Network
+def _modelled_linux(topology: Topology) -> NetworkFactory:
+    """Fresh networks that share the tables that no packet changes."""
+    wiring = Wiring(topology)
 
-    return Network
+    def network(of: Topology, recorder: Recorder, chooser: Chooser, clock: Clock) -> ModelledNetwork:
+        return Network(of, recorder, chooser, clock, wiring=wiring)
+
+    return network
 
 
 Selected = tuple[tuple[Branch, ...], tuple[str, ...], int | None]
@@ -182,7 +188,7 @@ def _without_packet(leg: Leg) -> Leg:
 def _assumed(flow: Flow, explored: Sequence[Explored[Legs]]) -> tuple[str, ...]:
     """What the walks took for granted, each line once."""
     lines = [
-        f"{picked.description}: port picked at random by the kernel ({picked.first}-{picked.last}); shown: {picked.port}"
+        f"{picked.description}: picked at random by the kernel from {picked.first}-{picked.last}; shown: {picked.port}"
         for branch in explored
         for picked in branch.picked
     ]

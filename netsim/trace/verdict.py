@@ -248,10 +248,11 @@ def branch_of(
 
 
 def _receiver(ending: Ending) -> str | None:
-    if ending.kind is not EndingKind.TAKEN or not isinstance(ending.step, SocketLookup) or not ending.step.owner:
+    if ending.kind is not EndingKind.TAKEN or not isinstance(ending.step, SocketLookup):
         return None
     label, owner = short_label(ending.hop.label), ending.step.owner
-    return label if owner in (ending.hop.label, label, ending.hop.netns) else f"{label} ({owner})"
+    own = owner in ("", label, ending.hop.label, ending.hop.netns) or owner.startswith(f"{label}/")
+    return label if own else f"{label} ({owner})"
 
 
 def _translated(leg: Leg) -> bool:

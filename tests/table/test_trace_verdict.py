@@ -128,6 +128,7 @@ def circling(world, packet):
 
 
 def outside(world, packet):
+    world.enter("node1", packet)
     world.leave("node1", packet)
     world.enter("outside", packet)
 
@@ -177,6 +178,12 @@ def test_the_backend_of_a_packet_that_did_not_arrive_is_where_it_was_sent():
     branch = tracing({"SYN": dead_pod}).branches[0]
     assert branch.backend == (BACKENDS[0], 8080)
     assert branch.sentence == "nobody on cni0 of node/node2 answers for 10.244.1.7 (no route to host)"
+
+
+def test_what_left_was_sent_out_by_the_last_machine():
+    branch = tracing({"SYN": outside}).branches[0]
+    assert branch.where.netns == "node1"
+    assert "no rule on node/node1 translated it" in branch.advice
 
 
 def test_a_hairpin_names_the_port():

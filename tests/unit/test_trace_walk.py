@@ -256,4 +256,4 @@ def test_a_random_port_is_an_assumption():
     answer = tracing({**GOOD_TCP, "SYN": masquerading}, assumptions=("the CNI is flannel",))
     assert len(answer.assumptions) == 2
     assert answer.assumptions[0] == "the CNI is flannel"
-    assert "picked at random by the kernel (1024-65535); shown: " in answer.assumptions[1]
+    assert "picked at random by the kernel from 1024-65535; shown: " in answer.assumptions[1]
