@@ -52,6 +52,12 @@ def namespace_graph(topology: Topology) -> nx.Graph[str]:
     return graph
 
 
+def joined(topology: Topology) -> list[tuple[str, str, list[tuple[Endpoint, Endpoint]]]]:
+    """Pairs of namespaces with the veth pairs between them, in the topology's order."""
+    graph = namespace_graph(topology)
+    return [(one, other, graph.edges[one, other]["pairs"]) for one, other in graph.edges]
+
+
 def segments(topology: Topology) -> tuple[tuple[Endpoint, ...], ...]:
     """The layer 2 segments: devices that hear each other's broadcasts, in the topology's order. ``lo`` is in none."""
     import networkx as nx

@@ -1,0 +1,57 @@
+"""Graphviz: a cluster a node, so that ``dot -Tsvg`` lays it out its own way."""
+
+from __future__ import annotations
+
+from netsim.render.draw.summary import summary
+from netsim.topology.graph import joined
+from netsim.topology.model import Loopback, Netns, Role, Topology
+
+SHAPES = {
+    Role.OUTSIDE: 'shape=box, style="rounded,dashed"',
+    Role.GATEWAY: 'shape=box, style="rounded,filled", fillcolor="#f3f0fb"',
+    Role.SWITCH: 'shape=box, style="filled", fillcolor="#334155", fontcolor="white"',
+    Role.NODE: 'shape=box, style="rounded,filled", fillcolor="#eef4fb"',
+    Role.EXTERNAL: 'shape=box, style="rounded,filled", fillcolor="#fdf5ea"',
+    Role.POD: 'shape=box, style="rounded,filled", fillcolor="white"',
+}
+
+
+def draw_dot(topology: Topology, title: str) -> str:
+    """The topology in the dot language: namespaces with their addresses, an edge a veth pair."""
+    lines = [
+        f"graph {_quote(title)} {{",
+        f"  label={_quote(f'{title}: {summary(topology)}')}; labelloc=t; fontname=sans;",
+        '  node [fontname="monospace", fontsize=10]; edge [fontname="monospace", fontsize=8];',
+        *_machines(topology),
+    ]
+    for one, other, pairs in joined(topology):
+        lines += [
+            f"  {_quote(one)} -- {_quote(other)} [taillabel={_quote(a.device)}, headlabel={_quote(b.device)}];"
+            for a, b in pairs
+        ]
+    return "\n".join([*lines, "}", ""])
+
+
+def _machines(topology: Topology) -> list[str]:
+    lines: list[str] = []
+    grouped: dict[str, list[Netns]] = {}
+    for netns in topology.namespaces.values():
+        if netns.node is None:
+            lines.append(f"  {_vertex(netns)}")
+        else:
+            grouped.setdefault(netns.node, []).append(netns)
+    for index, (node, members) in enumerate(grouped.items()):
+        lines.append(f"  subgraph cluster_{index} {{ label={_quote(node)}; style=rounded;")
+        lines += [f"    {_vertex(netns)}" for netns in members]
+        lines.append("  }")
+    return lines
+
+
+def _vertex(netns: Netns) -> str:
+    devices = (device for device in netns.devices if not isinstance(device.kind, Loopback) and device.addresses)
+    rows = [f"{device.name} {' '.join(map(str, device.addresses))}" for device in devices]
+    return f"{_quote(netns.name)} [{SHAPES[netns.role]}, label={_quote(chr(10).join([netns.label, *rows]))}];"
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -1,0 +1,70 @@
+"""Markdown with a mermaid diagram, as code hosts render it, and a table of addresses for those that do not."""
+
+from __future__ import annotations
+
+from netsim.render.draw.summary import summary
+from netsim.topology.graph import joined
+from netsim.topology.model import Device, Loopback, Netns, Role, Topology
+
+
+def draw_md(topology: Topology, title: str) -> str:
+    """The topology as Markdown: a heading, a mermaid flowchart and a table of every address."""
+    names = {name: f"n{index}" for index, name in enumerate(topology.namespaces)}
+    lines = [
+        f"# {_markdown(title)}",
+        "",
+        f"{summary(topology)}.",
+        "",
+        "```mermaid",
+        "flowchart TB",
+        *_vertices(topology, names),
+    ]
+    for one, other, pairs in joined(topology):
+        lines += [f'  {names[one]} ---|"{_mermaid(f"{a.device} – {b.device}")}"| {names[other]}' for a, b in pairs]
+    return "\n".join([*lines, "```", "", *_table(topology), ""])
+
+
+def _vertices(topology: Topology, names: dict[str, str]) -> list[str]:
+    lines: list[str] = []
+    grouped: dict[str, list[Netns]] = {}
+    for netns in topology.namespaces.values():
+        if netns.node is None:
+            lines.append(f"  {_vertex(netns, names[netns.name])}")
+        else:
+            grouped.setdefault(netns.node, []).append(netns)
+    for index, (node, members) in enumerate(grouped.items()):
+        lines.append(f'  subgraph m{index} ["{_mermaid(node)}"]')
+        lines += [f"    {_vertex(netns, names[netns.name])}" for netns in members]
+        lines.append("  end")
+    return lines
+
+
+def _vertex(netns: Netns, name: str) -> str:
+    rows = [f"{device.name} {' '.join(map(str, device.addresses))}" for device in _addressed(netns)]
+    text = "<br/>".join(_mermaid(row) for row in (netns.label, *rows))
+    left, right = ("[[", "]]") if netns.role is Role.SWITCH else ("(", ")")
+    return f'{name}{left}"{text}"{right}'
+
+
+def _table(topology: Topology) -> list[str]:
+    rows = [
+        f"| {_markdown(netns.label)} | `{device.name}` | {', '.join(f'`{address}`' for address in device.addresses)} | `{device.mac}` |"
+        for netns in topology.namespaces.values()
+        for device in _addressed(netns)
+    ]
+    return ["| Namespace | Device | Addresses | MAC |", "| --- | --- | --- | --- |", *rows]
+
+
+def _addressed(netns: Netns) -> list[Device]:
+    return [device for device in netns.devices if not isinstance(device.kind, Loopback) and device.addresses]
+
+
+def _mermaid(text: str) -> str:
+    """Mermaid's own entities: ``#quot;`` and numbers, and nothing that HTML would read as a tag."""
+    return "".join(f"#{ord(c)};" if c in '"#&<>`|[]{}' or not c.isprintable() else c for c in text)
+
+
+def _markdown(text: str) -> str:
+    return "".join(
+        f"\\{c}" if c in "\\`*_[]<>|#&" else c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
