@@ -1,0 +1,1 @@
+"""Answers as text, JSON, pcap and pictures. No decisions are made here."""
