@@ -91,6 +91,7 @@ ROWS = [
         "a",
         topology=TopologyMode.SAME_ZONE,
     ),
+    Row("a ready endpoint without a node hint", [ep("a", nodes=["node1"]), ep("b")], "ab"),
     Row("no hint for this zone", [ep("a", zones="b"), ep("b", zones="c")], "ab"),
     Row("a node without a zone", [ep("a", zones="a")], "a", place=Place("node1")),
     Row(

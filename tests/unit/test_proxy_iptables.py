@@ -243,3 +243,45 @@ def test_a_partial_sync_writes_the_rules_of_changed_services_only(monkeypatch):
     feed.put(slice_object([endpoint("10.244.1.3")], service="s7"))
     sync(proxy)
     assert looked_at == ["default/s7"]
+
+
+def test_a_stale_chain_that_is_used_again_before_it_was_deleted_stays():
+    feed, proxy = feed_and_proxy()
+    two_services(feed)
+    large(feed)
+    sync(proxy)
+    feed.put(slice_object([], service="db"))
+    sync(proxy)
+    feed.put(slice_object([endpoint("10.244.1.3")], service="db"))
+    sync(proxy)
+    later = sync(proxy, now=HOUR)
+    assert "-X" not in later.restore
+    assert "10.244.1.3:8080" in later.rules()
+
+
+def test_a_cluster_is_no_longer_large_when_its_endpoints_are_gone():
+    feed, proxy = feed_and_proxy()
+    large(feed)
+    sync(proxy)
+    feed.remove(Key("Service", "default", "big"))
+    two_services(feed)
+    assert "default/web -> 10.244.1.2:8080" in sync(proxy).restore
+
+
+def test_only_changes_of_udp_ports_may_leave_stale_flows():
+    feed, proxy = feed_and_proxy()
+    planner = proxy.proxiers[Family.IPV4]._planner
+    udp = ({"port": 53, "protocol": "UDP"},)
+    put(
+        feed,
+        service_object(),
+        service_object("dns", ports=udp),
+        slice_object([endpoint("10.244.1.2")], ports=udp, service="dns"),
+    )
+    assert not planner.advance(full=True).stale_udp
+    feed.put(service_object(ports=({"port": 81},)))
+    assert not planner.advance(full=False).stale_udp
+    feed.put(slice_object([endpoint("10.244.1.3")], ports=udp, service="dns"))
+    assert planner.advance(full=False).stale_udp
+    feed.put(service_object("dns", ports=udp, externalIPs=["1.2.3.4"]))
+    assert planner.advance(full=False).stale_udp
