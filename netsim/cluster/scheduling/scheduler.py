@@ -57,7 +57,7 @@ class Scheduler:
     def sync(self, key: Key) -> None:
         """Bind one pod, or say why no node would have it."""
         pod = self._pods.get(key)
-        if pod is None or podstate.node_name(pod) or podstate.finished(pod) or pod.metadata.deletion_timestamp:
+        if pod is None or podstate.node_name(pod) or not podstate.active(pod):
             return
         if list_at(pod.document, "spec", "schedulingGates"):
             self._refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
