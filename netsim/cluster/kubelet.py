@@ -13,7 +13,7 @@ from netsim.cluster import podstate
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.ipam import AddressRefusal, NodeAddresses
-from netsim.cluster.readiness import ContainerReadiness, containers_of, missing_gate
+from netsim.cluster.readiness import ContainerReadiness, containers_of, failing_liveness, missing_gate
 from netsim.cluster.workqueue import WorkQueue
 from netsim.net.address import Address, parse_address
 from netsim.objects.core import Node
@@ -165,7 +165,7 @@ class Kubelet:
         since = self._clock.now() - self._started[pod.key]
         ready = {c.name: c.after is not None and since >= c.after for c in containers}
         self._come_back(pod.key, containers, since)
-        self._warn_of_failures(pod.key, containers)
+        self._warn_of_failures(pod, containers)
         given = self._given.get(pod.key, {})
         old = mapping_at(pod.document, "status")
         status: dict[str, Json] = {**old}
@@ -187,10 +187,13 @@ class Kubelet:
         if later:
             self.queue.add_after(key, min(later))
 
-    def _warn_of_failures(self, key: Key, containers: tuple[ContainerReadiness, ...]) -> None:
+    def _warn_of_failures(self, pod: Object, containers: tuple[ContainerReadiness, ...]) -> None:
         for container in containers:
             if container.failure:
-                self._recorder.warning(self.name, key, "Unhealthy", f"{container.name}: {container.failure}")
+                self._recorder.warning(self.name, pod.key, "Unhealthy", f"{container.name}: {container.failure}")
+        for name in failing_liveness(pod):
+            message = f"{name}: Liveness probe failed; restarts are not modelled: the container stays as it is"
+            self._recorder.warning(self.name, pod.key, "NotModelled", message)
 
     def _conditions(self, pod: Object, ready: Mapping[str, bool], *, node_ready: bool) -> list[Json]:
         unready = [name for name, value in ready.items() if not value]

@@ -55,6 +55,20 @@ def _readiness(container: Document, listens: frozenset[int] | None, scripted: st
     return ContainerReadiness(name, image, after)
 
 
+def failing_liveness(pod: Object) -> tuple[str, ...]:
+    """The containers whose liveness probe asks a port on which the pod was said not to listen: they would be restarted again and again."""
+    listens = listening(pod)
+    if listens is None:
+        return ()
+    failing = []
+    for container in list_at(pod.document, "spec", "containers"):
+        if isinstance(container, Mapping):
+            port = probed_port(mapping_at(container, "livenessProbe"), container)
+            if port is not None and port not in listens:
+                failing.append(str(container.get("name", "")))
+    return tuple(failing)
+
+
 def _delay(probe: Document) -> float:
     """The first probe comes after ``initialDelaySeconds``; each further success that is asked for takes a period more."""
     period = _number(probe.get("periodSeconds"), 10)

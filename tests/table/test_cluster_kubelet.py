@@ -208,6 +208,13 @@ def test_readiness(fields, annotations, ready, when):
         assert (found["reason"], found["message"]) == ("ContainersNotReady", "containers with unready status: [c]")
 
 
+def test_a_liveness_probe_that_fails_is_said_not_to_be_modelled():
+    fields = {"livenessProbe": probe(9999), "readinessProbe": probe(8080)}
+    plane = steady([pod("a", annotations={"netsim.io/listen": "8080"}, containers=[container(**fields)])])
+    assert {reason for reason, _ in warnings(plane)} == {"NotModelled"}
+    assert condition(doc(plane, "Pod", "a"), "Ready")["status"] == "True"
+
+
 GATE = "example.org/lb"
 GATES = [
     ([], "False", f'corresponding condition of pod readiness gate "{GATE}" does not exist.'),

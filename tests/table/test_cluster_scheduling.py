@@ -98,8 +98,10 @@ REFUSALS = [
         {"containers": [container(resources={"requests": {"cpu": "2", "memory": "1Gi"}})]},
         {"allocatable": {"cpu": "1", "memory": "4Gi"}},
         {"allocatable": {"cpu": "1", "memory": "1Mi"}},
-        "0/2 nodes are available: 1 Insufficient memory, 2 Insufficient cpu. "
-        "preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.",
+        (
+            "0/2 nodes are available: 1 Insufficient memory, 2 Insufficient cpu. "
+            "preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod."
+        ),
     ),
     (
         "an empty term selects nothing",
@@ -242,3 +244,18 @@ def test_a_pod_with_an_address_goes_to_its_node():
     plane = steady([pod("a", status={"podIP": "10.244.2.77"})])
     assert doc(plane, "Pod", "a")["spec"]["nodeName"] == "node2"
     assert doc(plane, "Pod", "a")["status"]["podIP"] == "10.244.2.77"
+
+
+NOT_MODELLED = [
+    ({"topologySpreadConstraints": [{"maxSkew": 1}]}, "topologySpreadConstraints"),
+    (
+        {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "x"}]}}},
+        "required podAntiAffinity",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "what"), NOT_MODELLED)
+def test_what_is_not_modelled_says_so(spec, what):
+    plane = steady([pod("a", **spec)])
+    assert warnings(plane) == [("NotModelled", f"{what} is not modelled: it does not limit where the pod runs")]

@@ -194,7 +194,9 @@ def test_rolling_back_uses_the_old_replicaset_again():
     changed(plane, "Deployment", "web", template=NEW)
     changed(plane, "Deployment", "web", template=old)
     assert images(plane) == ["web:1"] * 2
-    assert len(plane.store.list("ReplicaSet").items) == 2
+    sets = [s.document for s in plane.store.list("ReplicaSet").items]
+    revision = "deployment.kubernetes.io/revision"
+    assert {s["metadata"]["annotations"][revision]: s["spec"]["replicas"] for s in sets} == {"2": 0, "3": 2}
 
 
 def test_a_paused_deployment_does_not_roll():

@@ -75,6 +75,7 @@ class DeploymentController:
     def _roll(
         self, deployment: Object, spec: DeploymentSpec, newest: ReplicaSetView, old: list[ReplicaSetView]
     ) -> None:
+        newest = self._renumber(newest, old)
         live = [s for s in old if s.spec.replicas or s.status.replicas]
         if spec.paused or not live:
             if not live:
@@ -85,6 +86,17 @@ class DeploymentController:
         else:
             self._roll_up(deployment, spec, newest, live)
             self._roll_down(deployment, spec, newest, live)
+
+    def _renumber(self, newest: ReplicaSetView, old: list[ReplicaSetView]) -> ReplicaSetView:
+        """A set that is the newest again (a roll-back) has the highest revision again.
+
+        Ref: deployment_util.go:SetNewReplicaSetAnnotations().
+        """
+        latest = max((_revision(s) for s in old), default=0)
+        if _revision(newest) > latest:
+            return newest
+        document = with_value(newest.item.document, ("metadata", "annotations", REVISION), str(latest + 1))
+        return ReplicaSetView.of(self._store.update(Object.of(document)))
 
     def _roll_up(
         self, deployment: Object, spec: DeploymentSpec, newest: ReplicaSetView, old: list[ReplicaSetView]

@@ -62,6 +62,7 @@ class Scheduler:
         if list_at(pod.document, "spec", "schedulingGates"):
             self._refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
+        self._warn_of_what_is_not_modelled(pod)
         request = self._request(pod)
         node = self._best(request, _group(pod))
         if node is None:
@@ -75,6 +76,12 @@ class Scheduler:
         self._count(key, node.name, request.spec, _group(pod))
         message = f"Successfully assigned {key.namespace}/{key.name} to {node.name}"
         self._recorder.normal(self.name, key, "Scheduled", message)
+
+    def _warn_of_what_is_not_modelled(self, pod: Object) -> None:
+        for path, what in _NOT_MODELLED:
+            if list_at(pod.document, "spec", *path):
+                message = f"{what} is not modelled: it does not limit where the pod runs"
+                self._recorder.warning(self.name, pod.key, "NotModelled", message)
 
     # --- choosing ---------------------------------------------------------------------------------------------------
 
@@ -206,6 +213,13 @@ _PLACEMENT_FIELDS = (
     "containers",
     "initContainers",
     "overhead",
+)
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_NOT_MODELLED = (
+    (("affinity", "podAffinity", _REQUIRED), "required podAffinity"),
+    (("affinity", "podAntiAffinity", _REQUIRED), "required podAntiAffinity"),
+    (("topologySpreadConstraints",), "topologySpreadConstraints"),
 )
 
 
