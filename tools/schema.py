@@ -101,7 +101,7 @@ def fields_of(model: Any) -> dict[str, str]:
     for name, declared in model.openapi_types.items():
         key = model.attribute_map[name]
         kind = notation(declared, str(by_alias[key].annotation))
-        if QUANTITIES.search(f".{plain}.{key}") and kind.endswith("s"):
+        if QUANTITIES.search(f".{plain}.{key}") and kind in {"s", "[s", "{s"}:
             kind = kind[:-1] + "q"
         required = by_alias[key].is_required() and f"{plain}.{key}" not in NOT_REQUIRED
         fields[key] = kind + ("!" if required else "")

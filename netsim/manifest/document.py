@@ -109,10 +109,13 @@ def read_documents(text: str, *, pure: bool = False) -> tuple[list[Located], lis
             return parsed
     documents: list[Located] = []
     faults: list[Fault] = []
-    rest: str | None = text
-    while rest is not None and len(faults) < MAX_SYNTAX_ERRORS:
+    rest, start = text, 0
+    while len(faults) < MAX_SYNTAX_ERRORS:
         fault = _read_yaml(rest, documents, faults, pure=pure)
-        rest = _next_document(rest, fault.line) if fault is not None and fault.line else None
+        following = _next_document(rest, max(fault.line - 1, start + 1)) if fault is not None and fault.line else None
+        if following is None:
+            break
+        rest, start = following
     return documents, faults
 
 
@@ -135,12 +138,15 @@ def _read_yaml(text: str, documents: list[Located], faults: list[Fault], *, pure
     return stopped
 
 
-def _next_document(text: str, line: int) -> str | None:
-    """The text from the first ``---`` after a line, with as many empty lines before it as keep the line numbers."""
+def _next_document(text: str, index: int) -> tuple[str, int] | None:
+    """The text from the first ``---`` at or after a line (counted from 0), and that line.
+
+    As many empty lines stand before it as keep the line numbers.
+    """
     lines = text.split("\n")
-    for index in range(line, len(lines)):
-        if lines[index].startswith("---") and not lines[index][3:4].strip():
-            return "\n" * index + "\n".join(lines[index:])
+    for number in range(index, len(lines)):
+        if lines[number].startswith("---") and not lines[number][3:4].strip():
+            return "\n" * number + "\n".join(lines[number:]), number
     return None
 
 

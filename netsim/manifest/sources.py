@@ -31,9 +31,17 @@ def read_sources(sources: Sequence[Path | str]) -> Iterator[Text | Diagnostic]:
         for found in _expand(Path(source)):
             if isinstance(found, Diagnostic):
                 yield found
-            elif (real := os.path.realpath(found)) not in seen:
-                seen.add(real)
+            elif (same := _identity(found)) not in seen:
+                seen.add(same)
                 yield read_file(found)
+
+
+def _identity(path: Path) -> str:
+    """One text for all names of a file."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return str(path)
 
 
 def _expand(source: Path) -> list[Path | Diagnostic]:

@@ -1,0 +1,162 @@
+"""A load raises LoadError or answers, whatever it is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from netsim.manifest import LoadError, load
+from netsim.manifest.document import read_documents
+from netsim.manifest.load import load_text
+from netsim.objects.schema import builtin
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+WORDS = [
+    *("apiVersion", "kind", "metadata", "spec", "items", "name", "namespace", "ports", "port", "selector", "status"),
+    *("podCIDR", "serviceCIDR", "nodes", "addresses", "external", "cni", "kubeProxy", "routes", "listen", "gateway"),
+    *(
+        "clusterIP",
+        "clusterIPs",
+        "nodePort",
+        "targetPort",
+        "type",
+        "containers",
+        "template",
+        "endpoints",
+        "addressType",
+    ),
+    *("ipFamilies", "ipFamilyPolicy", "sysctls", "iptables", "labels", "taints", "networking", "podSubnet", "role"),
+]
+VALUES: list[Any] = [
+    *(
+        "v1",
+        "apps/v1",
+        "netsim.io/v1alpha1",
+        "kind.x-k8s.io/v1alpha4",
+        "discovery.k8s.io/v1",
+        "List",
+        "Cluster",
+        "Service",
+    ),
+    *(
+        "Pod",
+        "Node",
+        "Deployment",
+        "EndpointSlice",
+        "NodePort",
+        "LoadBalancer",
+        "ExternalName",
+        "None",
+        "a",
+        "IPv4",
+        "IPv6",
+    ),
+    *(
+        "10.244.0.0/16",
+        "fd00::/64",
+        "192.168.0.1/24",
+        "10.96.0.5",
+        "::1",
+        "0.0.0.0/0",
+        "80/tcp",
+        "default",
+        "",
+        "RequireDualStack",
+    ),
+    *(0, 1, 80, -1, 30080, 70000, 2**70, True, None, 1.5),
+]
+leaves = st.sampled_from(VALUES) | st.text(max_size=8)
+documents = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=6),
+    max_leaves=30,
+)
+
+
+def outcome(text: str) -> object:
+    try:
+        return load_text(text, "x").objects
+    except LoadError as error:
+        assert error.diagnostics
+        assert all(str(item).startswith(("error: x", "warning: x")) for item in error.diagnostics)
+        return error.diagnostics
+
+
+@QUICK
+@given(st.binary(max_size=200))
+def test_bytes(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_bytes(content)
+    try:
+        load([file])
+    except LoadError as error:
+        assert error.diagnostics
+
+
+@QUICK
+@given(st.text(alphabet="-:{}[]&*!|>'\"%@`#,?~<a1 \n\t\\\u0085\ufeff", max_size=60))
+def test_yaml_like_text(text: str) -> None:
+    outcome(text)
+
+
+@QUICK
+@given(
+    st.sampled_from(sorted(builtin().kinds))
+    | st.sampled_from([("netsim.io/v1alpha1", "Cluster"), ("kind.x-k8s.io/v1alpha4", "Cluster")]),
+    documents,
+)
+def test_objects_of_every_kind(kind: tuple[str, str], spec: object) -> None:
+    head = {"apiVersion": kind[0], "kind": kind[1], "metadata": {"name": "a"}}
+    body = {**spec, **head} if isinstance(spec, dict) and "networking" in spec else {**head, "spec": spec}
+    assert outcome(json.dumps(body)) == outcome(json.dumps(body))
+
+
+@QUICK
+@given(documents)
+def test_yaml_of_json_is_read_as_the_same_values(value: object) -> None:
+    text = yaml.safe_dump(value, allow_unicode=True)
+    json_text = json.dumps(value)
+    found, faults = read_documents(json_text if isinstance(value, dict | list) else f"[{json_text}]")
+    assert faults == []
+    assert found[0].value == (value if isinstance(value, dict | list) else [value])
+    assert read_documents(text)[0] == read_documents(text, pure=True)[0]
+
+
+service_specs = st.fixed_dictionaries(
+    {
+        "ports": st.lists(st.integers(1, 9), min_size=1, max_size=3, unique=True).map(
+            lambda numbers: [{"name": f"p{n}", "port": n} for n in numbers]
+        )
+    },
+    optional={
+        "type": st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
+        "clusterIP": st.sampled_from(["10.96.1.1", "10.96.1.2", "10.96.0.9"]),
+        "externalIPs": st.just(["1.2.3.4"]),
+    },
+)
+
+
+@QUICK
+@given(st.lists(service_specs, max_size=6))
+def test_addresses_and_node_ports_are_unique_or_it_is_told(specs: list[dict[str, Any]]) -> None:
+    items = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{i}"}, "spec": s} for i, s in enumerate(specs)
+    ]
+    asked = [s["clusterIP"] for s in specs if "clusterIP" in s]
+    try:
+        found = load_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items})).objects
+    except LoadError as error:
+        assert len(error.diagnostics) == len(asked) - len(set(asked)) > 0
+        return
+    stored: list[dict[str, Any]] = [item.document["spec"] for item in found]  # type: ignore[misc]
+    addresses = [spec["clusterIP"] for spec in stored]
+    assert len(set(addresses)) == len(addresses)
+    ports = [port["nodePort"] for spec in stored for port in spec["ports"] if spec["type"] != "ClusterIP"]
+    assert len(set(ports)) == len(ports)
+    assert all(30000 <= port <= 32767 for port in ports)

@@ -1,0 +1,121 @@
+"""What the API server fills in."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from netsim.objects.defaults import default_document
+
+POD: dict[str, Any] = {"containers": [{"name": "a", "image": "x:1", "ports": [{"containerPort": 80}]}]}
+
+
+def filled(kind: str, api_version: str = "v1", **fields: Any) -> dict[str, Any]:
+    document = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, **fields}
+    before = copy.deepcopy(document)
+    found = default_document(document)
+    assert document == before
+    return found
+
+
+def test_service() -> None:
+    found = filled("Service", spec={"ports": [{"port": 80}, {"port": 81, "targetPort": "http", "protocol": "UDP"}]})
+    assert found["metadata"]["namespace"] == "default"
+    assert found["spec"] == {
+        "type": "ClusterIP",
+        "sessionAffinity": "None",
+        "internalTrafficPolicy": "Cluster",
+        "ports": [
+            {"port": 80, "protocol": "TCP", "targetPort": 80},
+            {"port": 81, "protocol": "UDP", "targetPort": "http"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"type": "NodePort"}, {"externalTrafficPolicy": "Cluster"}),
+        ({"externalIPs": ["1.2.3.4"]}, {"externalTrafficPolicy": "Cluster"}),
+        ({"type": "LoadBalancer"}, {"allocateLoadBalancerNodePorts": True, "externalTrafficPolicy": "Cluster"}),
+        ({"sessionAffinity": "ClientIP"}, {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10800}}}),
+        ({"sessionAffinityConfig": None}, {"sessionAffinity": "None"}),
+    ],
+)
+def test_service_fields(spec: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = filled("Service", spec=spec)["spec"]
+    assert {key: found.get(key) for key in expected} == expected
+
+
+def test_load_balancer_ingress() -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}, {"hostname": "x"}]}}
+    found = filled("Service", spec={"type": "LoadBalancer"}, status=status)
+    assert found["status"]["loadBalancer"]["ingress"] == [{"ip": "1.2.3.4", "ipMode": "VIP"}, {"hostname": "x"}]
+
+
+def test_pod() -> None:
+    spec = filled("Pod", spec=POD)["spec"]
+    assert (spec["restartPolicy"], spec["dnsPolicy"]) == ("Always", "ClusterFirst")
+    assert spec["containers"][0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+    assert spec["containers"][0]["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_host_network_gives_host_ports() -> None:
+    spec = filled("Pod", spec={**POD, "hostNetwork": True})["spec"]
+    assert spec["containers"][0]["ports"][0]["hostPort"] == 80
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("a", "Always"),
+        ("r:5000/a", "Always"),
+        ("a:latest", "Always"),
+        ("r:5000/a:1", "IfNotPresent"),
+        ("a@sha256:0", "IfNotPresent"),
+    ],
+)
+def test_image_pull_policy(image: str, policy: str) -> None:
+    found = filled("Pod", spec={"containers": [{"name": "a", "image": image}]})
+    assert found["spec"]["containers"][0]["imagePullPolicy"] == policy
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version", "expected"),
+    [
+        ("Deployment", "apps/v1", {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}),
+        ("ReplicaSet", "apps/v1", {"replicas": 1}),
+        ("StatefulSet", "apps/v1", {"replicas": 1, "podManagementPolicy": "OrderedReady"}),
+        (
+            "DaemonSet",
+            "apps/v1",
+            {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}},
+        ),
+        ("Job", "batch/v1", {"completions": 1, "parallelism": 1, "backoffLimit": 6}),
+    ],
+)
+def test_workloads(kind: str, api_version: str, expected: dict[str, Any]) -> None:
+    found = filled(kind, api_version, spec={"template": {"spec": copy.deepcopy(POD)}})["spec"]
+    assert {key: found.get(key) for key in expected} == expected
+    assert found["template"]["spec"]["restartPolicy"] == "Always"
+
+
+def test_zero_replicas_stay_zero() -> None:
+    assert filled("Deployment", "apps/v1", spec={"replicas": 0, "template": {"spec": POD}})["spec"]["replicas"] == 0
+
+
+def test_endpoint_slice() -> None:
+    found = filled("EndpointSlice", "discovery.k8s.io/v1", addressType="IPv4", ports=[{"port": 80}])
+    assert found["ports"] == [{"name": "", "port": 80, "protocol": "TCP"}]
+
+
+def test_what_a_user_wrote_is_kept() -> None:
+    found = filled("Service", spec={"ports": [], "loadBalancerClass": "x"}, status={"conditions": [{"type": "a"}]})
+    assert found["spec"]["loadBalancerClass"] == "x"
+    assert found["status"] == {"conditions": [{"type": "a"}]}
+
+
+def test_cluster_scoped_objects_have_no_namespace() -> None:
+    assert "namespace" not in filled("Node")["metadata"]
