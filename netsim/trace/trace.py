@@ -12,7 +12,6 @@ from netsim.net.packet import ICMPHeader, IPHeader, Packet, endpoint
 from netsim.stack.network import Network
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import Chooser, Clock, Drop, LocalSend, Recorder
-from netsim.stack.wiring import Wiring
 from netsim.topology.model import Topology
 from netsim.trace.explore import BRANCH_LIMIT, Explored, SeededChooser, WalkChooser, explore, run_once
 from netsim.trace.model import Branch, Flow, Leg, Trace
@@ -64,7 +63,7 @@ def trace(
     assumptions: Sequence[str] = (),
     limit: int = BRANCH_LIMIT,
     prepare: Callable[[ModelledNetwork], None] | None = None,
-    network: NetworkFactory | None = None,
+    network: NetworkFactory = Network,
 ) -> Trace:
     """Walk a flow there and back on every branch that chance may take, and say what becomes of it.
 
@@ -74,21 +73,9 @@ def trace(
     Raises SelectionError where no branch is as selected.
     """
     wanted = None if expected is None else frozenset(expected)
-    question = Question(
-        topology, flow, one_way, wanted, clock or StandingClock(), network or _modelled_linux(topology), prepare
-    )
+    question = Question(topology, flow, one_way, wanted, clock or StandingClock(), network, prepare)
     branches, told, total = _select(question, selection, seed=seed, limit=limit)
     return Trace(flow, source, target, branches, (*assumptions, *told), total)
-
-
-def _modelled_linux(topology: Topology) -> NetworkFactory:
-    """Fresh networks that share the tables that no packet changes."""
-    wiring = Wiring(topology)
-
-    def network(of: Topology, recorder: Recorder, chooser: Chooser, clock: Clock) -> ModelledNetwork:
-        return Network(of, recorder, chooser, clock, wiring=wiring)
-
-    return network
 
 
 Selected = tuple[tuple[Branch, ...], tuple[str, ...], int | None]

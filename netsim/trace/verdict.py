@@ -251,7 +251,7 @@ def _receiver(ending: Ending) -> str | None:
     if ending.kind is not EndingKind.TAKEN or not isinstance(ending.step, SocketLookup):
         return None
     label, owner = short_label(ending.hop.label), ending.step.owner
-    own = owner in ("", label, ending.hop.label, ending.hop.netns) or owner.startswith(f"{label}/")
+    own = owner in (None, "", label, ending.hop.label, ending.hop.netns) or owner.startswith(f"{label}/")
     return label if own else f"{label} ({owner})"
 
 
