@@ -36,6 +36,7 @@ class _Canvas:
     boxes: dict[str, Box] = field(default_factory=dict)
     chips: dict[Endpoint, Box] = field(default_factory=dict)
     bars: dict[str, list[Box]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def fall(self) -> int:
@@ -71,7 +72,14 @@ def lay_out(scene: Scene, title: str, subtitle: str) -> Figure:
 
 
 def _size(tree: Tree, canvas: _Canvas) -> tuple[int, int]:
-    """Width and height of a block with all beneath it."""
+    """Width and height of a block with all beneath it, worked out once."""
+    known = canvas.sizes.get(tree.block.netns)
+    if known is None:
+        known = canvas.sizes[tree.block.netns] = _measured(tree, canvas)
+    return known
+
+
+def _measured(tree: Tree, canvas: _Canvas) -> tuple[int, int]:
     if tree.block.is_switch:
         rows = _rows(tree, canvas)
         widths = [_row_width(row, canvas) for row in rows]
