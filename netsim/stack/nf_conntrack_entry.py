@@ -105,7 +105,7 @@ class NfConn:
     """A connection that conntrack knows.
 
     ``deadline`` is the time (seconds of the world's clock) at which the entry goes; it counts once the entry is confirmed.
-    ``closed_by`` and ``last_*`` are what the TCP tracker remembers; ``masquerade_device`` is ``nat->masq_index``.
+    ``last_flag`` to ``challenge_expected`` are what the TCP tracker remembers; ``masquerade_device`` is ``nat->masq_index``.
     """
 
     original: ConntrackTuple
@@ -118,6 +118,8 @@ class NfConn:
     last_flag: str | None = None
     last_direction: Direction | None = None
     closed_by: frozenset[Direction] = frozenset()
+    simultaneous_open: bool = False
+    challenge_expected: bool = False
     udp_stream_since: float = 0.0
     bindings: dict[Manip, NatBinding] = field(default_factory=dict)
     masquerade_device: str | None = None

@@ -36,7 +36,7 @@ TRANSITIONS: dict[Direction, dict[str, tuple[str, ...]]] = {
     },
 }
 
-_STATES = {
+STATES = {
     "SS": TCPState.SYN_SENT,
     "SR": TCPState.SYN_RECV,
     "ES": TCPState.ESTABLISHED,
@@ -106,10 +106,12 @@ def tcp_packet(t: Tracking) -> Tracked:
         cell = "IG"
     if cell == "IG":
         if not _answers_ignored_syn(t, flag):
-            t.ct.last_flag, t.ct.last_direction = flag, t.ctinfo.direction
-            return Tracked.ACCEPT
+            return _ignore(t, flag)
         old, cell = TCPState.SYN_SENT, "SR"
-    return _enter(t, old, _STATES[cell], flag)
+    if cell == "TW" and _is_challenge_ack(t, flag):
+        t.ct.challenge_expected = False
+        return Tracked.ACCEPT
+    return _enter(t, old, _after_simultaneous_open(t, flag, STATES[cell]), flag)
 
 
 def _may_start(t: Tracking, flag: str) -> bool:
@@ -126,6 +128,29 @@ def _was_closed(t: Tracking) -> bool:
 
 def _answers_ignored_syn(t: Tracking, flag: str) -> bool:
     return flag == "synack" and t.ct.last_flag == "syn" and t.ct.last_direction is t.ctinfo.direction.opposite
+
+
+def _ignore(t: Tracking, flag: str) -> Tracked:
+    """Let a segment pass that may be right, and remember it: the answer tells. A SYN may bring a challenge ACK (RFC 5961)."""
+    t.ct.last_flag, t.ct.last_direction = flag, t.ctinfo.direction
+    if flag == "syn" and t.ctinfo.direction is Direction.ORIGINAL:
+        t.ct.challenge_expected = t.ct.tcp is TCPState.LAST_ACK
+        t.ct.simultaneous_open = False
+    return Tracked.ACCEPT
+
+
+def _is_challenge_ack(t: Tracking, flag: str) -> bool:
+    """An ACK that answers an ignored SYN acknowledges no FIN."""
+    answers = t.ct.last_flag == "syn" and t.ct.last_direction is t.ctinfo.direction.opposite
+    return t.ct.challenge_expected and t.ct.tcp is TCPState.LAST_ACK and flag == "ack" and answers
+
+
+def _after_simultaneous_open(t: Tracking, flag: str, new: TCPState) -> TCPState:
+    """Two SYNs that crossed: the reply's ACK ends the handshake, which the table alone does not know."""
+    if new is TCPState.SYN_SENT2:
+        t.ct.simultaneous_open = True
+    acknowledged = t.ctinfo.direction is Direction.REPLY and flag == "ack" and t.ct.simultaneous_open
+    return TCPState.ESTABLISHED if new is TCPState.SYN_RECV and acknowledged else new
 
 
 def _enter(t: Tracking, old: TCPState, new: TCPState, flag: str) -> Tracked:
