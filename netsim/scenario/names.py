@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from netsim.net.address import Address, parse_address
@@ -105,12 +105,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a flow is sent to. ``port`` and ``protocol`` (``TCP``, …) are those of the name, None where it says nothing."""
+    """Where a flow is sent to. ``port`` and ``protocol`` (``TCP``, …) are those of the name, None where it says nothing.
+
+    ``explicit``: the user wrote the port. ``choices`` are the ports that the user could have meant.
+    """
 
     address: Address
     label: str
     port: int | None = None
     protocol: str | None = None
+    explicit: bool = False
     choices: tuple[str, ...] = ()
 
 
@@ -164,11 +168,12 @@ def find_destination(world: World, text: str, version: int | None = None) -> Des
         return _destination_by_address(world, text, name, port)
     match named.kind:
         case Kind.SERVICE:
-            return _service_destination(world, named, port, version)
+            found = _service_destination(world, named, port, version)
         case Kind.NODE | Kind.EXTERNAL:
-            return _host_destination(world, named, port, version)
+            found = _host_destination(world, named, port, version)
         case _:
-            return _pod_destination(world, _pod_of(world, named), port, version)
+            found = _pod_destination(world, _pod_of(world, named), port, version)
+    return replace(found, explicit=port is not None)
 
 
 def _service_destination(world: World, named: Named, port: str | None, version: int | None) -> Destination:
@@ -243,7 +248,7 @@ def _destination_by_address(world: World, text: str, name: str, port: str | None
     if address is None:
         raise _unknown(world, name, _BARE_DESTINATIONS)
     number = None if port is None else _number(port)
-    return Destination(address, text, number)
+    return Destination(address, text, number, explicit=number is not None)
 
 
 # --- names ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,181 @@
+"""``netsim trace SRC DST``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netsim.cli.exit import Exit, InputError
+from netsim.cli.options import deliver, in_colour, mode_option, open_world, output_option, topology_option
+from netsim.trace.model import Trace, Verdict
+
+if TYPE_CHECKING:
+    from netsim.trace.selection import Selection
+
+VERDICT_STATUS = {Verdict.DELIVERED: Exit.OK, Verdict.UNKNOWN: Exit.UNKNOWN}
+DETAILS = ("minimal", "summary", "all")
+
+
+PORT = click.IntRange(1, 65535)
+
+
+def mark_value(text: str) -> int:
+    """A mark of 32 bits, decimal or hexadecimal."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0xFFFFFFFF:
+        raise click.BadParameter(f"{text!r} is not a number from 0 to 0xffffffff")
+    return number
+
+
+@click.command("trace")
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@topology_option
+@mode_option
+@click.option("-p", "--port", type=PORT, metavar="PORT", help="Destination port, where DST does not name it.")
+@click.option(
+    "--proto",
+    "protocol",
+    type=click.Choice(["tcp", "udp", "sctp", "icmp"]),
+    help="Default: that of the port, else tcp.",
+)
+@click.option("--sport", type=PORT, metavar="PORT", help="Source port (icmp: the echo identifier).  [default: 40000]")
+@click.option("--flags", metavar="LIST", help="TCP flags of the first segment, such as syn or ack,fin.  [default: syn]")
+@click.option("--size", type=click.IntRange(0, 65495), default=0, help="Payload of the first packet in bytes.")
+@click.option("--df", "dont_fragment", is_flag=True, help="Set Don't Fragment (TCP sets it by itself).")
+@click.option("--ttl", type=click.IntRange(1, 255), default=64, help="Time to live of the first packet.  [default: 64]")
+@click.option("--mark", type=mark_value, default="0", metavar="NUMBER", help="The socket's mark (SO_MARK).")
+@click.option("-4", "version", flag_value=4, type=int, help="Take DST's IPv4 address.")
+@click.option("-6", "version", flag_value=6, type=int, help="Take DST's IPv6 address.")
+@click.option("--pick", type=click.IntRange(min=1), metavar="N", help="Follow branch N alone.")
+@click.option("--backend", metavar="IP:PORT", help="Follow the branches that go to that endpoint.")
+@click.option("--seed", type=int, metavar="N", help="Draw one branch by its probability.")
+@click.option("--one-way", is_flag=True, help="Leave out the answer.")
+@click.option("--minimal", "detail", flag_value="minimal", type=str, help="Verdict and rewrites only; a stable format.")
+@click.option("--summary", "detail", flag_value="summary", type=str, help="One line for each hop.")
+@click.option("--all", "detail", flag_value="all", type=str, help="Every rule that was looked at, matched or not.")
+@click.option("-o", "--output", "form", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
+@output_option
+@click.option(
+    "--pcap",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write one capture for each network namespace into this folder.",
+)
+@click.option("--expect", metavar="VERDICT[:REASON]", help="Exit with 0 if the answer is this one, with 1 otherwise.")
+def command(
+    source: str,
+    destination: str,
+    sources: tuple[str, ...],
+    mode: str | None,
+    port: int | None,
+    protocol: str | None,
+    sport: int | None,
+    flags: str | None,
+    size: int,
+    dont_fragment: bool,  # noqa: FBT001  # click calls by name
+    ttl: int,
+    mark: int,
+    version: int | None,
+    pick: int | None,
+    backend: str | None,
+    seed: int | None,
+    one_way: bool,  # noqa: FBT001
+    detail: str | None,
+    form: str,
+    output: Path | None,
+    pcap: Path | None,
+    expect: str | None,
+) -> Exit:
+    """Where does this packet go, hop by hop, there and back?
+
+    SRC: a pod, NAMESPACE/POD, deployment/NAME (or another workload), node/NAME, an external host's name, an address.
+
+    DST: the same, a Service, NAMESPACE/SERVICE:PORT (number or name), ADDRESS:PORT.
+    """
+    from netsim.scenario.names import UnknownNameError
+    from netsim.scenario.question import PacketOptions, answer, question_of
+    from netsim.trace.selection import SelectionError
+
+    wanted = _expectation(expect)
+    world = open_world(sources, mode)
+    options = PacketOptions(port, protocol, sport, flags, size, dont_fragment, ttl, mark, version)
+    try:
+        question = question_of(world, source, destination, options)
+        found = answer(world, question, _selection(pick, backend, seed), one_way=one_way, seed=seed or 0)
+    except UnknownNameError as error:
+        raise InputError(error.message, error.advice) from error
+    except SelectionError as error:
+        raise InputError(error.message, error.help) from error
+    deliver(_rendered(found, form, detail, plain=output is not None), output)
+    if pcap is not None:
+        _write_captures(found, pcap)
+    return _status(found, wanted)
+
+
+def _selection(pick: int | None, backend: str | None, seed: int | None) -> Selection:
+    from netsim.scenario.question import backend_of
+    from netsim.trace.selection import Selection
+
+    return Selection(pick, None if backend is None else backend_of(backend), seed)
+
+
+def _expectation(text: str | None) -> tuple[Verdict, str | None] | None:
+    if text is None:
+        return None
+    verdict, _, reason = text.upper().partition(":")
+    if verdict not in Verdict.__members__:
+        raise InputError(f"--expect: {verdict!r} is no verdict", f"the verdicts are {', '.join(Verdict.__members__)}")
+    if reason:
+        from netsim.trace.reasons import reasons
+
+        if reason not in reasons():
+            raise InputError(f"--expect: {reason!r} is no reason", "docs/verdicts.md lists every reason")
+    return Verdict[verdict], reason or None
+
+
+def _status(trace: Trace, wanted: tuple[Verdict, str | None] | None) -> Exit:
+    if wanted is None:
+        return VERDICT_STATUS.get(trace.verdict, Exit.NOT_DELIVERED)
+    verdict, reason = wanted
+    holds = trace.verdict is verdict and reason in (None, trace.decisive.reason)
+    if not holds:
+        found = f"{trace.verdict.value}:{trace.decisive.reason}"
+        click.echo(f"error: expected {verdict.value}{f':{reason}' if reason else ''}, found {found}", err=True)
+    return Exit.OK if holds else Exit.NOT_DELIVERED
+
+
+def _rendered(trace: Trace, form: str, detail: str | None, *, plain: bool) -> str:
+    if form == "text":
+        from netsim.render.steps import Detail
+        from netsim.render.style import COLOUR, PLAIN
+        from netsim.render.text import render_text
+
+        chosen = Detail[detail.upper()] if detail else Detail.MATCHED
+        return render_text(trace, detail=chosen, style=COLOUR if in_colour() and not plain else PLAIN)
+    from netsim.render.document import trace_document
+
+    document = trace_document(trace)
+    if form == "json":
+        import json
+
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    import yaml
+
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+
+
+def _write_captures(trace: Trace, folder: Path) -> None:
+    from netsim.cli.options import write
+    from netsim.render.pcap import captures
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    for name, content in captures(trace).items():
+        write(folder / name, content)
