@@ -1,0 +1,292 @@
+"""One step of a walk as lines of text: a word for what happened, and what there is to say of it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import TypeAlias, assert_never
+
+from netsim.net.address import Family
+from netsim.net.packet import ICMPHeader, Packet, TCPFlags, TCPHeader, endpoint
+from netsim.render.style import PLAIN, Style
+from netsim.rules.xtables.ast import Jump
+from netsim.rules.xtables.dump import dump_rule, rule_words
+from netsim.stack.reasons import DropReason
+from netsim.stack.steps import (
+    BridgeDecision,
+    ChainPass,
+    ConntrackStep,
+    Drop,
+    LocalSend,
+    NATStep,
+    NeighbourResolution,
+    NotModelled,
+    Receive,
+    RoutingDecision,
+    RuleEvaluation,
+    RuleRef,
+    SocketLookup,
+    Step,
+    Transmit,
+    TTLStep,
+)
+
+WORD_WIDTH = 10
+
+
+class Detail(Enum):
+    """How much is told."""
+
+    MINIMAL = "minimal"
+    SUMMARY = "summary"
+    MATCHED = "matched"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How lines are made: what to tell, in which colours, how wide (columns)."""
+
+    detail: Detail = Detail.MATCHED
+    style: Style = PLAIN
+    width: int = 100
+
+
+def rule_text(ref: RuleRef) -> str:
+    """A rule as iptables-save prints it."""
+    return dump_rule(ref.rule, ref.chain, family=Family(ref.family))
+
+
+def fraction_text(chance: Fraction) -> str:
+    """``1/3``; ``1`` for what is sure."""
+    return str(chance)
+
+
+def rewrite_of(step: NATStep) -> str:
+    """The ends that NAT changed: ``10.96.0.10:80 → 10.244.1.7:8080``, both where both changed."""
+    before, after = step.before, step.after
+    ends = [
+        (endpoint(before.ip.src, before.sport), endpoint(after.ip.src, after.sport)),
+        (endpoint(before.ip.dst, before.dport), endpoint(after.ip.dst, after.dport)),
+    ]
+    return ", ".join(f"{old} → {new}" for old, new in ends if old != new) or _identifiers(before, after)
+
+
+def _identifiers(before: Packet, after: Packet) -> str:
+    if isinstance(before.l4, ICMPHeader) and isinstance(after.l4, ICMPHeader):
+        if before.l4.identifier != after.l4.identifier:
+            return f"identifier {before.l4.identifier} → {after.l4.identifier}"
+        if before.l4.quoted is not None and before.l4.quoted != after.l4.quoted:
+            return f"quoted packet {before.l4.quoted} → {after.l4.quoted}"
+    return "nothing changed"
+
+
+def packet_text(packet: Packet, *, more: bool = False) -> str:
+    """Both ends of a packet, with TTL; with ``more`` also flags and sizes."""
+    words = [str(packet), f"ttl {packet.ip.ttl}"]
+    if more and isinstance(packet.l4, TCPHeader):
+        words.append(f"[{flags_text(packet.l4.flags)}] seq {packet.l4.seq} ack {packet.l4.ack}")
+    if packet.payload:
+        words.append(f"{packet.payload} bytes")
+    return ", ".join(words)
+
+
+def flags_text(flags: TCPFlags) -> str:
+    """``SYN,ACK``: the flags by name, in the order of their bits from SYN on."""
+    order = (
+        TCPFlags.SYN,
+        TCPFlags.FIN,
+        TCPFlags.RST,
+        TCPFlags.PSH,
+        TCPFlags.ACK,
+        TCPFlags.URG,
+        TCPFlags.ECE,
+        TCPFlags.CWR,
+    )
+    return ",".join(flag.name or "" for flag in order if flags & flag)
+
+
+def step_lines(step: Step, form: Format) -> Iterator[str]:
+    """The lines of one step, without indentation."""
+    match step:
+        case ChainPass():
+            yield from _chain_pass(step, form)
+        case NATStep():
+            text = form.style.paint(rewrite_of(step), "rewrite")
+            yield from _said(step.kind, text + _aside(step.detail), form)
+        case Drop(reason=reason):
+            word = "REJECT" if reason is DropReason.NETFILTER_REJECT else "DROP"
+            text = f"{step.where}: {reason.value}{_aside(step.detail)} [{reason.name}]"
+            yield from _said(word, text, form, part="bad")
+        case NotModelled():
+            yield from _said("UNKNOWN", f"not modelled at {step.where}: {step.what}", form, part="doubtful")
+        case _:
+            word, text = _plain_step(step, more=form.detail is Detail.ALL)
+            yield from _said(word, text, form)
+
+
+PlainStep: TypeAlias = (
+    LocalSend
+    | Receive
+    | Transmit
+    | BridgeDecision
+    | NeighbourResolution
+    | RoutingDecision
+    | ConntrackStep
+    | TTLStep
+    | SocketLookup
+)
+
+
+def _plain_step(step: PlainStep, *, more: bool) -> tuple[str, str]:
+    match step:
+        case LocalSend(packet=packet, by=by):
+            return "send", f"{packet_text(packet, more=more)}, by {by}"
+        case Receive():
+            return "receive", f"{step.device}: {packet_text(step.packet, more=more)}{_macs(step, more=more)}"
+        case Transmit():
+            return "transmit", f"{step.device}{_macs(step, more=more)}"
+        case BridgeDecision():
+            return "bridge", _bridge(step)
+        case NeighbourResolution():
+            return "neighbour", _neighbour(step)
+        case RoutingDecision():
+            return "route", _route(step)
+        case ConntrackStep():
+            return "conntrack", _conntrack(step, more=more)
+        case TTLStep(before=before, after=after):
+            return "ttl", f"{before} → {after}"
+        case SocketLookup():
+            return "socket", _socket(step)
+        case _ as never:
+            assert_never(never)
+
+
+def _macs(step: Receive | Transmit, *, more: bool) -> str:
+    return f", {step.src_mac} → {step.dst_mac}" if more and step.src_mac is not None else ""
+
+
+def _aside(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _said(word: str, text: str, form: Format, part: str = "word") -> Iterator[str]:
+    head = form.style.paint(f"{word:<{WORD_WIDTH}}", part)
+    lines = wrapped(text, form.width - 4 - WORD_WIDTH - 1) or [""]
+    yield f"{head} {lines[0]}".rstrip()
+    for line in lines[1:]:
+        yield f"{'':<{WORD_WIDTH}}   {line}"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines that break at spaces only; a word that is too long stays whole."""
+    return textwrap.wrap(text, max(width, 40), break_long_words=False, break_on_hyphens=False)
+
+
+def _bridge(step: BridgeDecision) -> str:
+    where = f" to {', '.join(step.ports)}" if step.ports else ""
+    return f"{step.bridge}: {step.action}{where}{_aside(step.detail)}"
+
+
+def _neighbour(step: NeighbourResolution) -> str:
+    answer = "nobody answers" if step.mac is None else f"is at {step.mac}"
+    return f"{step.address} on {step.device} {answer}{_aside(step.detail)}"
+
+
+def _route(step: RoutingDecision) -> str:
+    table = f" (table {step.table})" if step.table not in ("main", "local") else ""
+    return f"{step.route}{table}" if step.route else f"{step.result} for {step.destination}"
+
+
+def _conntrack(step: ConntrackStep, *, more: bool) -> str:
+    known = f"{step.state} {step.direction}" if step.direction else step.state
+    said = _CONNTRACK_ACTIONS.get(step.action, step.action)
+    entry = f": {' '.join(step.entry.split())}" if more and step.entry else ""
+    return (f"{known}, {said}" if said else known) + _aside(step.detail) + entry
+
+
+_CONNTRACK_ACTIONS = {
+    # what is said beside state and direction
+    "new": "a new entry",
+    "found": "",
+    "confirm": "confirmed",
+    "invalid": "",
+    "untracked": "",
+}
+
+
+def _socket(step: SocketLookup) -> str:
+    taken = "no socket takes it" if step.owner is None else f"taken by {step.owner or 'a socket'}"
+    return f"{taken}; answer: {step.answer}" if step.answer else taken
+
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+
+def _chain_pass(step: ChainPass, form: Format) -> Iterator[str]:
+    policy = " by policy" if step.policy else ""
+    yield from _said(step.table, f"{step.hook.value}: {step.verdict}{policy}", form)
+    told = step.evaluations if form.detail is Detail.ALL else telling(step.evaluations)
+    for evaluation in told:
+        yield from _evaluation(evaluation, form)
+
+
+def telling(evaluations: Sequence[RuleEvaluation]) -> list[RuleEvaluation]:
+    """The rules that matched, without the jumps into chains where nothing matched."""
+    told: list[RuleEvaluation] = []
+    for evaluation in reversed(evaluations):
+        if not evaluation.matched:
+            continue
+        target = evaluation.ref.rule.target
+        if not isinstance(target, Jump) or (told and _inside(told[-1], target.chain)):
+            told.append(evaluation)
+    return told[::-1]
+
+
+def _inside(following: RuleEvaluation, chain: str) -> bool:
+    return following.ref.chain == chain
+
+
+def _evaluation(evaluation: RuleEvaluation, form: Format) -> Iterator[str]:
+    mark = ("+ " if evaluation.matched else "- ") if form.detail is Detail.ALL else ""
+    words = [*rule_groups(evaluation.ref), *_said_of(evaluation)]
+    for number, line in enumerate(filled(words, form.width - 12)):
+        before = f"    {mark}" if number == 0 else f"    {' ' * len(mark)}    "
+        yield before + form.style.paint(line, "rule")
+
+
+def rule_groups(ref: RuleRef) -> list[str]:
+    """A rule's text in pieces that stay together: an option with its values."""
+    groups = [f"-A {ref.chain}"]
+    for word in rule_words(ref.rule, family=Family(ref.family)):
+        starts = word.startswith("-") or word == "!"
+        if starts and groups[-1] != "!":
+            groups.append(word)
+        else:
+            groups[-1] += f" {word}"
+    return groups
+
+
+def filled(groups: Sequence[str], width: int) -> list[str]:
+    """Groups in as few lines as there are, each at most ``width`` columns, or one group."""
+    lines: list[str] = []
+    for group in groups:
+        if lines and len(lines[-1]) + 1 + len(group) <= width:
+            lines[-1] += f" {group}"
+        else:
+            lines.append(group.strip())
+    return lines
+
+
+_EFFECTS_IN_THE_RULE = ("jump ", "goto ", "ACCEPT", "DROP", "RETURN", "REJECT", "DNAT to", "SNAT to")
+
+
+def _said_of(evaluation: RuleEvaluation) -> list[str]:
+    """What the rule's own text does not say: the chance taken, a changed mark."""
+    said = [f"chance {fraction_text(evaluation.choice.probability)}"] if evaluation.choice else []
+    if evaluation.effect and not evaluation.effect.startswith(_EFFECTS_IN_THE_RULE):
+        said.append(evaluation.effect)
+    return [f" [{'; '.join(said)}]"] if said else []
