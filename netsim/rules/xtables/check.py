@@ -7,14 +7,13 @@ are not checked for loops and hooks, as in the kernel.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from netsim.rules.source import Origin, RuleSyntaxError
-from netsim.rules.xtables.ast import BUILTIN_CHAINS, CommentMatch, Jump, Rule, Verdict
-from netsim.rules.xtables.option import NOTHING
-from netsim.rules.xtables.registry import extension_of, needs_of
+from netsim.rules.xtables.ast import BUILTIN_CHAINS, Jump, Rule
+from netsim.rules.xtables.registry import PLACED, extension_of
 
 Chains = Mapping[str, Sequence[Rule]]
-_FREE_OF_NEEDS = frozenset((CommentMatch, Verdict, Jump))
 
 
 def check_table(table: str, chains: Chains, nowhere: Origin) -> list[RuleSyntaxError]:
@@ -95,15 +94,20 @@ def _misplaced(
                 if base not in hooks:
                     where = f"reached from {base}" if name != base else f"in {base}"
                     message = f"{what} is not valid {where} (only in {', '.join(hooks)})"
-                    yield RuleSyntaxError(message, rule.origin or nowhere, "the kernel answers: Invalid argument")
+                    yield RuleSyntaxError(
+                        message, _at(rule.origin or nowhere, what), "the kernel answers: Invalid argument"
+                    )
+
+
+def _at(origin: Origin, word: str) -> Origin:
+    """The place of a word in the line."""
+    column = f"{origin.text} ".find(f" {word} ")
+    return origin if column < 0 else replace(origin, column=column + 2)
 
 
 def _hook_needs(rule: Rule) -> Iterator[tuple[Rule, str, tuple[str, ...]]]:
-    target = rule.target
-    values = rule.matches if target is None or type(target) in _FREE_OF_NEEDS else (*rule.matches, target)
-    for value in values:
-        if type(value) in _FREE_OF_NEEDS:
-            continue
-        needs = needs_of(value)
-        if needs is not NOTHING and needs.hooks and (row := extension_of(value)) is not None:
-            yield rule, row.name, needs.hooks
+    for value in (*rule.matches, rule.target):
+        if type(value) in PLACED and value is not None:
+            row = extension_of(value)
+            if row is not None and (hooks := row.needs(value).hooks):
+                yield rule, row.name, hooks

@@ -68,12 +68,15 @@ class Loader:
                 self._command(self.table, quoting.split(self.line))
         except LineRefusedError as refused:
             self._refuse(refused.message, refused.advice, refused.word)
-        except OptionError as problem:
-            self._refuse(problem.message, problem.advice, problem.word)
+        except quoting.UnclosedQuoteError as unclosed:
+            self._refuse(str(unclosed), 'close it with "', 0)
 
     def _refuse(self, message: str, advice: str, word: int) -> None:
-        found = quoting.split_with_columns(self.line)
-        column = found[min(word, len(found) - 1)].column if found else 1
+        try:
+            found = quoting.split_with_columns(self.line)
+            column = found[min(word, len(found) - 1)].column if found else 1
+        except quoting.UnclosedQuoteError as unclosed:
+            column = unclosed.column
         self.errors.append(RuleSyntaxError(message, self._origin(column), advice))
 
     def _origin(self, column: int = 1) -> Origin:

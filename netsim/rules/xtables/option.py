@@ -106,6 +106,13 @@ class Needs:
 
 
 NOTHING = Needs()
+
+
+def nothing(_value: object) -> Needs:
+    """The needs of most."""
+    return NOTHING
+
+
 PORT_PROTOCOLS = (6, 17, 136, 132, 33)
 BOTH = (Family.IPV4, Family.IPV6)
 
@@ -123,13 +130,16 @@ class Extension(Generic[V]):
     build: Callable[[Given], V]
     words: Callable[[V, Family], list[str]]
     types: tuple[type, ...]
-    needs: Callable[[V], Needs] = lambda _value: NOTHING
+    needs: Callable[[V], Needs] = nothing
     families: tuple[Family, ...] = BOTH
     by_name: dict[str, Option] = field(init=False)
+    constrained: tuple[Option, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         names = {name: option for option in self.options for name in (option.name, *option.aliases)}
+        constrained = tuple(option for option in self.options if option.required or option.needs or option.excludes)
         object.__setattr__(self, "by_name", names)
+        object.__setattr__(self, "constrained", constrained)
 
 
 def flag(name: str, *, present: bool) -> list[str]:

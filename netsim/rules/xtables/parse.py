@@ -5,6 +5,7 @@ from __future__ import annotations
 from netsim.net.address import Family
 from netsim.rules.source import RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
+from netsim.rules.xtables.collector import collector_at_rest
 from netsim.rules.xtables.loader import Loader
 from netsim.rules.xtables.parts import PartReader
 
@@ -17,7 +18,8 @@ def parse(text: str, family: Family, file: str) -> Ruleset:
     Differs from iptables 1.8.9: host names are not resolved, service names only from a table, renaming a chain is refused.
     """
     loader = Loader(family, file, PartReader(family))
-    loader.load(text)
-    if loader.errors:
-        raise RuleSyntaxErrors(loader.errors)
-    return Ruleset(family, {name: table.done() for name, table in loader.tables.items()})
+    with collector_at_rest():
+        loader.load(text)
+        if loader.errors:
+            raise RuleSyntaxErrors(loader.errors)
+        return Ruleset(family, {name: table.done() for name, table in loader.tables.items()})

@@ -14,7 +14,7 @@ from netsim.net.address import Family
 from netsim.rules.xtables import words as quoting
 from netsim.rules.xtables.ast import Match
 from netsim.rules.xtables.option import Needs, OptionError
-from netsim.rules.xtables.reader import Fragment, read_words
+from netsim.rules.xtables.reader import Fragment, is_target, read_words
 
 
 @dataclass(slots=True)
@@ -42,10 +42,10 @@ class PartReader:
         return fragments[0] if len(fragments) == 1 else _joined(fragments)
 
     def _part(self, text: str) -> Fragment | None:
-        fragment: Fragment | None = None
-        if text.count('"') % 2 == 0:
+        fragment = _comment(text) or self._jump(text)
+        if fragment is None and text.count('"') % 2 == 0:
             words = quoting.split(text)
-            if text[0] not in " -":
+            if text[:1] not in ("-", " "):
                 words.insert(0, "-m")
             try:
                 fragment = read_words(words, self.family, cut_short=False)
@@ -54,13 +54,34 @@ class PartReader:
         self.known[text] = fragment
         return fragment
 
+    def _jump(self, text: str) -> Fragment | None:
+        """A jump to a chain, which is half of all parts."""
+        if text[:3] != "-j " or " " in text[3:] or '"' in text or len(text) == 3:
+            return None
+        name = text[3:]
+        if is_target(name, self.family):
+            return None
+        return Fragment.jump(name)
+
+
+def _comment(text: str) -> Fragment | None:
+    """A comment alone, which is most of the other half."""
+    if text[:18] == "comment --comment ":
+        comment = text[18:]
+        if comment[:1] == '"':
+            if len(comment) > 1 and comment[-1] == '"' and comment.count('"') == 2:
+                return Fragment.comment(comment[1:-1])
+        elif comment and '"' not in comment and " " not in comment and "\t" not in comment:
+            return Fragment.comment(comment)
+    return None
+
 
 def _joined(fragments: list[Fragment]) -> Fragment | None:
     """One fragment that says what all of them say; None where two give the same option."""
     whole = Fragment()
     used = ""
     matches: tuple[Match, ...] = ()
-    needs: tuple[tuple[str, Needs], ...] = ()
+    needs: tuple[tuple[str, Needs, int], ...] = ()
     for part in fragments:
         matches += part.matches
         needs += part.needs

@@ -37,12 +37,10 @@ def refusal(table: TableUnderWork, chain: str, fragment: Fragment) -> LineRefuse
 
 def _unmet(table: TableUnderWork, fragment: Fragment) -> LineRefusedError | None:
     protocol = fragment.protocol
-    for name, needs in fragment.needs:
+    for name, needs, word in fragment.needs:
         if needs.tables and table.name not in needs.tables:
-            return LineRefusedError(
-                f"{name} is only valid in table {' or '.join(needs.tables)}", "", fragment.jump_word
-            )
+            return LineRefusedError(f"{name} is only valid in table {' or '.join(needs.tables)}", "", word)
         if needs.protocols and (protocol is None or protocol.inverted or protocol.number not in needs.protocols):
             names = ", ".join(f"-p {write_protocol(number)}" for number in needs.protocols)
-            return LineRefusedError(f"{name} requires {names}", "name the protocol in the same rule")
+            return LineRefusedError(f"{name} requires {names}", "name the protocol in the same rule", word)
     return None

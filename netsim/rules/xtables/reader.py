@@ -24,6 +24,7 @@ from netsim.rules.xtables.ast import (
     Target,
     Verdict,
 )
+from netsim.rules.xtables.extensions.comment import read_comment
 from netsim.rules.xtables.option import Extension, Given, Needs, Occurrence, Option, OptionError
 from netsim.rules.xtables.registry import find_match, find_target, implicit_match, match_names, target_names
 from netsim.rules.xtables.values import read_integer, read_interface, read_prefix, read_protocol
@@ -54,17 +55,47 @@ _GENERAL: dict[str, _General] = {
     "ipv4": _General("4", 0),
     "ipv6": _General("6", 0),
 }
+_OTHER_NAMES = (
+    # further long options of iptables: a name cut short must not begin one of them either
+    *(
+        "append",
+        "check",
+        "delete",
+        "delete-chain",
+        "insert",
+        "replace",
+        "list",
+        "list-rules",
+        "flush",
+        "zero",
+        "new-chain",
+    ),
+    *(
+        "policy",
+        "rename-chain",
+        "help",
+        "version",
+        "numeric",
+        "verbose",
+        "exact",
+        "wait",
+        "wait-interval",
+        "line-numbers",
+    ),
+    *("modprobe", "table"),
+)
 _LETTERS = {row.letter: row for row in _GENERAL.values()}
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 _FORBIDDEN = {"t": "-t", "w": "-w", "W": "-W"}
 
 
-@dataclass(slots=True)
 class Fragment:
-    """What some words say. ``used`` holds the letters of the general options that were given.
+    """What some words say.
 
-    ``sources`` and ``destinations`` are all prefixes of a comma list, each of which makes a rule of its own; ``(None,)`` for any.
-    ``other_family`` is true where ``-4`` or ``-6`` sends the rule to the other family's tables. ``jump_word`` is where ``-j`` stands.
+    Its defaults are the class's, so that making one costs nothing: there is one for each part of each rule.
+    ``used`` holds the letters of the general options that were given. ``sources`` and ``destinations`` are all prefixes of a
+    comma list, each of which makes a rule of its own; ``(None,)`` for any. ``other_family`` is true where ``-4`` or ``-6`` sends
+    the rule to the other family's tables. ``jump_word`` is where ``-j`` stands.
     """
 
     used: str = ""
@@ -77,9 +108,23 @@ class Fragment:
     matches: tuple[Match, ...] = ()
     target: Target | None = None
     counters: Counters | None = None
-    needs: tuple[tuple[str, Needs], ...] = ()
+    needs: tuple[tuple[str, Needs, int], ...] = ()
     other_family: bool = False
     jump_word: int = 0
+
+    @classmethod
+    def comment(cls, text: str) -> Fragment:
+        """A comment and nothing else."""
+        fragment = cls()
+        fragment.matches = (read_comment(text),)
+        return fragment
+
+    @classmethod
+    def jump(cls, chain: str) -> Fragment:
+        """``-j CHAIN`` and nothing else."""
+        fragment = cls()
+        fragment.used, fragment.target, fragment.jump_word = "j", Jump(chain), 1
+        return fragment
 
 
 @dataclass(slots=True)
@@ -121,36 +166,29 @@ class _Reader:
             elif word.startswith("-") and len(word) > 1:
                 self._short(word)
             else:
-                raise self._bad_argument(word)
+                raise OptionError(f"Bad argument `{word}'", self.place, "an option begins with a dash")
         if self.inverted:
             raise OptionError("nothing appropriate following !", count - 1)
         return self._finish()
 
-    def _bad_argument(self, word: str) -> OptionError:
-        before = self.words[self.place - 2 : self.place]
-        if len(before) == 2 and before[1] == "!" and before[0].startswith("-"):
-            return OptionError(
-                f"Bad argument `{word}'", self.place, f"'!' stands before the option: ! {before[0]} {word}"
-            )
-        return OptionError(f"Bad argument `{word}'", self.place, "an option begins with a dash")
+    def _refuse_old_negation(self, name: str, values: tuple[str, ...]) -> None:
+        """``-s ! 1.2.3.4``, which iptables took until 1.4.3."""
+        if values and values[0] == "!" and self.place < len(self.words):
+            value = self.words[self.place]
+            raise OptionError(f"Bad argument `{value}'", self.place, f"'!' stands before the option: ! {name} {value}")
 
     def _take(self, count: int, name: str, glued: str | None) -> tuple[str, ...]:
         """The option's values; moves on behind them."""
         if glued is not None:
-            self.place += 1
             if count == 0:
-                raise OptionError(f"option {name} takes no value", self.place - 1)
-            rest = self._take_words(count - 1, name)
-            return (glued, *rest)
-        self.place += 1
-        return self._take_words(count, name)
-
-    def _take_words(self, count: int, name: str) -> tuple[str, ...]:
-        values = tuple(self.words[self.place : self.place + count])
+                raise OptionError(f"option {name} takes no value", self.place)
+            count -= 1
+        first = self.place + 1
+        values = tuple(self.words[first : first + count])
         if len(values) < count:
             raise OptionError(f'option "{name}" requires an argument', len(self.words) - 1)
-        self.place += count
-        return values
+        self.place = first + count
+        return values if glued is None else (glued, *values)
 
     def _short(self, word: str) -> None:
         letter, glued = word[1], word[2:] or None
@@ -182,6 +220,8 @@ class _Reader:
 
     def _abbreviated(self, name: str, glued: str | None) -> bool:
         """Take an option that was cut short; False where there is none, or more than one."""
+        if any(other.startswith(name) for other in _OTHER_NAMES):
+            return False
         general = {row[0]: (row, full) for full, row in _GENERAL.items() if full.startswith(name)}
         found = [
             (loaded, option)
@@ -228,6 +268,8 @@ class _Reader:
         inverted, self.inverted = self.inverted, False
         if inverted and not inverts:
             raise OptionError(f"unexpected ! flag before {name}", word)
+        if inverts:
+            self._refuse_old_negation(name, taken)
         if letter == "m":
             self._load_match(taken[0], word)
             return
@@ -300,6 +342,8 @@ class _Reader:
         values = self._take(option.values, f"--{name}", glued)
         inverted, self.inverted = self.inverted, False
         module = loaded.extension.name
+        if option.invertible:
+            self._refuse_old_negation(f"--{name}", values)
         if inverted and not option.invertible:
             raise OptionError(f'{module}: option "--{option.name}" cannot be inverted.', word)
         if option.name in loaded.given.options:
@@ -309,14 +353,14 @@ class _Reader:
     def _finish(self) -> Fragment:
         result = self.result
         matches: list[Match] = []
-        needs: list[tuple[str, Needs]] = []
+        needs: list[tuple[str, Needs, int]] = []
         for loaded in self.loaded:
             extension, given = loaded.extension, loaded.given
             _check_options(extension, given)
             value = extension.build(given)
             asked = extension.needs(value)
             if asked.protocols or asked.tables:
-                needs.append((extension.name, asked))
+                needs.append((extension.name, asked, given.word))
             if loaded.is_target:
                 result.target = value
             else:
@@ -327,7 +371,7 @@ class _Reader:
 
 def _check_options(extension: Extension[Any], given: Given) -> None:
     """What an extension's table of options asks. Ref: libxtables/xtoptions.c:xtables_options_fcheck() (v1.8.9)."""
-    for option in extension.options:
+    for option in extension.constrained:
         if option.name not in given.options:
             if option.required:
                 raise given.problem(f'option "--{option.name}" must be specified')
@@ -357,6 +401,11 @@ def _protocol(text: str, *, inverted: bool) -> ProtocolMatch | None:
             raise ValueError("rule would never match protocol")
         return None
     return ProtocolMatch(number, inverted)
+
+
+def is_target(name: str, family: Family) -> bool:
+    """True for what ``-j`` takes as a target; anything else is a chain."""
+    return name in _VERDICTS or find_target(name, family) is not None
 
 
 def read_words(words: list[str], family: Family, *, cut_short: bool = True) -> Fragment:

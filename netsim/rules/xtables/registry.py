@@ -21,7 +21,7 @@ from netsim.rules.xtables.extensions.reject import REJECT
 from netsim.rules.xtables.extensions.statistic import STATISTIC
 from netsim.rules.xtables.extensions.transport import MULTIPORT, SCTP, TCP, UDP
 from netsim.rules.xtables.extensions.unmodelled import UNMODELLED_MATCHES, UNMODELLED_TARGETS
-from netsim.rules.xtables.option import NOTHING, Extension, Needs
+from netsim.rules.xtables.option import NOTHING, Extension, Needs, nothing
 
 # Rows hold values of many types; the type of each is tied to its row by ``Extension.types``.
 _MATCH_ROWS: tuple[Extension[Any], ...] = (
@@ -61,6 +61,10 @@ def _by_name(rows: tuple[Extension[Any], ...], family: Family) -> dict[str, Exte
 _MATCHES = {family: _by_name(_MATCH_ROWS, family) for family in Family}
 _TARGETS = {family: _by_name(_TARGET_ROWS, family) for family in Family}
 _BY_TYPE: dict[type, Extension[Any]] = {kind: row for row in (*_MATCH_ROWS, *_TARGET_ROWS) for kind in row.types}
+PLACED = frozenset(kind for kind, row in _BY_TYPE.items() if row.needs is not nothing) | {
+    NotModelledMatch,
+    NotModelledTarget,
+}
 _NOT_MODELLED: dict[tuple[type, str], Extension[Any]] = {
     **{(NotModelledMatch, row.name): row for row in _MATCH_ROWS},
     **{(NotModelledTarget, row.name): row for row in _TARGET_ROWS},

@@ -11,6 +11,7 @@ from netsim.net.address import Family
 from netsim.rules.source import Origin, RuleSyntaxErrors
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Chain, Rule, Ruleset, Table, Verdict
 from netsim.rules.xtables.check import check_table
+from netsim.rules.xtables.collector import collector_at_rest
 from netsim.rules.xtables.loader import Loader
 from netsim.rules.xtables.parts import PartReader
 from netsim.rules.xtables.tables import TableUnderWork
@@ -38,7 +39,8 @@ def restore(base: Ruleset | None, payload: Payload, *, noflush: bool) -> Ruleset
     loader = Loader(payload.family, payload.file, PartReader(payload.family), noflush=noflush)
     before = {} if base is None else base.tables
     loader.tables = {name: TableUnderWork.of(table) for name, table in before.items()}
-    loader.load(payload.text)
+    with collector_at_rest():
+        loader.load(payload.text)
     if loader.errors:
         raise RuleSyntaxErrors(loader.errors)
     return Ruleset(payload.family, {name: table.done() for name, table in loader.tables.items()})

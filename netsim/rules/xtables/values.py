@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from netsim.net.address import Address, Family, Prefix
@@ -100,14 +101,31 @@ def write_protocol(number: int) -> str:
 @lru_cache(maxsize=1 << 16)
 def read_address(text: str, family: Family) -> Address:
     """One whole address of the family."""
-    kind = ipaddress.IPv4Address if family is Family.IPV4 else ipaddress.IPv6Address
+    if family is Family.IPV4:
+        return ipaddress.IPv4Address(_ipv4(text))
+    return ipaddress.IPv6Address(_ipv6(text))
+
+
+_OCTETS = {str(octet): octet for octet in range(256)}
+
+
+def _ipv4(text: str) -> int:
+    """An IPv4 address as a number: four decimal octets without leading zeros."""
     try:
-        address = kind(text)
+        a, b, c, d = text.split(".")
+        return _OCTETS[a] << 24 | _OCTETS[b] << 16 | _OCTETS[c] << 8 | _OCTETS[d]
+    except (KeyError, ValueError):
+        raise ValueError(f"{text!r} is not an IPv4 address") from None
+
+
+def _ipv6(text: str) -> int:
+    try:
+        address = ipaddress.IPv6Address(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not an IPv{family.value} address") from None
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        raise ValueError(f"{text!r} is not an IPv6 address") from None
+    if address.scope_id:
         raise ValueError(f"{text!r} is not an IPv6 address")
-    return address
+    return int(address)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -117,14 +135,13 @@ def read_prefix(text: str, family: Family) -> Prefix:
     length = _prefix_length(mask, family) if slash else family.bits
     if family is Family.IPV4:
         whole = address if address.count(".") >= 3 else ".".join([*address.split("."), "0", "0", "0"][:4])
-        low = int(_host(whole, address, family)) & _mask(length, 32)
-        return ipaddress.IPv4Network((low, length))
-    return ipaddress.IPv6Network((int(_host(address, address, family)) & _mask(length, 128), length))
+        return ipaddress.IPv4Network((_host(whole, address, _ipv4) & _mask(length, 32), length))
+    return ipaddress.IPv6Network((_host(address, address, _ipv6) & _mask(length, 128), length))
 
 
-def _host(text: str, written: str, family: Family) -> Address:
+def _host(text: str, written: str, reader: Callable[[str], int]) -> int:
     try:
-        return read_address(text, family)
+        return reader(text)
     except ValueError:
         raise ValueError(f"host/network {written!r} not found") from None
 

@@ -1,8 +1,9 @@
 """Words of an iptables-restore line: how quotes and backslashes work, forth and back.
 
-Double quotes hold spaces together; inside them a backslash takes the next character as it is. A single quote is an
-ordinary character, and so is a backslash outside of quotes. A quote that is never closed runs to the end of the line.
-Compared with iptables 1.8.9. Ref: iptables/xshared.c:add_param_to_argv() (v1.8.9).
+Double quotes hold spaces together; inside them a backslash takes the next character as it is, and a closing quote ends the
+word whatever follows. A single quote is an ordinary character, and so is a backslash outside of quotes. Compared with
+iptables 1.8.9; a quote that is never closed, which it takes up to and with the end of the line, is refused here.
+Ref: iptables/xshared.c:add_param_to_argv() (v1.8.9).
 """
 
 from __future__ import annotations
@@ -22,8 +23,16 @@ class Word(NamedTuple):
     column: int
 
 
+class UnclosedQuoteError(ValueError):
+    """A quote that is never closed; ``column`` counts from 1."""
+
+    def __init__(self, column: int) -> None:
+        super().__init__("the quote is not closed")
+        self.column = column
+
+
 def split(line: str) -> list[str]:
-    """The words of a line."""
+    """The words of a line; raise UnclosedQuoteError."""
     if '"' not in line:
         return line.split()
     if "\\" not in line:
@@ -47,31 +56,30 @@ def _stands_alone(parts: list[str], index: int) -> bool:
 
 
 def split_with_columns(line: str) -> list[Word]:
-    """The words of a line with their places."""
+    """The words of a line with their places; raise UnclosedQuoteError."""
     words: list[Word] = []
-    text: list[str] = []
-    start, quoted, escaped, open_word = 0, False, False, False
+    text = ""
+    start, quoted, escaped = 0, False, False
     for index, character in enumerate(line):
-        if not open_word:
+        if not text and not quoted:
             start = index
-        if escaped:
-            text.append(character)
-            escaped = False
-        elif quoted and character == "\\":
+        if quoted and not escaped and character == "\\":
             escaped = True
-        elif character == '"':
+        elif character == '"' and not escaped:
+            if quoted:
+                words.append(Word(text, start + 1))
+                text = ""
             quoted = not quoted
-            open_word = True
         elif character in _BLANK and not quoted:
-            if open_word:
-                words.append(Word("".join(text), start + 1))
-            text, open_word = [], False
+            if text:
+                words.append(Word(text, start + 1))
+            text = ""
         else:
-            text.append(character)
-            open_word = True
-    if open_word:
-        words.append(Word("".join(text), start + 1))
-    return words
+            text += character
+            escaped = False
+    if quoted:
+        raise UnclosedQuoteError(start + 1)
+    return [*words, Word(text, start + 1)] if text else words
 
 
 def quote(text: str) -> str:

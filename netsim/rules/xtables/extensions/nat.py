@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from netsim.net.address import Address, Family
 from netsim.rules.xtables.ast import (
@@ -132,6 +132,7 @@ def _masquerade_words(target: MasqueradeTarget, _family: Family) -> list[str]:
     ]
 
 
+@cache
 def _needs(hooks: tuple[str, ...], *, ports: bool) -> Needs:
     return Needs(protocols=PORT_PROTOCOLS if ports else (), tables=("nat",), hooks=hooks)
 
