@@ -112,7 +112,7 @@ class _Walk:
         if request.sender_ip == _UNSPECIFIED:
             return ns.fib.is_local(request.target_ip)
         routed = ip_route_input(ns, InputKey(request.sender_ip, request.target_ip, device))
-        if not isinstance(routed, Routed) or routed.result != "local" or request.target_ip.is_loopback:
+        if not isinstance(routed, Routed) or routed.result != "local":
             return False
         ns.neighbours.setdefault((device.name, request.sender_ip), request.sender_mac)
         return True
@@ -120,11 +120,7 @@ class _Walk:
 
 def arp_solicit(ns: Namespace, device: Device, target: Address, hint: Address) -> Resolution:
     """Ask for the MAC of an address on a device's link. ``hint`` is the source of the packet that waits for the answer."""
-    source = (
-        hint
-        if ns.fib.is_local(hint) and not hint.is_loopback
-        else ns.fib.select_source(device.name, target, Scope.LINK)
-    )
+    source = hint if ns.fib.is_local(hint) else ns.fib.select_source(device.name, target, Scope.LINK)
     request = ARP(ARPOperation.REQUEST, device.mac, source or _UNSPECIFIED, _ZERO, target)
     walk = _Walk(ns)
     walk.transmit(ns, device, Frame(device.mac, BROADCAST, request))

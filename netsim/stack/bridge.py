@@ -6,7 +6,6 @@ Ref: net/bridge/br_fdb.c, br_forward.c:should_deliver(), br_input.c:br_handle_fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from netsim.net.address import MAC
@@ -38,27 +37,28 @@ class Decision:
 
 
 class BridgeState:
-    """One bridge. ``carrier`` says whether a port can carry frames: without STP that is what makes it forward."""
+    """One bridge. ``forwarding`` names the ports whose state is forwarding; ``own_macs`` are the local entries of its database."""
 
-    def __init__(self, device: Device, ports: tuple[Device, ...], carrier: Callable[[Device], bool]) -> None:
+    def __init__(self, device: Device, ports: tuple[Device, ...], forwarding: frozenset[str]) -> None:
         assert isinstance(device.kind, Bridge)
         self.device = device
         self.ports = ports
         self.fdb: dict[MAC, FdbEntry] = {}
-        self._carrier = carrier
+        self._forwarding = forwarding
+        self._by_name = {port.name: port for port in ports}
         self._ageing_s = device.kind.ageing_time_s
-        self._own_macs = frozenset({device.mac, *(port.mac for port in ports)})
+        self.own_macs = frozenset({device.mac, *(port.mac for port in ports)})
 
     def forwards(self, port: Device) -> bool:
-        """True where the port's state is forwarding. Ref: net/bridge/br_if.c:br_port_carrier_check() (v6.12)."""
-        return self.device.up and self._carrier(port)
+        """True where the port's state is forwarding."""
+        return port.name in self._forwarding
 
     def receive(self, ingress: Device, src: MAC, dst: MAC, now: float) -> Decision:
         """A frame came in on a port: learn, then decide. Ref: br_input.c:br_handle_frame_finish() (v6.12)."""
         learned = self._learn(ingress, src, now)
         if dst.is_multicast:
             return self._flood(ingress, dst, up=True, learned=learned)
-        if dst in self._own_macs:
+        if dst in self.own_macs:
             return Decision("local", up=True, learned=learned)
         port = self._find(dst, now)
         if port is None:
@@ -73,7 +73,7 @@ class BridgeState:
         return self._forward(None, port, learned=False)
 
     def _learn(self, ingress: Device, src: MAC, now: float) -> bool:
-        if not _port(ingress).learning or self._ageing_s == 0 or src in self._own_macs or src.is_multicast:
+        if not _port(ingress).learning or self._ageing_s == 0 or src in self.own_macs or src.is_multicast:
             return False
         known = self.fdb.get(src)
         self.fdb[src] = FdbEntry(ingress.name, now)
@@ -83,7 +83,7 @@ class BridgeState:
         entry = self.fdb.get(dst)
         if entry is None or now >= entry.updated + self._ageing_s:
             return None
-        return next((port for port in self.ports if port.name == entry.port and self.forwards(port)), None)
+        return self._by_name[entry.port] if entry.port in self._forwarding else None
 
     def _forward(self, ingress: Device | None, port: Device, *, learned: bool) -> Decision:
         reason = self._refusal(ingress, port)

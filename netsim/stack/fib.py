@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from netsim.net.address import Address, Family, InterfaceAddress, Prefix, family_of, parse_interface, parse_prefix
 from netsim.rules.xtables.ast import AddressType
@@ -79,20 +80,23 @@ class Table:
     def __init__(self) -> None:
         self._by_length: dict[Family, dict[int, dict[int, list[FibEntry]]]] = {family: {} for family in Family}
         self._lengths: dict[Family, tuple[tuple[int, dict[int, list[FibEntry]]], ...]] = dict.fromkeys(Family, ())
+        """For each length, longest first: the number of host bits, and the entries by network."""
 
     def add(self, entry: FibEntry) -> None:
         """Insert; the same prefix with a smaller metric comes first, and the first of equal ones stays first."""
         family = family_of(entry.prefix)
         lengths = self._by_length[family]
+        new_length = entry.prefix.prefixlen not in lengths
         bucket = lengths.setdefault(entry.prefix.prefixlen, {})
         entries = bucket.setdefault(int(entry.prefix.network_address), [])
         if any(known.metric == entry.metric and known.kind is entry.kind for known in entries):
             return
         entries.append(entry)
-        entries.sort(key=lambda known: known.metric)
-        self._lengths[family] = tuple(
-            (family.bits - length, lengths[length]) for length in sorted(lengths, reverse=True)
-        )
+        if len(entries) > 1:
+            entries.sort(key=lambda known: known.metric)
+        if new_length:
+            ordered = sorted(lengths, reverse=True)
+            self._lengths[family] = tuple((family.bits - length, lengths[length]) for length in ordered)
 
     def lookup(self, address: Address, oif: str | None = None) -> FibEntry | None:
         """The entry of the longest prefix that holds the address, and whose device is ``oif`` where one is given."""
@@ -193,7 +197,7 @@ class Fib:
             self.local.add(multicast)
 
     def _add_local(self, device: Device, interface: InterfaceAddress, primary: InterfaceAddress) -> None:
-        host = parse_prefix(f"{interface.ip}/{interface.max_prefixlen}")
+        host = _host(interface.ip)
         source = primary.ip if interface.version == 4 else None
         self.local.add(
             FibEntry(RouteKind.LOCAL, host, "local", device.name, None, source, scope=Scope.HOST, kernel=True)
@@ -218,7 +222,7 @@ class Fib:
             )
             self.main.add(entry)
         if four and network.prefixlen < 31:
-            broadcast = parse_prefix(f"{network.broadcast_address}/32")
+            broadcast = _host(network.broadcast_address)
             self.local.add(
                 FibEntry(
                     RouteKind.BROADCAST, broadcast, "local", device.name, None, source, scope=Scope.LINK, kernel=True
@@ -274,6 +278,12 @@ def address_scope(interface: InterfaceAddress) -> Scope:
     if interface.ip.is_loopback:
         return Scope.HOST
     return Scope.LINK if interface.version == 6 and interface.ip.is_link_local else Scope.UNIVERSE
+
+
+def _host(address: Address) -> Prefix:
+    if isinstance(address, IPv4Address):
+        return IPv4Network((int(address), 32))
+    return IPv6Network((int(address), 128))
 
 
 def _destination(prefix: Prefix) -> str:

@@ -126,8 +126,8 @@ class Namespace:
         """The state of a bridge device; raises KeyError where the name is no bridge's."""
         state = self._bridges.get(name)
         if state is None:
-            ports = self.wiring.ports[name]
-            state = self._bridges[name] = BridgeState(self.devices[name], ports, self.network.wiring.carrier)
+            forwarding = self.network.wiring.forwarding_ports(self.name, name)
+            state = self._bridges[name] = BridgeState(self.devices[name], self.wiring.ports[name], forwarding)
         return state
 
     def record(self, step: Step) -> None:

@@ -71,7 +71,6 @@ class _InFlight:
 class Network:
     """All namespaces of a topology, with what packets change in them. Made fresh for each walk.
 
-    ``wiring`` may be shared with another network of the same topology, which spares making its tables again.
     ``netfilter`` makes a namespace's hooks; by default ``netsim.stack.netfilter.Netfilter``.
     """
 
@@ -81,13 +80,12 @@ class Network:
         recorder: Recorder,
         chooser: Chooser,
         clock: Clock,
-        wiring: Wiring | None = None,
         netfilter: HookRunnerFactory | None = None,
     ) -> None:
         self.recorder = recorder
         self.chooser = chooser
         self.clock = clock
-        self.wiring = wiring if wiring is not None else Wiring(topology)
+        self.wiring = Wiring.of_topology(topology)
         self.device_ops = DEVICE_OPS
         self.arrivals: list[Arrival] = []
         self._netfilter = netfilter if netfilter is not None else _netfilter

@@ -1,10 +1,12 @@
 """What never changes while a topology is walked: its devices, ports and routes, made ready for look-ups.
 
-A ``Wiring`` may be shared by any number of networks of the same topology (the explorer makes one network for each branch).
+A ``Wiring`` is shared by all networks of the same topology (the explorer makes one network for each branch).
 Everything is made on first touch, so that a cluster of many pods costs only what a walk visits.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from netsim.net.address import MAC
 from netsim.stack.fib import Fib
@@ -12,6 +14,8 @@ from netsim.stack.sysctl import Sysctls
 from netsim.topology.model import Bridge, Device, Endpoint, Loopback, Netns, Topology, Veth
 
 LOOPBACK_MTU = 65536
+KEPT = 2
+"""How many topologies' wirings are kept: a diff walks two in turn."""
 
 
 class NetnsWiring:
@@ -36,11 +40,27 @@ class NetnsWiring:
 
 
 class Wiring:
-    """A topology's namespaces, made ready one by one."""
+    """A topology's namespaces, made ready one by one.
+
+    ``Wiring.of_topology`` gives back the same wiring for the topologies that were used last: a topology never changes.
+    """
+
+    _latest: ClassVar[list[Wiring]] = []
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         self._made: dict[str, NetnsWiring] = {}
+        self._forwarding: dict[tuple[str, str], frozenset[str]] = {}
+
+    @classmethod
+    def of_topology(cls, topology: Topology) -> Wiring:
+        """The wiring of this very topology value, made before or now."""
+        for wiring in cls._latest:
+            if wiring._topology is topology:
+                return wiring
+        made = cls(topology)
+        cls._latest[:] = [made, *cls._latest[: KEPT - 1]]
+        return made
 
     def of(self, netns: str) -> NetnsWiring:
         """The wiring of a namespace; raises KeyError where the topology has none of that name."""
@@ -70,3 +90,16 @@ class Wiring:
             return True
         peer = self.peer(device)
         return peer is not None and peer[1].up
+
+    def forwarding_ports(self, netns: str, bridge: str) -> frozenset[str]:
+        """The ports of a bridge that forward: without STP, those with a carrier.
+
+        Ref: net/bridge/br_if.c:br_port_carrier_check() (v6.12).
+        """
+        found = self._forwarding.get((netns, bridge))
+        if found is None:
+            wiring = self.of(netns)
+            up = wiring.devices[bridge].up
+            found = frozenset(port.name for port in wiring.ports[bridge] if up and self.carrier(port))
+            self._forwarding[netns, bridge] = found
+        return found

@@ -1,4 +1,7 @@
-"""Two pods on one bridge, with and without br_netfilter: every row was seen on Linux 6.18 (``tests/differential/kernel/test_stack_kernel.py``)."""
+"""Two pods on one bridge, with and without br_netfilter.
+
+``tests/differential/kernel/test_stack_kernel.py`` puts the same rows to the real kernel.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import pytest
 
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import BridgeDecision, ChainPass, Hook, TTLStep
+from netsim.topology.model import Topology
 from tests.unit.stack_world import Walk, same_node, with_device
 
 OTHER, SELF = "10.244.0.3", "10.244.0.2"
@@ -60,14 +64,17 @@ ROWS: list[tuple[Row, list[str], tuple[str, DropReason] | None]] = [
 ]
 
 
-def walk(row: Row) -> Walk:
+def world(row: Row) -> Topology:
     sysctls = {
         "net.bridge.bridge-nf-call-iptables": str(row.nf),
         "net.ipv4.ip_forward": str(row.forward),
         "net.ipv4.conf.all.rp_filter": str(row.rp_filter),
     }
-    world = same_node(hairpin=row.hairpin, sysctls=sysctls, rules=rules(row.backend, masquerade=row.masquerade))
-    return Walk(world).tcp("a", "10.96.0.10")
+    return same_node(hairpin=row.hairpin, sysctls=sysctls, rules=rules(row.backend, masquerade=row.masquerade))
+
+
+def walk(row: Row) -> Walk:
+    return Walk(world(row)).tcp("a", "10.96.0.10")
 
 
 @pytest.mark.parametrize(("row", "heard", "died"), ROWS, ids=[row.id for row, _, _ in ROWS])
@@ -90,16 +97,16 @@ def test_bridged_frames_pass_each_hook_once_and_keep_their_ttl():
 def test_a_packet_that_the_bridge_passed_up_does_not_pass_prerouting_twice():
     text = "*mangle\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\nCOMMIT\n"
     for nf in ("0", "1"):
-        world = same_node(sysctls={"net.bridge.bridge-nf-call-iptables": nf}, rules=text)
-        hooks = [step.hook for step in Walk(world).ping("a", "10.244.0.1").of(ChainPass, "n")]
+        net = same_node(sysctls={"net.bridge.bridge-nf-call-iptables": nf}, rules=text)
+        hooks = [step.hook for step in Walk(net).ping("a", "10.244.0.1").of(ChainPass, "n")]
         assert hooks == [Hook.PREROUTING, Hook.INPUT, Hook.OUTPUT, Hook.POSTROUTING]
 
 
 @pytest.mark.parametrize(("nf", "hooks"), [("0", []), ("1", [Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING])])
 def test_switched_frames_are_shown_to_the_ip_hooks_only_with_br_netfilter(nf, hooks):
     text = "*mangle\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\nCOMMIT\n"
-    world = same_node(sysctls={"net.bridge.bridge-nf-call-iptables": nf}, rules=text)
-    seen = Walk(world).udp("a", OTHER)
+    net = same_node(sysctls={"net.bridge.bridge-nf-call-iptables": nf}, rules=text)
+    seen = Walk(net).udp("a", OTHER)
     assert [step.hook for step in seen.of(ChainPass, "n")] == hooks * 2
     assert seen.heard == ["answer from 10.244.0.3"]
 
@@ -121,12 +128,12 @@ def test_a_reset_to_what_came_in_on_a_bridge_leaves_through_its_port_past_output
 
 
 def test_isolated_ports_do_not_talk_but_reach_the_bridge():
-    world = same_node()
+    net = same_node()
     for name in ("vetha", "vethb"):
-        port = world.namespaces["n"].device(name).port
-        world = with_device(world, f"n/{name}", port=type(port)("cni0", isolated=True))
-    assert Walk(world).ping("a", OTHER).drops == [("a", DropReason.NEIGH_FAILED)]
-    assert Walk(world).ping("a", "10.244.0.1").heard == ["icmp 0 from 10.244.0.1"]
+        port = net.namespaces["n"].device(name).port
+        net = with_device(net, f"n/{name}", port=type(port)("cni0", isolated=True))
+    assert Walk(net).ping("a", OTHER).drops == [("a", DropReason.NEIGH_FAILED)]
+    assert Walk(net).ping("a", "10.244.0.1").heard == ["icmp 0 from 10.244.0.1"]
 
 
 def test_the_bridge_learns_from_arp_and_forgets_after_the_ageing_time():
@@ -141,11 +148,11 @@ def test_the_bridge_learns_from_arp_and_forgets_after_the_ageing_time():
 
 
 def test_without_learning_every_frame_is_flooded_and_the_bridge_device_is_no_port():
-    world = same_node()
+    net = same_node()
     for name in ("vetha", "vethb"):
-        port = world.namespaces["n"].device(name).port
-        world = with_device(world, f"n/{name}", port=type(port)("cni0", learning=False))
-    seen = Walk(world).ping("a", OTHER)
+        port = net.namespaces["n"].device(name).port
+        net = with_device(net, f"n/{name}", port=type(port)("cni0", learning=False))
+    seen = Walk(net).ping("a", OTHER)
     assert [(s.action, s.ports) for s in seen.of(BridgeDecision)] == [("flood", ("vethb",)), ("flood", ("vetha",))]
     assert seen.heard == ["icmp 0 from 10.244.0.3"]
 

@@ -38,7 +38,9 @@ FORWARDING = {"net.ipv4.ip_forward": "1"}
 WEB = (Listener(Protocol.TCP, 80, owner="web"), Listener(Protocol.UDP, 53, owner="dns"))
 
 
-def device(netns: str, name: str, kind: DeviceKind, *addresses: str, port: BridgePort | None = None, mtu: int = 1500) -> Device:
+def device(
+    netns: str, name: str, kind: DeviceKind, *addresses: str, port: BridgePort | None = None, mtu: int = 1500
+) -> Device:
     mac = MAC(0x02_00_00_00_00_00 | crc32(f"{netns}/{name}".encode()))
     return Device(name, kind, mac, mtu, addresses=tuple(map(parse_interface, addresses)), port=port)
 
@@ -162,7 +164,9 @@ def _node(name: str, address: str, gateway: str, pod_name: str, towards_other: R
         device(name, "cni0", Bridge(), f"{gateway}/24"),
         veth(f"{name}/veth{pod_name}", f"{pod_name}/eth0", port=BridgePort("cni0", hairpin=True)),
     )
-    return netns(name, devices, (towards_other,), sysctls=FORWARDING, listeners=(Listener(Protocol.TCP, 22, owner="sshd"),))
+    return netns(
+        name, devices, (towards_other,), sysctls=FORWARDING, listeners=(Listener(Protocol.TCP, 22, owner="sshd"),)
+    )
 
 
 class FirstChoice:
@@ -199,7 +203,15 @@ class Walk:
         self.steps.append((netns, step))
 
     def send(
-        self, src: str, dst: str, l4: Transport, *, payload: int = 0, ttl: int = 64, df: bool = True, source: str | None = None
+        self,
+        src: str,
+        dst: str,
+        l4: Transport,
+        *,
+        payload: int = 0,
+        ttl: int = 64,
+        df: bool = True,
+        source: str | None = None,
     ) -> Walk:
         """One packet from a connected socket, and all that follows from it."""
         destination = parse_address(dst)
@@ -208,7 +220,9 @@ class Walk:
         local = address or parse_address("0.0.0.0")
         sport, dport = (l4.identifier, 0) if isinstance(l4, ICMPHeader) else (l4.sport, l4.dport)
         self.network.open_client(src, protocol, (local, sport), (destination, dport), "client")
-        self.network.send(src, Packet(IPHeader(local, destination, protocol, ttl, dont_fragment=df), l4, payload), "client")
+        self.network.send(
+            src, Packet(IPHeader(local, destination, protocol, ttl, dont_fragment=df), l4, payload), "client"
+        )
         self.network.run()
         return self
 

@@ -1,0 +1,86 @@
+"""The stack's rows on the real kernel: each hand-made network is built from real namespaces, and a real socket is asked what it heard."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from netsim.net.packet import Protocol
+from netsim.topology.model import Topology
+from netsim.verify.namespaces import RealNetwork
+from tests.table.stack_rows import ROWS, Row
+from tests.table.test_stack_bridge import ROWS as BRIDGE_ROWS
+from tests.table.test_stack_bridge import Row as BridgeRow
+from tests.table.test_stack_bridge import world as bridge_world
+from tests.unit.stack_world import with_device
+
+PROBE = Path(__file__).with_name("stack_probe.py")
+PATIENCE_S = "1.2"
+SETTLE_S = 1.1
+"""Longer than the kernel takes to notice a carrier and let a bridge port forward. Ref: net/core/link_watch.c (v6.12)."""
+
+FAST_ARP = "for f in /proc/sys/net/ipv4/neigh/*/retrans_time_ms; do echo 100 > $f; done"
+
+
+def inside(real: RealNetwork, name: str, *words: str) -> str:
+    command = ["ip", "netns", "exec", real.real_name(name), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def probe(real: RealNetwork, src: str, protocol: Protocol, dst: str, port: int, payload: int = 0, ttl: int = 64) -> str:
+    for name in real_names(real):
+        inside(real, name, "sh", "-c", FAST_ARP)
+    time.sleep(SETTLE_S)
+    words = ("40000", protocol.name.lower(), dst, str(port), str(payload), str(ttl), PATIENCE_S)
+    return inside(real, src, sys.executable, str(PROBE), *words)
+
+
+def real_names(real: RealNetwork) -> list[str]:
+    return list(real._topology.namespaces)
+
+
+def as_a_socket_sees_it(heard: tuple[str, ...] | list[str], *, tcp: bool) -> str:
+    """A TCP socket knows a reset and an ICMP error only as an errno."""
+    words = "".join(heard)
+    if not tcp:
+        return words
+    return next((errno for start, errno in TCP_ERRNO.items() if words.startswith(start)), words)
+
+
+TCP_ERRNO = {"RST": "ECONNREFUSED", "error 3/1 ": "EHOSTUNREACH"}
+
+
+def up(world: Topology) -> Topology:
+    """The same with every device up: routes through a device that is down cannot be added."""
+    for name in world.namespaces:
+        for device in world.namespaces[name].devices:
+            world = with_device(world, f"{name}/{device.name}", up=True)
+    return world
+
+
+def take_down(real: RealNetwork, world: Topology) -> None:
+    for name, ns in world.namespaces.items():
+        for device in ns.devices:
+            if not device.up:
+                inside(real, name, "ip", "link", "set", device.name, "down")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
+def test_the_kernel_says_the_same(row: Row):
+    with RealNetwork(up(row.world)) as real:
+        take_down(real, row.world)
+        told = probe(real, row.src, Protocol.TCP if row.tcp else Protocol.UDP, row.dst, row.port, row.payload, row.ttl)
+    assert told == as_a_socket_sees_it(row.heard, tcp=row.tcp)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("row", "heard", "died"), BRIDGE_ROWS, ids=[row.id for row, _, _ in BRIDGE_ROWS])
+def test_the_kernel_bridges_the_same(row: BridgeRow, heard, died):
+    with RealNetwork(bridge_world(row)) as real:
+        told = probe(real, "a", Protocol.TCP, "10.96.0.10", 80)
+    assert told == as_a_socket_sees_it(heard, tcp=True)
