@@ -23,7 +23,8 @@ class ProxyNode:
 
     A family without an address has a loopback address in ``ips``, as kube-proxy makes it. ``addresses`` are those of
     all interfaces, from which ``nodePortAddresses`` picks. ``sysctls`` are those that differ from the default.
-    ``families`` are those in which the node has an address of its own, IPv4 first: a proxier runs for each.
+    ``families`` are those in which the node has an address of its own, IPv4 first (IPv4 where it has
+    none): a proxier runs for each.
     """
 
     name: str
@@ -79,5 +80,5 @@ def proxy_node(
         pod_cidrs=found.spec.pod_cidrs or ((found.spec.pod_cidr,) if found.spec.pod_cidr else ()),
         addresses=addresses if addresses is not None else (*own, *_LOOPBACK.values()),
         sysctls=sysctls or {},
-        families=tuple(family for family in Family if any(family_of(a) is family for a in own)),
+        families=tuple(f for f in Family if any(family_of(a) is f for a in own)) or (Family.IPV4,),
     )

@@ -6,6 +6,7 @@ it says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from netsim.net.address import family_of
@@ -20,6 +21,7 @@ SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq"
 NODE_PORT_KEYWORDS = ("primary", "localhost", "all")
 
 _ROOT = "KubeProxyConfiguration"
+_PORT_RANGE = re.compile(r"(?:(\d+)(?:([-+])(\d+))?)?", re.ASCII)
 
 
 def validate(values: Values) -> list[Problem]:
@@ -164,6 +166,27 @@ def _host_port(key: str, name: str, text: str) -> list[Problem]:
     return problems
 
 
+def _unused(values: Values) -> list[Problem]:
+    """Fields that change nothing and yet must be well formed."""
+    problems = []
+    if (burst := values.number("clientConnection.burst", default=0)) < 0:
+        detail = "must be greater than or equal to 0"
+        problems.append(_invalid("clientConnection.burst", "ClientConnection.Burst", burst, detail))
+    if not _is_port_range(text := values.text("portRange")):
+        problems.append(_invalid("portRange", "PortRange", text, "must be a valid port range (e.g. 300-2000)"))
+    return problems
+
+
+def _is_port_range(text: str) -> bool:
+    """Nothing, a port, ``first-last`` or ``first+count``. Ref: apimachinery/pkg/util/net/port_range.go."""
+    found = _PORT_RANGE.fullmatch(text.strip())
+    if found is None:
+        return False
+    first, sign, second = int(found[1] or 0), found[2], int(found[3] or 0)
+    last = first + second if sign == "+" else second if sign else first
+    return first <= last <= 65535
+
+
 def _node_port_addresses(values: Values) -> list[Problem]:
     return [
         _invalid(f"nodePortAddresses[{i}]", f"NodePortAddresses[{i}]", text, "must be a valid CIDR")
@@ -228,6 +251,7 @@ _CHECKS: tuple[Callable[[Values], list[Problem]], ...] = (
     _mode,
     _periods,
     _bind_addresses,
+    _unused,
     _node_port_addresses,
     _detect_local,
     _not_modelled,

@@ -100,6 +100,19 @@ PROBLEMS = [
         "KubeProxyLinuxConfiguration.KubeProxyConntrackConfiguration.Min: Invalid value: -1: must be greater than or equal to 0",
     ),
     (
+        {"clientConnection": {"burst": -1}},
+        "clientConnection.burst",
+        "ClientConnection.Burst: Invalid value: -1: must be greater than or equal to 0",
+    ),
+    *(
+        (
+            {"portRange": text},
+            "portRange",
+            f'PortRange: Invalid value: "{text}": must be a valid port range (e.g. 300-2000)',
+        )
+        for text in ("x", "30-20", "1-70000", "65535+1", "1-")
+    ),
+    (
         {"oomScoreAdj": 1001},
         "oomScoreAdj",
         "KubeProxyLinuxConfiguration.OOMScoreAdj: Invalid value: 1001: must be within the range [-1000, 1000]",
@@ -233,3 +246,76 @@ def test_durations_are_gos(text, nanoseconds):
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match="time:"):
         parse_duration(text)
+
+
+KUBEADM = {
+    "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+    "bindAddress": "0.0.0.0",
+    "bindAddressHardFail": False,
+    "clientConnection": {
+        "acceptContentTypes": "",
+        "burst": 0,
+        "contentType": "",
+        "kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf",
+        "qps": 0,
+    },
+    "clusterCIDR": "",
+    "configSyncPeriod": "0s",
+    "conntrack": {
+        "maxPerCore": None,
+        "min": None,
+        "tcpBeLiberal": False,
+        "tcpCloseWaitTimeout": None,
+        "tcpEstablishedTimeout": None,
+        "udpStreamTimeout": "0s",
+        "udpTimeout": "0s",
+    },
+    "detectLocal": {"bridgeInterface": "", "interfaceNamePrefix": ""},
+    "detectLocalMode": "",
+    "enableProfiling": False,
+    "featureGates": None,
+    "healthzBindAddress": "",
+    "hostnameOverride": "",
+    "iptables": {
+        "localhostNodePorts": None,
+        "masqueradeAll": False,
+        "masqueradeBit": None,
+        "minSyncPeriod": "0s",
+        "syncPeriod": "0s",
+    },
+    "ipvs": {
+        "excludeCIDRs": None,
+        "minSyncPeriod": "0s",
+        "scheduler": "",
+        "strictARP": False,
+        "syncPeriod": "0s",
+        "tcpFinTimeout": "0s",
+        "tcpTimeout": "0s",
+        "udpTimeout": "0s",
+    },
+    "kind": "KubeProxyConfiguration",
+    "logging": {"flushFrequency": 0, "options": {"json": {"infoBufferSize": "0"}}, "verbosity": 0},
+    "metricsBindAddress": "",
+    "mode": "",
+    "nftables": {"masqueradeAll": False, "masqueradeBit": None, "minSyncPeriod": "0s", "syncPeriod": "0s"},
+    "nodePortAddresses": None,
+    "oomScoreAdj": None,
+    "portRange": "",
+    "showHiddenMetricsForVersion": "",
+    "winkernel": {
+        "enableDSR": False,
+        "forwardHealthCheckVip": False,
+        "networkName": "",
+        "rootHnsEndpointName": "",
+        "sourceVip": "",
+    },
+}
+
+
+def test_what_kubeadm_writes_is_the_default():
+    assert read_configuration(KUBEADM) == KubeProxyConfiguration()
+
+
+@pytest.mark.parametrize("text", ["", "0-0", "300-2000", "300+5", "80"])
+def test_port_ranges_that_are_none_of_the_rules_business(text):
+    assert read_configuration({"portRange": text}) == KubeProxyConfiguration()

@@ -102,6 +102,8 @@ def test_a_wrong_hostname_override_finds_nothing_local():
     assert (here.place.zone, str(here.ips[Family.IPV4])) == ("a", "192.168.0.11")
     assert (elsewhere.place.zone, str(elsewhere.ips[Family.IPV4])) == ("", "127.0.0.1")
     assert elsewhere.families == (Family.IPV4,)
+    assert proxy_node(Node.of(node_object(addresses=()))).families == (Family.IPV4,)
+    assert proxy_node(Node.of(node_object(addresses=("fd00::1", "10.0.0.1")))).families == (Family.IPV4, Family.IPV6)
 
 
 def test_health_checks_count_ready_local_addresses():
