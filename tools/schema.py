@@ -71,9 +71,7 @@ def all_models() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in pkgutil.iter_modules(kubernetes.client.models.__path__):
         module = importlib.import_module(f"{kubernetes.client.models.__name__}.{entry.name}")
-        for name, model in vars(module).items():
-            if isinstance(model, type) and hasattr(model, "openapi_types"):
-                found[name] = model
+        found |= {name: model for name, model in vars(module).items() if hasattr(model, "openapi_types")}
     return found
 
 

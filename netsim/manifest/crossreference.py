@@ -23,15 +23,35 @@ class _Candidate:
 
 def service_warnings(objects: Sequence[Object]) -> Iterator[tuple[int, Problem]]:
     """Findings by the index of the Service. Objects have the API server's defaults."""
-    candidates = [found for item in objects if (found := _candidate(item)) is not None]
+    candidates = _Candidates([found for item in objects if (found := _candidate(item)) is not None])
     for index, item in enumerate(objects):
         if item.kind != "Service":
             continue
         service = Service.of(item)
         if service.spec.selector and service.spec.type != "ExternalName":
-            near = [found for found in candidates if found.namespace == item.metadata.namespace]
-            for problem in _check(service, near):
+            for problem in _check(service, candidates):
                 yield index, problem
+
+
+class _Candidates:
+    """All pods that are or will be, found by their labels."""
+
+    def __init__(self, candidates: Sequence[_Candidate]) -> None:
+        self._by_namespace: dict[str, list[_Candidate]] = {}
+        self._by_label: dict[tuple[str, str, str], list[_Candidate]] = {}
+        for found in candidates:
+            self._by_namespace.setdefault(found.namespace, []).append(found)
+            for key, value in found.pod.metadata.labels.items():
+                self._by_label.setdefault((found.namespace, key, value), []).append(found)
+
+    def of_namespace(self, namespace: str) -> Sequence[_Candidate]:
+        """All of a namespace."""
+        return self._by_namespace.get(namespace, [])
+
+    def selected(self, namespace: str, selector: Mapping[str, str]) -> Sequence[_Candidate]:
+        """Those that a selector (not an empty one) selects."""
+        groups = [self._by_label.get((namespace, key, value), []) for key, value in selector.items()]
+        return [found for found in min(groups, key=len) if _matches(selector, found.pod.metadata.labels)]
 
 
 def _candidate(item: Object) -> _Candidate | None:
@@ -44,13 +64,13 @@ def _candidate(item: Object) -> _Candidate | None:
     return None
 
 
-def _check(service: Service, candidates: Sequence[_Candidate]) -> Iterator[Problem]:
-    selector = service.spec.selector
-    selected = [found for found in candidates if _matches(selector, found.pod.metadata.labels)]
+def _check(service: Service, candidates: _Candidates) -> Iterator[Problem]:
+    selector, namespace = service.spec.selector, service.metadata.namespace
+    selected = candidates.selected(namespace, selector)
     if not selected:
         wanted = _labels(selector)
-        message = f"no pod of namespace {service.metadata.namespace} has the labels {wanted}"
-        yield Problem(("spec", "selector"), message, _nearest_labels(selector, candidates))
+        message = f"no pod of namespace {namespace} has the labels {wanted}"
+        yield Problem(("spec", "selector"), message, _nearest_labels(selector, candidates.of_namespace(namespace)))
         return
     for index, port in enumerate(service.spec.ports):
         problem = _check_port(port, index, selected)

@@ -7,6 +7,7 @@ Ref: sigs.k8s.io/yaml goyaml.v2/resolve.go:resolve(), yaml.go:convertToJSONableO
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from typing import Final
@@ -47,8 +48,10 @@ def resolve_plain(text: str) -> Json:
 
 def resolve_tagged(text: str, tag: str) -> Json:
     """The JSON value of a scalar with an explicit tag. Raises ScalarError where the text is not of the tag's type."""
-    if tag in {STRING, BINARY, "!", "tag:yaml.org,2002:timestamp"}:
+    if tag in {STRING, "tag:yaml.org,2002:timestamp"}:
         return text
+    if tag == BINARY:
+        return _binary(text)
     expected = _TAGS.get(tag)
     if expected is None:
         raise ScalarError(f"the tag {tag} has no meaning in a manifest")
@@ -58,6 +61,13 @@ def resolve_tagged(text: str, tag: str) -> Json:
     if type(value) is not expected:
         raise ScalarError(f"{text!r} is not of type !!{tag.rpartition(':')[2]}")
     return value
+
+
+def _binary(text: str) -> str:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+    except ValueError:
+        raise ScalarError(f"{text!r} is not base64") from None
 
 
 def key_text(value: Json) -> str | None:
@@ -76,8 +86,9 @@ def key_text(value: Json) -> str | None:
 def _number(text: str) -> Json:
     if _INTEGER.fullmatch(text):
         return _integer(text)
-    if _FLOAT.fullmatch(text):
-        value = float(text)
+    digits = text if text[0] == "." else text.replace("_", "")
+    if _FLOAT.fullmatch(digits):
+        value = float(digits)
         if not math.isfinite(value):
             raise ScalarError(f"{text} is too large for a number")
         return int(value) if value.is_integer() and abs(value) < 1e21 else value

@@ -9,7 +9,6 @@ pkg/registry/core/service/portallocator; pkg/registry/core/service/storage/alloc
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,11 +30,12 @@ class AllocationError(ValueError):
 
 @dataclass(slots=True)
 class Pool:
-    """Numbers from 0 to ``size`` - 1, of which the first ``static`` are handed out last."""
+    """Numbers from 0 to ``size`` - 1, of which the first ``static`` are handed out last. None is ever given back."""
 
     size: int
     static: int
     owners: dict[int, Key] = field(default_factory=dict)
+    _passed: int = 0
 
     def reserve(self, number: int, owner: Key) -> Key | None:
         """Take a number that was asked for; answers who else has it already, None where it was free."""
@@ -44,7 +44,9 @@ class Pool:
 
     def allocate(self, owner: Key) -> int:
         """Take the lowest free number of the upper part, else of the lower. Raises AllocationError where none is free."""
-        for number in itertools.chain(range(self.static, self.size), range(self.static)):
+        while self._passed < self.size:
+            number = (self.static + self._passed) % self.size
+            self._passed += 1
             if number not in self.owners:
                 self.owners[number] = owner
                 return number

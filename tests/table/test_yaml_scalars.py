@@ -31,6 +31,8 @@ ROWS = [
     ("1.5", 1.5),
     ("1.0", 1),
     ("1e3", 1000),
+    ("1_000.5", 1000.5),
+    (".1_0", ".1_0"),
     (".5", 0.5),
     ("1:30", "1:30"),
     ("10.96.0.1", "10.96.0.1"),
@@ -62,14 +64,14 @@ def test_no_json_number(text: str) -> None:
         ("8080", "int", 8080),
         ("3", "float", 3),
         ("yes", "bool", True),
-        ("aGk=", "binary", "aGk="),
+        ("aGk=", "binary", "hi"),
     ],
 )
 def test_tagged(text: str, tag: str, value: object) -> None:
     assert resolve_tagged(text, f"tag:yaml.org,2002:{tag}") == value
 
 
-@pytest.mark.parametrize(("text", "tag"), [("a", "int"), ("1", "bool"), ("a", "map"), ("a", "set")])
+@pytest.mark.parametrize(("text", "tag"), [("a", "int"), ("1", "bool"), ("a", "map"), ("a", "set"), ("a", "binary")])
 def test_wrong_tag(text: str, tag: str) -> None:
     with pytest.raises(ScalarError):
         resolve_tagged(text, f"tag:yaml.org,2002:{tag}")
