@@ -1,0 +1,167 @@
+"""The frames of a trace as captures that tcpdump and Wireshark open: one file for each network namespace.
+
+A capture holds every frame that a device of the namespace took or sent, in the order of the walk, as ``tcpdump -i any`` would list them: a
+bridged packet stands there once for the port it came in on and once for each it left by. Time is the walk's order, a microsecond
+for each step from the epoch on. Payloads are zeros. The captured branch is the decisive one; ``--pick`` chooses another.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, assert_never
+
+from netsim.net.address import MAC
+from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPHeader, UDPHeader
+from netsim.stack.steps import Receive, Transmit
+from netsim.trace.model import Branch, Trace
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet as ScapyPacket
+
+LINKTYPE_ETHERNET = 1
+ERROR_BYTES = {4: 576, 6: 1280}
+"""How long an ICMP error may be, IP header included. RFC 1812 §4.3.2.3 (as ``icmp_send()`` does), RFC 4443 §2.4(c)."""
+
+
+def captures(trace: Trace) -> dict[str, bytes]:
+    """File names (``node.node1.pcap``) and the files' contents, by namespace in the order in which the packets came to them."""
+    frames: dict[str, list[tuple[int, bytes]]] = {}
+    for number, (netns, step) in enumerate(_frames(trace.decisive)):
+        frames.setdefault(netns, []).append((number, frame_bytes(step)))
+    return {f"{_file_name(netns)}.pcap": _capture(seen) for netns, seen in frames.items()}
+
+
+def _frames(branch: Branch) -> Iterator[tuple[str, Receive | Transmit]]:
+    for leg in branch.legs:
+        for hop in leg.hops:
+            for step in hop.steps:
+                if isinstance(step, Receive | Transmit):
+                    yield hop.netns, step
+
+
+def _file_name(netns: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", netns)
+
+
+def _capture(frames: list[tuple[int, bytes]]) -> bytes:
+    from scapy.utils import RawPcapWriter
+
+    stream = BytesIO()
+    writer = RawPcapWriter(stream, linktype=LINKTYPE_ETHERNET, endianness="<")
+    writer.write_header(None)
+    for number, frame in frames:
+        writer.write_packet(frame, sec=number // 1_000_000, usec=number % 1_000_000)
+    writer.flush()
+    return stream.getvalue()
+
+
+def frame_bytes(step: Receive | Transmit) -> bytes:
+    """The Ethernet frame of a step, with right lengths and checksums. Where a device has no MAC (``lo``) the addresses are zero."""
+    from scapy.layers.l2 import Ether
+
+    kind = 0x0800 if step.packet.ip.dst.version == 4 else 0x86DD
+    header = Ether(src=_mac(step.src_mac), dst=_mac(step.dst_mac), type=kind)
+    return bytes(header) + packet_bytes(step.packet)
+
+
+def _mac(mac: MAC | None) -> str:
+    return str(mac or MAC(0))
+
+
+def packet_bytes(packet: Packet) -> bytes:
+    """An IP packet as it is on the wire."""
+    from scapy.packet import Raw
+
+    if isinstance(packet.l4, ICMPHeader):
+        return bytes(_ip(packet) / Raw(_icmp(packet, packet.l4)))
+    return bytes(_ip(packet) / _transport(packet.l4) / Raw(bytes(packet.payload)))
+
+
+def _ip(packet: Packet) -> ScapyPacket:
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6
+
+    ip = packet.ip
+    if ip.dst.version == 6:
+        return IPv6(src=str(ip.src), dst=str(ip.dst), hlim=ip.ttl, tc=ip.dscp << 2, nh=int(ip.protocol))
+    flags = ("DF" if ip.dont_fragment else "") + ("+MF" if ip.more_fragments else "")
+    return IP(
+        src=str(ip.src),
+        dst=str(ip.dst),
+        ttl=ip.ttl,
+        tos=ip.dscp << 2,
+        proto=int(ip.protocol),
+        id=ip.identification,
+        flags=flags.removeprefix("+"),
+        frag=ip.fragment_offset // 8,
+    )
+
+
+def _transport(header: TCPHeader | UDPHeader | SCTPHeader) -> ScapyPacket:
+    from scapy.layers.inet import TCP, UDP
+
+    match header:
+        case TCPHeader() as tcp:
+            options = [] if tcp.mss is None else [("MSS", tcp.mss)]
+            return TCP(
+                sport=tcp.sport,
+                dport=tcp.dport,
+                flags=int(tcp.flags),
+                seq=tcp.seq,
+                ack=tcp.ack,
+                window=tcp.window,
+                options=options,
+            )
+        case UDPHeader(sport=sport, dport=dport):
+            return UDP(sport=sport, dport=dport)
+        case SCTPHeader() as sctp:
+            return _sctp(sctp)
+        case _ as never:
+            assert_never(never)
+
+
+def _sctp(header: SCTPHeader) -> ScapyPacket:
+    from scapy.layers import sctp
+
+    chunks = {
+        SCTPChunk.DATA: sctp.SCTPChunkData,
+        SCTPChunk.INIT: sctp.SCTPChunkInit,
+        SCTPChunk.INIT_ACK: sctp.SCTPChunkInitAck,
+        SCTPChunk.ABORT: sctp.SCTPChunkAbort,
+        SCTPChunk.SHUTDOWN: sctp.SCTPChunkShutdown,
+        SCTPChunk.COOKIE_ECHO: sctp.SCTPChunkCookieEcho,
+        SCTPChunk.COOKIE_ACK: sctp.SCTPChunkCookieAck,
+    }
+    return sctp.SCTP(sport=header.sport, dport=header.dport, tag=header.verification_tag) / chunks[header.chunk]()
+
+
+# --- ICMP ----------------------------------------------------------------------------------------------------------
+
+
+def _icmp(packet: Packet, header: ICMPHeader) -> bytes:
+    """An ICMP message with its payload. The second word holds what the type keeps there. RFC 792, RFC 1191 §4, RFC 4443 §3.2."""
+    if header.quoted is None:
+        word = header.identifier << 16 | header.sequence
+        body = bytes(packet.payload)
+    else:
+        word, body = header.mtu, _quoted(header.quoted, packet.ip.dst.version)
+    message = struct.pack("!BBHI", header.type, header.code, 0, word) + body
+    return message[:2] + struct.pack("!H", _icmp_checksum(packet, message)) + message[4:]
+
+
+def _icmp_checksum(packet: Packet, message: bytes) -> int:
+    from scapy.layers.inet6 import in6_chksum
+    from scapy.utils import checksum
+
+    if packet.ip.protocol is Protocol.ICMPV6:
+        return int(in6_chksum(int(Protocol.ICMPV6), _ip(packet), message))
+    return int(checksum(message))
+
+
+def _quoted(packet: Packet, version: int) -> bytes:
+    """What an ICMP error quotes: as much of the packet as the error may hold."""
+    room = ERROR_BYTES[version] - (20 if version == 4 else 40) - 8
+    return packet_bytes(packet)[:room]
