@@ -17,7 +17,7 @@ from netsim.stack.bridge import Decision
 from netsim.stack.fib import Scope
 from netsim.stack.namespace import Namespace
 from netsim.stack.route import InputKey, Routed, ip_route_input
-from netsim.topology.model import Bridge, Device, Netns, Veth
+from netsim.topology.model import Bridge, Device, Loopback, Netns, Veth
 
 MOST_FRAMES = 2000
 MOST_BRIDGES = 64
@@ -145,8 +145,13 @@ def _concerns(spec: Netns, device: Device, frame: Frame) -> bool:
     if not frame.dst.is_broadcast and frame.dst != device.mac:
         return False
     message = frame.payload
-    return isinstance(message, ARP) and any(
-        message.target_ip == address.ip or (message.target_ip in address.network and address.ip.is_loopback)
-        for own in spec.devices
-        for address in own.addresses
+    return isinstance(message, ARP) and (
+        message.target_ip.is_loopback or any(_has(d, message.target_ip) for d in spec.devices)
     )
+
+
+def _has(device: Device, target: Address) -> bool:
+    """Whether a device may make an address local; on ``lo`` all of a network is."""
+    if isinstance(device.kind, Loopback):
+        return any(target in address.network for address in device.addresses)
+    return any(target == address.ip for address in device.addresses)

@@ -67,12 +67,21 @@ def _echo_reply(ns: Namespace, packet: Packet) -> None:
 
 def _error(ns: Namespace, packet: Packet, quoted: Packet) -> None:
     """An error belongs to the socket that sent what it quotes. Ref: net/ipv4/tcp_ipv4.c:tcp_v4_err(), udp.c:__udp4_lib_err() (v6.12)."""
-    connection = Connection.sending(quoted)
-    owner = ns.sockets.clients.get(connection)
-    if owner is None and (listener := ns.sockets.accepted.get(connection)) is not None:
-        owner = listener.owner
+    owner = _sender(ns, quoted)
     ns.record(SocketLookup(packet, owner))
     if owner is None:
         ns.drop(DropReason.ICMP_UNEXPECTED, "icmp_unreach", f"no socket of this host sent {quoted}")
     else:
         ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.ERROR))
+
+
+def _sender(ns: Namespace, quoted: Packet) -> str | None:
+    """Whose socket sent a packet: a connected one, an accepted one, or a UDP listener that answered."""
+    connection = Connection.sending(quoted)
+    owner = ns.sockets.clients.get(connection)
+    if owner is not None:
+        return owner
+    listener = ns.sockets.accepted.get(connection)
+    if listener is None and quoted.ip.protocol is Protocol.UDP:
+        listener = ns.sockets.listener(Protocol.UDP, *connection.local)
+    return listener.owner if listener is not None else None

@@ -127,6 +127,14 @@ def test_a_reset_to_what_came_in_on_a_bridge_leaves_through_its_port_past_output
     assert [step.hook for step in seen.of(ChainPass, "n") if step.hook is Hook.OUTPUT] == made
 
 
+def test_a_bridged_packet_is_rejected_with_an_icmp_error_of_the_node():
+    text = (
+        "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n"
+        "-A FORWARD -p udp -m udp --dport 53 -j REJECT --reject-with icmp-port-unreachable\nCOMMIT\n"
+    )
+    assert Walk(same_node(rules=text)).udp("a", OTHER).heard == ["error 3/3 from 10.244.0.1"]
+
+
 def test_isolated_ports_do_not_talk_but_reach_the_bridge():
     net = same_node()
     for name in ("vetha", "vethb"):

@@ -69,28 +69,28 @@ def test_a_device_that_is_down_has_local_addresses_and_no_routes():
     assert {message for _, message in fib.refused} == {"Nexthop has invalid gateway.", "Network is down"}
 
 
-@pytest.mark.parametrize(
-    ("destination", "source"),
-    [
-        # as ``ip route get`` said
-        ("10.0.0.2", "10.0.0.1"),
-        ("10.1.2.3", "10.0.0.9"),
-        ("10.2.2.3", "10.0.0.1"),
-        ("10.4.0.1", "10.0.0.1"),
-        ("8.8.8.8", "10.0.0.1"),
-        ("10.8.0.0", "10.8.0.1"),
-        ("10.0.0.9", "10.0.0.1"),
-        ("10.9.9.9", "10.9.9.9"),
-        ("127.0.0.1", "127.0.0.1"),
-        ("127.1.2.3", "127.0.0.1"),
-        ("10.3.0.1", None),
-        ("10.5.0.1", None),
-        ("10.0.0.77", None),
-        ("fd00::2", "fd00::1"),
-        ("::1", "::1"),
-        ("2001:db8::1", None),
-    ],
+SOURCES = (
+    # destination, the source that ``ip route get`` names; None where it says that there is no way
+    ("10.0.0.2", "10.0.0.1"),
+    ("10.1.2.3", "10.0.0.9"),
+    ("10.2.2.3", "10.0.0.1"),
+    ("10.4.0.1", "10.0.0.1"),
+    ("8.8.8.8", "10.0.0.1"),
+    ("10.8.0.0", "10.8.0.1"),
+    ("10.0.0.9", "10.0.0.1"),
+    ("10.9.9.9", "10.9.9.9"),
+    ("127.0.0.1", "127.0.0.1"),
+    ("127.1.2.3", "127.0.0.1"),
+    ("10.3.0.1", None),
+    ("10.5.0.1", None),
+    ("10.0.0.77", None),
+    ("fd00::2", "fd00::1"),
+    ("::1", "::1"),
+    ("2001:db8::1", None),
 )
+
+
+@pytest.mark.parametrize(("destination", "source"), SOURCES)
 def test_the_source_that_connect_chooses(destination, source):
     chosen = Walk(topology(host())).network.source_for("h", parse_address(destination))
     assert chosen == (None if source is None else parse_address(source))

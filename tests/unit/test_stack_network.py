@@ -105,6 +105,30 @@ def test_every_answer_begins_with_its_own_local_send():
     assert walk.path == ["a", "n1", "sw", "n2", "c"]
 
 
+def test_an_error_about_an_answer_goes_to_the_listener_that_made_it():
+    walk = Walk(two_nodes())
+    packet = Packet(
+        IPHeader(parse_address("10.244.0.2"), parse_address("10.244.1.2"), Protocol.UDP), UDPHeader(41000, 53)
+    )
+    walk.network.send("a", packet, "gone")
+    walk.network.run()
+    assert walk.drops == [("a", DropReason.NO_SOCKET)]
+    assert [(a.netns, a.owner, a.kind) for a in walk.network.arrivals] == [
+        ("c", "dns", ArrivalKind.LISTENER),
+        ("c", "dns", ArrivalKind.ERROR),
+    ]
+
+
+def test_a_network_on_lo_is_local_and_answered_for():
+    world = two_nodes()
+    n2 = world.namespaces["n2"]
+    devices = tuple(lo("192.168.0.200/30") if d.name == "lo" else d for d in n2.devices)
+    walk = Walk(changed(world, "n2", devices=devices)).ping("x", "192.168.0.203")
+    assert walk.drops == [("x", DropReason.NEIGH_FAILED)], "nobody answers ARP for a broadcast address"
+    walk = Walk(changed(world, "n2", devices=devices)).ping("x", "192.168.0.202")
+    assert walk.heard == ["icmp 0 from 192.168.0.202"]
+
+
 def test_echo_is_answered_by_the_kernel_and_goes_to_who_asked():
     walk = Walk(two_nodes()).ping("a", "10.244.1.2", payload=56)
     assert [(a.netns, a.kind) for a in walk.network.arrivals] == [("c", ArrivalKind.ICMP), ("a", ArrivalKind.CLIENT)]

@@ -1,0 +1,46 @@
+"""The FIB's tables and choices on the real kernel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from netsim.verify.namespaces import RealNetwork
+from tests.table.test_stack_fib import LOCAL, MAIN, SOURCES, host
+from tests.unit.stack_world import netns, topology, veth
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[RealNetwork]:
+    with RealNetwork(topology(host(), netns("g", (veth("g/eth0", "h/eth0"),)))) as network:
+        if "10.9.9.9" not in ip(network, "address", "show", "dev", "lo"):
+            ip(network, "address", "add", "10.9.9.9/32", "dev", "lo")
+        yield network
+
+
+def ip(network: RealNetwork, *words: str) -> str:
+    command = ["ip", "-n", network.real_name("h"), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize(("table", "expected"), [("main", MAIN), ("local", LOCAL)])
+def test_the_tables_are_the_kernels(real, table, expected):
+    printed = ip(real, "route", "show", "table", table) + ip(real, "-6", "route", "show", "table", table)
+    # pyroute2 says "proto static" where iproute2 says nothing ("boot")
+    lines = sorted(
+        line.replace(" proto static", "").strip()
+        for line in printed.splitlines()
+        if "fe80" not in line and "anycast" not in line
+    )
+    assert lines == sorted(expected.splitlines())
+
+
+@pytest.mark.parametrize(("destination", "source"), SOURCES)
+def test_the_source_is_the_kernels(real, destination, source):
+    found = re.search(r" src (\S+)", ip(real, "route", "get", destination))
+    assert (found[1] if found else None) == source
