@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from netsim.topology.cni import bridge
 from netsim.topology.lan import LAN, Card, on_link
 from netsim.topology.model import Route, RouteType
 from netsim.topology.naming import external_netns, node_netns
 from netsim.topology.plan import ClusterPlan, HostPlan, MachinePlan, PlanProblem
+from netsim.topology.sysctl import check
 
 
 def contradictions(plan: ClusterPlan) -> list[PlanProblem]:
-    """Names that are there twice, hosts without an address, pods that are nowhere or whose node could not have given their address."""
+    """Names that are there twice, hosts without an address, pods that are nowhere or whose node could not have given their address.
+
+    And sysctls that the kernel does not know, would not take, or that the walk would not obey.
+    """
     problems: list[PlanProblem] = []
     for kind, hosts in (("node", plan.machines), ("external", plan.externals)):
         problems += [
@@ -23,7 +27,7 @@ def contradictions(plan: ClusterPlan) -> list[PlanProblem]:
         ]
         problems += _repeated([f"{kind}/{host.name}" for host in hosts])
     problems += _repeated([f"pod/{pod.namespace}/{pod.name}" for pod in plan.pods])
-    return problems + _pod_problems(plan)
+    return problems + _pod_problems(plan) + _sysctl_problems(plan)
 
 
 def unreachable_routers(plan: ClusterPlan, lan: LAN) -> list[PlanProblem]:
@@ -61,6 +65,21 @@ def _pod_problems(plan: ClusterPlan) -> list[PlanProblem]:
         elif not pod.host_network:
             problems += bridge.problems_of(pod, machine)
     return problems
+
+
+def _sysctl_problems(plan: ClusterPlan) -> list[PlanProblem]:
+    settings: list[tuple[str, Mapping[str, str]]] = [
+        *((f"node/{host.name}", host.sysctls) for host in plan.machines),
+        *((f"pod/{pod.namespace}/{pod.name}", pod.sysctls) for pod in plan.pods),
+        *((f"external/{host.name}", host.sysctls) for host in plan.externals),
+        ("gateway", plan.gateway.sysctls),
+    ]
+    return [
+        PlanProblem(subject, problem.message, problem.advice)
+        for subject, sysctls in settings
+        for name, value in sysctls.items()
+        if (problem := check(name, value)) is not None
+    ]
 
 
 def _routed(plan: ClusterPlan, lan: LAN) -> list[tuple[str, HostPlan, Sequence[Card]]]:

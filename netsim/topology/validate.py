@@ -34,7 +34,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.severity.value}: {self.where}: {self.message}"
+        return f"{self.where}: {self.message}"
 
 
 def validate(topology: Topology) -> list[Problem]:
