@@ -20,6 +20,8 @@ def real() -> Iterator[RealNetwork]:
     with RealNetwork(topology(host(), netns("g", (veth("g/eth0", "h/eth0"),)))) as network:
         if "10.9.9.9" not in ip(network, "address", "show", "dev", "lo"):
             ip(network, "address", "add", "10.9.9.9/32", "dev", "lo")
+        ip(network, "route", "del", "10.2.0.0/16")  # RealNetwork leaves the scope out, iproute2 does not
+        ip(network, "route", "add", "10.2.0.0/16", "dev", "eth0")
         yield network
 
 
