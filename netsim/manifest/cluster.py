@@ -17,11 +17,11 @@ from netsim.objects.listen import parse_listen
 from netsim.objects.path import nearest, path_text
 from netsim.objects.validation import names
 
-_SPEC = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
-_CNI = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
+SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
+CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
 _MACHINE = ("name", "addresses", "sysctls", "iptables", "ip6tables", "routes")
-_NODE = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
-_EXTERNAL = (*_MACHINE, "gateway", "listen")
+NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
+EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
 _NOT_MODELLED = "not modelled yet"
@@ -38,7 +38,7 @@ def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
     metadata.allow("name", "labels", "annotations")
     name = metadata.text("name")
     spec = top.section("spec")
-    spec.allow(*_SPEC)
+    spec.allow(*SPEC_FIELDS)
     draft = ClusterDraft(name.value if name else "default", spec.spot if spec.has("nodes") else top.spot)
     draft.kube_proxy = spec.placed("kubeProxy")
     draft.cni = _read_cni(spec.section("cni"))
@@ -63,7 +63,7 @@ def _parsed_all(section: Section, name: str, parse: Callable[[str], _T]) -> Iter
 
 
 def _read_cni(section: Section) -> CNISpec:
-    section.allow(*_CNI)
+    section.allow(*CNI_FIELDS)
     default = CNISpec()
     plugin = _choice(section, "plugin", default.plugin, modelled=(CNIPlugin.BRIDGE,))
     backend = _choice(section, "backend", default.backend, modelled=(CNIBackend.HOST_GW,))
@@ -108,7 +108,7 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
         _check_name(section, raw)
         return draft
     name = _machine_name(section, raw, "node")
-    section.allow(*_NODE)
+    section.allow(*NODE_FIELDS)
     if section.has("state"):
         advice = "describe the node by its addresses, routes and iptables rules instead"
         section.error(
@@ -133,7 +133,7 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
 
 def _read_external(section: Section) -> ExternalDraft | None:
     name = _machine_name(section, section.entry.node.inside(section.path), "host")
-    section.allow(*_EXTERNAL)
+    section.allow(*EXTERNAL_FIELDS)
     if name is None:
         return None
     draft = ExternalDraft(name, section.spot_of("name"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netsim.manifest.diagnostics import Diagnostic, Severity
-from netsim.manifest.document import Located
+from netsim.manifest.located import Located
 from netsim.objects.json import Json, kind_of
 from netsim.objects.path import Path, Problem, parse_path
 from netsim.objects.schema import builtin

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from netsim.manifest.document import Located
 from netsim.manifest.entries import Entry, Report
+from netsim.manifest.located import Located
 from netsim.objects.cluster import PlacedDocument, RulesText
 from netsim.objects.json import Json, kind_of
 from netsim.objects.path import Path, Problem, path_text

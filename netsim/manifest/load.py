@@ -15,6 +15,7 @@ from netsim.manifest.drafts import ClusterDraft
 from netsim.manifest.entries import Entry, Report, SourceFile, entries_of
 from netsim.manifest.fields import placed_document
 from netsim.manifest.kind_config import KIND_API_VERSION, read_kind_config
+from netsim.manifest.located import split_lines
 from netsim.manifest.nodes import merge_nodes
 from netsim.manifest.sources import Text, read_sources
 from netsim.objects.cluster import CLUSTER_API_VERSION, CLUSTER_KIND, ClusterSpec
@@ -69,7 +70,7 @@ def load_text(text: str, file: str = "<text>") -> Loaded:
 
 
 def _read(text: Text, report: Report) -> list[Entry]:
-    file = SourceFile(text.file, tuple(text.text.split("\n")))
+    file = SourceFile(text.file, split_lines(text.text))
     documents, faults = read_documents(text.text)
     for fault in faults:
         line = file.line(fault.line)

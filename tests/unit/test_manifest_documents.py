@@ -6,7 +6,10 @@ import time
 
 import pytest
 
-from netsim.manifest.document import MAX_ALIASED, read_documents
+from netsim.manifest import LoadError
+from netsim.manifest.builder import MAX_ALIASED
+from netsim.manifest.document import read_documents
+from netsim.manifest.load import load_text
 from netsim.objects.path import Path
 
 TEXT = """\
@@ -50,6 +53,13 @@ def test_places(path: Path, place: tuple[int, int]) -> None:
     assert documents[0].at(path) == place
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\u0085"])
+def test_lines_are_counted_as_the_parser_counts(line_break: str) -> None:
+    with pytest.raises(LoadError) as caught:
+        load_text(line_break.join(["a: b: c", "---", "kind: Pod", "---", "x: *y"]), "x")
+    assert [(d.line, d.text) for d in caught.value.diagnostics] == [(1, "a: b: c"), (3, "kind: Pod"), (5, "x: *y")]
+
+
 def test_json_is_read_with_places_and_escapes() -> None:
     text = '{\n\t"a": "\\ud83d\\ude00\\/",\n\t"b": [1e2, {"c\\n": null}]\n}'
     documents, faults = read_documents(text)
@@ -61,6 +71,28 @@ def test_json_is_read_with_places_and_escapes() -> None:
 def test_json_lone_surrogate_becomes_the_replacement_character() -> None:
     documents, _ = read_documents('{"a": "\\ud800"}')
     assert documents[0].value == {"a": "\ufffd"}
+
+
+def test_json_keys_that_differ_in_an_escape_are_different() -> None:
+    documents, faults = read_documents('{"a\\n": 1, "a\\t": 2, "a\\\\": 3, "a\\"": 4}')
+    assert faults == []
+    assert documents[0].value == {"a\n": 1, "a\t": 2, "a\\": 3, 'a"': 4}
+
+
+def test_json_that_yaml_cannot_read_is_read_without_places() -> None:
+    key = "k" * 2000
+    documents, faults = read_documents(f'{{"{key}": [1, {{"a": 2}}]}}')
+    assert faults == []
+    assert documents[0].value == {key: [1, {"a": 2}]}
+    assert documents[0].at((key, 1, "a")) == (1, 1)
+    _, faults = read_documents(f'{{"{key}": {"[" * 200}{"]" * 200}}}')
+    assert [fault.message for fault in faults] == ["the document is nested more than 100 levels deep"]
+
+
+def test_a_number_too_large_is_none() -> None:
+    documents, faults = read_documents('{"a": 1e999}')
+    assert documents == []
+    assert faults[0].message == "1e999 is too large for a number"
 
 
 def test_flow_yaml_that_is_not_json() -> None:
