@@ -53,7 +53,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class LAN:
-    """All of it. ``cards`` is keyed by the host's network namespace; ``transit`` is gateway and outside, an address a family."""
+    """All of it. ``cards`` is keyed by the host's network namespace; ``transit`` is gateway and outside, a pair a described family."""
 
     cards: Mapping[str, tuple[Card, ...]]
     segments: tuple[Segment, ...]
@@ -177,7 +177,7 @@ def _first_free(network: Prefix, used: set[Address]) -> Address | None:
 
 def _transit(described: Sequence[Prefix]) -> tuple[tuple[InterfaceAddress, InterfaceAddress], ...]:
     links = []
-    for version in (4, 6):
+    for version in sorted({network.version for network in described}):
         free = (
             net
             for net in map(parse_prefix, TRANSIT)

@@ -130,7 +130,8 @@ def test_an_external_host_in_no_node_network_has_a_network_of_its_own_behind_the
 def test_what_is_not_described_is_outside() -> None:
     topology = build(two_nodes())
     assert topology.namespaces["outside"].role is Role.OUTSIDE
-    assert routes(topology.namespaces["gateway"])[0] == "0.0.0.0/0 via 100.64.0.2 dev wan0"
+    assert routes(topology.namespaces["gateway"]) == ["0.0.0.0/0 via 100.64.0.2 dev wan0"]
+    assert routes(build(dual_stack()).namespaces["gateway"])[1] == "::/0 via fd00:ffff:ffff:ffff::2 dev wan0"
     assert topology.namespaces["gateway"].sysctls["net.ipv4.ip_forward"] == "1"
 
 
