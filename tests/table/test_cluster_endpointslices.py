@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from netsim.cluster.controllers.slices import Slice, _fill, slice_labels
+from netsim.objects.core import Service
 from netsim.objects.meta import Object
 from tests.cluster_objects import (
     changed,
@@ -362,3 +364,40 @@ def test_slices_of_one_service_do_not_hold_up_another():
 def test_a_deployment_behind_a_service():
     plane = steady([workload("Deployment", replicas=3, pod_template=template()), service()])
     assert sorted(endpoints(plane)) == ["10.244.1.2", "10.244.1.3", "10.244.2.2"]
+
+
+def filled(name: str, count: int) -> Slice:
+    return Slice(name, "IPv4", PORT, tuple(ENDPOINTS[name][:count]), LABELS)
+
+
+PORT = ({"name": "", "port": 8080, "protocol": "TCP"},)
+LABELS = slice_labels(Service.of(service()))
+ENDPOINTS = {name: [{"addresses": [f"10.{n}.0.{i}"]} for i in range(100)] for n, name in enumerate("abcn")}
+
+# sizes of the slices that are there, how many endpoints come, and which slices are written with which sizes
+FILLING = [
+    ({"a": 50, "b": 80}, 20, {"b": 100}),  # the one that comes closest to full
+    ({"a": 50, "b": 90}, 20, {"a": 70}),  # the only one with room for all
+    ({"a": 95, "b": 90}, 20, {"new": 20}),  # no single one has room
+    ({"a": 50}, 50, {"a": 100}),
+    ({}, 3, {"new": 3}),
+    ({"a": 100}, 1, {"new": 1}),
+]
+
+
+@pytest.mark.parametrize(("sizes", "count", "written"), FILLING)
+def test_which_slice_takes_new_endpoints(sizes, count, written):
+    existing = [filled(name, size) for name, size in sizes.items()]
+    old = [e for s in existing for e in s.endpoints]
+    wanted = {e["addresses"][0] + "||/": e for e in [*old, *ENDPOINTS["n"][:count]]}
+    made, changed_slices, emptied = _fill(existing, wanted, Slice("", "IPv4", PORT, (), LABELS))
+    assert {s.name or "new": len(s.endpoints) for s in [*made, *changed_slices]} == written
+    assert emptied == []
+
+
+def test_a_slice_that_is_written_anyway_is_filled_first():
+    existing = [filled("a", 99), filled("b", 50)]
+    kept = [*existing[0].endpoints, *existing[1].endpoints[1:]]
+    wanted = {e["addresses"][0] + "||/": e for e in [*kept, ENDPOINTS["n"][0]]}
+    _, changed_slices, _ = _fill(existing, wanted, Slice("", "IPv4", PORT, (), LABELS))
+    assert {s.name: len(s.endpoints) for s in changed_slices} == {"b": 50}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from netsim.cluster.bootstrap import ApiServer
+from netsim.cluster.clock import VirtualClock
 from netsim.cluster.controlplane import ControlPlane
 from netsim.cluster.errors import AlreadyExists
+from netsim.cluster.events import EventRecorder
 from netsim.cluster.ipam import AddressRange, AddressRefusal, NodeAddresses
 from netsim.net.address import parse_address, parse_prefix
 from netsim.objects.meta import Object
@@ -107,6 +109,21 @@ def test_status_of_a_pod_that_runs():
         ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"), "True"
     )
     assert [(c["name"], c["ready"]) for c in status["containerStatuses"]] == [("c", True)]
+
+
+def test_conditions_keep_the_time_of_their_last_change():
+    slow = container(readinessProbe=probe(initialDelaySeconds=10))
+    plane = steady([pod("a", containers=[slow], readinessGates=[{"conditionType": GATE}])])
+    before = doc(plane, "Pod", "a")
+    times = {c["type"]: c["lastTransitionTime"][-3:] for c in before["status"]["conditions"]}
+    assert (times["Initialized"], times["ContainersReady"], times["Ready"]) == ("00Z", "10Z", "00Z")
+    assert condition(before, "Ready")["reason"] == "ReadinessGatesNotReady"
+    plane.clock.advance_to(20)
+    conditions = [*before["status"]["conditions"], {"type": GATE, "status": "True"}]
+    plane.store.update_status(Object.of({**before, "status": {**before["status"], "conditions": conditions}}))
+    plane.run_until_steady()
+    times = {c["type"]: c.get("lastTransitionTime", "")[-3:] for c in doc(plane, "Pod", "a")["status"]["conditions"]}
+    assert (times["Initialized"], times["ContainersReady"], times["Ready"]) == ("00Z", "10Z", "20Z")
 
 
 def test_dual_stack():
@@ -343,3 +360,16 @@ def test_events_say_what_was_done():
     plane = steady([workload("ReplicaSet", replicas=1, pod_template=template())])
     assert [e.reason for e in plane.events if e.object.kind != "Node"] == ["SuccessfulCreate", "Scheduled", "Started"]
     assert all(e.count == 1 for e in plane.events)
+
+
+def test_the_same_event_again_is_counted():
+    clock = VirtualClock()
+    recorder = EventRecorder(clock)
+    recorder.warning("me", key("Pod", "a"), "Why", "because")
+    clock.advance_to(5)
+    recorder.warning("me", key("Pod", "a"), "Why", "because")
+    recorder.normal("me", key("Pod", "a"), "Why", "other")
+    assert [(e.message, e.count, e.first, e.last) for e in recorder.events] == [
+        ("because", 2, 0, 5),
+        ("other", 1, 5, 5),
+    ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 
-from netsim.cluster.scheduling.placement import HostPort, Toleration
+from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, Toleration
 from netsim.objects.core import Taint
 from netsim.objects.meta import Object
 from tests.cluster_objects import (
@@ -181,7 +182,7 @@ def test_tolerations(toleration, taint, tolerated):
 
 
 def spread(plane, app):
-    return Counter(p["spec"]["nodeName"] for p in pods(plane) if p["metadata"]["labels"]["app"] == app)
+    return Counter(p["spec"]["nodeName"] for p in pods(plane) if p["metadata"]["labels"].get("app") == app)
 
 
 def test_pods_of_one_owner_are_spread():
@@ -259,3 +260,35 @@ NOT_MODELLED = [
 def test_what_is_not_modelled_says_so(spec, what):
     plane = steady([pod("a", **spec)])
     assert warnings(plane) == [("NotModelled", f"{what} is not modelled: it does not limit where the pod runs")]
+
+
+def test_pods_that_were_given_a_node_count():
+    taken = [pod(f"given{n}", labels={"x": "y"}, nodeName="node1") for n in range(2)]
+    plane = steady([*taken, workload("ReplicaSet", replicas=3)])
+    assert spread(plane, "web") == {"node1": 1, "node2": 2}
+
+
+def test_resources_of_given_pods_count():
+    asks = {"containers": [container(resources={"requests": {"cpu": "1"}})]}
+    nodes = [node(1, allocatable={"cpu": "1"}), node(2)]
+    plane = steady([pod("a", nodeName="node1", **asks), pod("b", **asks)], nodes)
+    assert doc(plane, "Pod", "b")["spec"]["nodeName"] == "node2"
+
+
+REQUESTS = [
+    ([{"requests": {"cpu": "1"}}, {"requests": {"cpu": "1"}}], [], {}, "2"),
+    ([{"limits": {"cpu": "3"}}], [], {}, "3"),
+    ([{"limits": {"cpu": "3"}, "requests": {"cpu": "1"}}], [], {}, "1"),
+    ([{"requests": {"cpu": "1"}}], [{"requests": {"cpu": "4"}}], {}, "4"),
+    ([{"requests": {"cpu": "1"}}], [{"requests": {"cpu": "500m"}}], {"cpu": "250m"}, "1.25"),
+]
+
+
+@pytest.mark.parametrize(("containers", "init", "overhead", "total"), REQUESTS)
+def test_what_a_pod_asks_for(containers, init, overhead, total):
+    spec = {
+        "containers": [{"resources": r} for r in containers],
+        "initContainers": [{"resources": r} for r in init],
+        "overhead": overhead,
+    }
+    assert PlacementSpec.of(spec).requests == {"cpu": Decimal(total)}
