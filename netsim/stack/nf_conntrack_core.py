@@ -114,9 +114,10 @@ class Conntrack:
     def kill(self, ct: NfConn) -> None:
         """Take an entry out. Ref: nf_ct_kill()."""
         ct.status |= CtStatus.DYING
-        if self._entries.pop(ct, ct) is None:
-            for direction in Direction:
-                self._by_tuple.pop(ct.tuple(direction), None)
+        if ct in self._entries:
+            del self._entries[ct]
+            for key in {ct.original, ct.reply}:
+                del self._by_tuple[key]
         self.forget_source(ct)
 
     def flush(self) -> None:
@@ -296,8 +297,6 @@ def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb
     """
     ct, ctinfo = skb.ct, skb.ctinfo
     if ct is None or ctinfo is None or ct.confirmed or ctinfo.direction is Direction.REPLY:
-        return HookVerdict.ACCEPT
-    if ct.has(CtStatus.DYING):
         return HookVerdict.ACCEPT
     other = next((found for d in Direction if (found := table.find(ct.tuple(d))) is not None), None)
     if other is None:

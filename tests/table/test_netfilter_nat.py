@@ -124,6 +124,16 @@ def test_steps_name_the_rule_the_chance_and_the_way_back() -> None:
     assert world.effects() == ["PREROUTING[0] DNAT to 10.2.0.2:53", "POSTROUTING[0] MASQUERADE to 10.2.0.1:40000"]
 
 
+def test_the_reset_that_ends_an_unanswered_connection_still_finds_its_client() -> None:
+    """Measured on 6.18: the client's connect() is refused and ``conntrack -L`` is empty after it."""
+    _, netfilter = rules(_nat("-A POSTROUTING -j MASQUERADE"))
+    walk(netfilter, tcp())
+    back = walk(netfilter, answer(tcp(OUT), "RA"), back=True)
+    assert back is not None
+    assert back.packet == answer(tcp(), "RA")
+    assert len(netfilter.conntrack) == 0
+
+
 def test_masquerade_takes_the_address_towards_the_next_hop() -> None:
     asked = []
 
