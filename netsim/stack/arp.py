@@ -17,7 +17,7 @@ from netsim.stack.bridge import Decision
 from netsim.stack.fib import Scope
 from netsim.stack.namespace import Namespace
 from netsim.stack.route import InputKey, Routed, ip_route_input
-from netsim.topology.model import Bridge, Device, Loopback, Netns, Veth
+from netsim.topology.model import Bridge, Device, Veth
 
 MOST_FRAMES = 2000
 MOST_BRIDGES = 64
@@ -85,7 +85,7 @@ class _Walk:
     def _receive(self, arriving: _InFlight) -> None:
         device, frame = arriving.device, arriving.frame
         if device.port is None:
-            if _concerns(self._network.wiring.spec(arriving.netns), device, frame):
+            if self._concerns(arriving):
                 self._arp_rcv(self._network.namespace(arriving.netns), device, frame)
             return
         ns = self._network.namespace(arriving.netns)
@@ -96,6 +96,14 @@ class _Walk:
         self._ports(ns, decision, frame)
         if decision.up and (frame.dst.is_broadcast or frame.dst in (device.mac, state.device.mac)):
             self._arp_rcv(ns, state.device, frame)
+
+    def _concerns(self, arriving: _InFlight) -> bool:
+        """Whether a host needs to look at the frame at all: it spares making the state of every pod that a request is flooded to."""
+        frame = arriving.frame
+        if not frame.dst.is_broadcast and frame.dst != arriving.device.mac:
+            return False
+        message = frame.payload
+        return isinstance(message, ARP) and self._network.wiring.may_be_local(arriving.netns, message.target_ip)
 
     def _arp_rcv(self, ns: Namespace, device: Device, frame: Frame) -> None:
         message = frame.payload
@@ -138,20 +146,3 @@ def _reply(device: Device, request: ARP) -> Frame:
         target_ip=request.sender_ip,
     )
     return Frame(device.mac, request.sender_mac, answer)
-
-
-def _concerns(spec: Netns, device: Device, frame: Frame) -> bool:
-    """Whether a host needs to look at the frame at all: it spares building the state of every pod that a request is flooded to."""
-    if not frame.dst.is_broadcast and frame.dst != device.mac:
-        return False
-    message = frame.payload
-    return isinstance(message, ARP) and (
-        message.target_ip.is_loopback or any(_has(d, message.target_ip) for d in spec.devices)
-    )
-
-
-def _has(device: Device, target: Address) -> bool:
-    """Whether a device may make an address local; on ``lo`` all of a network is."""
-    if isinstance(device.kind, Loopback):
-        return any(target in address.network for address in device.addresses)
-    return any(target == address.ip for address in device.addresses)

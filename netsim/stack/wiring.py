@@ -6,9 +6,10 @@ Everything is made on first touch, so that a cluster of many pods costs only wha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
-from netsim.net.address import MAC
+from netsim.net.address import MAC, Address, Prefix
 from netsim.stack.fib import Fib
 from netsim.stack.sysctl import Sysctls
 from netsim.topology.model import Bridge, Device, Endpoint, Loopback, Netns, Topology, Veth
@@ -39,6 +40,14 @@ class NetnsWiring:
         self.sysctls = Sysctls(spec.sysctls)
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A namespace's addresses, and the networks on its ``lo``, which are local as a whole."""
+
+    addresses: frozenset[Address]
+    networks: tuple[Prefix, ...]
+
+
 class Wiring:
     """A topology's namespaces, made ready one by one.
 
@@ -50,6 +59,8 @@ class Wiring:
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         self._made: dict[str, NetnsWiring] = {}
+        self._peers: dict[tuple[str, str], tuple[Endpoint, Device] | None] = {}
+        self._own: dict[str, Own] = {}
         self._forwarding: dict[tuple[str, str], frozenset[str]] = {}
 
     @classmethod
@@ -69,18 +80,28 @@ class Wiring:
             wiring = self._made[netns] = NetnsWiring(self._topology.namespaces[netns])
         return wiring
 
-    def spec(self, netns: str) -> Netns:
-        """The namespace as the topology describes it."""
-        return self._topology.namespaces[netns]
-
     def peer(self, device: Device) -> tuple[Endpoint, Device] | None:
         """The other end of a veth and what stands there; None where nothing does."""
         if not isinstance(device.kind, Veth):
             return None
         end = device.kind.peer
-        spec = self._topology.namespaces.get(end.netns)
-        found = spec.device(end.device) if spec is not None else None
-        return None if found is None else (end, found)
+        key = (end.netns, end.device)
+        if key not in self._peers:
+            spec = self._topology.namespaces.get(end.netns)
+            found = spec.device(end.device) if spec is not None else None
+            self._peers[key] = None if found is None else (end, found)
+        return self._peers[key]
+
+    def may_be_local(self, netns: str, address: Address) -> bool:
+        """False where an address is certainly not local to a namespace, whose state then need not be made to find that out."""
+        found = self._own.get(netns)
+        if found is None:
+            devices = self._topology.namespaces[netns].devices
+            found = self._own[netns] = Own(
+                frozenset(a.ip for d in devices for a in d.addresses),
+                tuple(a.network for d in devices if isinstance(d.kind, Loopback) for a in d.addresses),
+            )
+        return address in found.addresses or address.is_loopback or any(address in net for net in found.networks)
 
     def carrier(self, device: Device) -> bool:
         """True where the device is up and so is what it is plugged into. Ref: drivers/net/veth.c:veth_open() (v6.12)."""
