@@ -55,13 +55,14 @@ def show(name: str | None, sources: tuple[str, ...], wired: bool, output: Path |
 @topology_option
 def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
     """Load a topology and say everything that is wrong with it; exit status 0 where nothing is."""
+    from netsim.topology.validate import Severity
     from netsim.topology.validate import validate as problems_of
 
     world = open_world(_both(name, sources), None)
     problems = problems_of(world.topology)
     for problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    if problems:
+        click.echo(f"{problem.severity.value}: {problem}", err=True)
+    if any(problem.severity is Severity.ERROR for problem in problems):
         return Exit.USAGE
     pods = sum(1 for _ in world.pods())
     services = sum(key.kind == "Service" for key in world.objects)
