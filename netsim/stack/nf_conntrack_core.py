@@ -51,6 +51,12 @@ TRACKERS: dict[int, Callable[[Tracking], Tracked]] = {
 
 ALLOW_CLASH = frozenset({int(Protocol.UDP)})  # l4proto->allow_clash: the loser of a race takes the winner's entry
 
+ESTABLISHED_TIMEOUTS: dict[int, str] = {
+    Protocol.TCP: "net.netfilter.nf_conntrack_tcp_timeout_established",
+    Protocol.UDP: "net.netfilter.nf_conntrack_udp_timeout_stream",
+    Protocol.SCTP: "net.netfilter.nf_conntrack_sctp_timeout_established",
+}
+
 MAXIMUM = "net.netfilter.nf_conntrack_max"
 
 
@@ -93,21 +99,24 @@ class Conntrack:
     ) -> NfConn:
         """Insert the entry that ``first`` would have made; ``reply`` is the reply's tuple where NAT changed it.
 
-        ``established`` makes it one that was answered and is assured. ``seconds`` is how long it lives; 0 for its protocol's own time.
+        ``established`` makes it one that was answered and is assured. ``seconds`` is how long it lives; 0 for what its state gives it.
+        Raises ValueError for a packet that starts no connection, and where a tuple is taken.
         """
         original = packet_tuple(first)
         answer = reply or original.invert()
-        if answer is None:
-            raise ValueError(f"an ICMP type without an answer has no entry: {original}")
-        ct = NfConn(original, answer)
-        self._track(ct, CtInfo.NEW, first)
+        ct = NfConn(original, answer or original)
+        if answer is None or self._track(ct, CtInfo.NEW, first) is Tracked.INVALID:
+            raise ValueError(f"a packet that starts no connection: {original}")
+        ct.status |= _nat_status(ct)
+        now = self._env.clock.now()
         if established:
             ct.status |= CtStatus.SEEN_REPLY | CtStatus.ASSURED
             ct.tcp = TCPState.ESTABLISHED if original.protocol == Protocol.TCP else ct.tcp
             ct.sctp = SCTPState.ESTABLISHED if original.protocol == Protocol.SCTP else ct.sctp
-        ct.status |= _nat_status(ct)
+            timeout = ESTABLISHED_TIMEOUTS.get(original.protocol)
+            ct.deadline = now + self._env.sysctl(timeout) if timeout else ct.deadline
         if seconds:
-            ct.deadline = self._env.clock.now() + seconds
+            ct.deadline = now + seconds
         self.insert(ct)
         return ct
 

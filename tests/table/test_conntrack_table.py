@@ -289,6 +289,19 @@ def test_a_seeded_connection_is_established() -> None:
     assert skb.ct is None
 
 
+@pytest.mark.parametrize(("first", "seconds"), [(tcp(), 432000), (udp(), 120), (sctp(), 210), (icmp(), 30)])
+def test_a_seeded_entry_lives_as_long_as_its_state_gives_it(first: Packet, seconds: int) -> None:
+    _, netfilter = rules(TRACK)
+    assert netfilter.conntrack.seed(first, established=True).deadline == seconds
+
+
+@pytest.mark.parametrize("first", [tcp(flags="SA"), icmp(kind=3)])
+def test_what_starts_no_connection_cannot_be_seeded(first: Packet) -> None:
+    _, netfilter = rules(TRACK)
+    with pytest.raises(ValueError, match="starts no connection"):
+        netfilter.conntrack.seed(first)
+
+
 # an exchange | the entry as conntrack -L printed it on Linux 6.18 (time and use=N aside)
 LISTED = [
     (
