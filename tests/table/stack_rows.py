@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from netsim.net.address import MAC, parse_address, parse_interface
 from netsim.net.packet import Protocol
 from netsim.stack.reasons import DropReason
-from netsim.topology.model import Listener, Neighbour, RouteType, Topology
+from netsim.topology.model import BridgePort, Listener, Neighbour, RouteType, Topology
 from tests.unit.stack_world import changed, netns, route, same_node, two_nodes, with_device, with_sysctls
 
 NOBODY: tuple[str, ...] = ()
@@ -104,6 +104,33 @@ def knowing(world: Topology, who: str, address: str, at: str) -> Topology:
     found = world.namespaces[name].device(dev)
     assert found is not None
     return changed(world, who, neighbours=(Neighbour("eth0", parse_address(address), found.mac),))
+
+
+def isolated() -> Topology:
+    world = same_node()
+    for name in ("vetha", "vethb"):
+        world = with_device(world, f"n/{name}", port=BridgePort("cni0", isolated=True))
+    return world
+
+
+def node_port_of(name: str, *, masquerade: bool, policy: str = "ACCEPT") -> Topology:
+    """Node ``name`` sends its TCP port 30080 to pod c on n2."""
+    post = "-A POSTROUTING -d 10.244.1.2/32 -p tcp -m tcp --dport 80 -j MASQUERADE\n" if masquerade else ""
+    text = (
+        f"*filter\n:INPUT ACCEPT\n:FORWARD {policy}\n:OUTPUT ACCEPT\nCOMMIT\n"
+        "*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
+        f"-A PREROUTING -p tcp -m tcp --dport 30080 -j DNAT --to-destination 10.244.1.2:80\n{post}COMMIT\n"
+    )
+    world = extra_route(two_nodes(), "x", route("10.244.0.0/24", "192.168.0.11"))
+    return changed(world, name, xtables=netns(name, (), rules=text).xtables)
+
+
+def martian_accepted(value: str) -> Topology:
+    """x has n2's pod bridge address as a second address and sends from it, with n2's MAC known to it."""
+    world = second_address(two_nodes(), "x/eth0", "10.244.1.1/32")
+    world = replaced_routes(world, "x", route("10.244.1.2/32", "192.168.0.12", source=parse_address("10.244.1.1")))
+    world = with_sysctls(world, "n2", net__ipv4__conf__all__accept_local=value)
+    return knowing(world, "x", "192.168.0.12", "n2/eth0")
 
 
 W = two_nodes()
@@ -453,6 +480,84 @@ ROWS: tuple[Row, ...] = (
         "127.0.0.1",
         ("error 3/1 from 127.0.0.1",),
         ("n", DropReason.NEIGH_FAILED),
+        tcp=True,
+        port=30080,
+    ),
+    # --- own addresses of others ---------------------------------------------------------------------------------
+    Row(
+        "a source that the router has itself",
+        martian_accepted("0"),
+        "x",
+        "10.244.1.2",
+        NOBODY,
+        ("n2", DropReason.IP_LOCAL_SOURCE),
+    ),
+    # accept_local lets it pass; the answer goes to the router, which knows nothing of it
+    Row(
+        "a source that the router has itself, accept_local 1",
+        martian_accepted("1"),
+        "x",
+        "10.244.1.2",
+        NOBODY,
+        ("n2", DropReason.NO_SOCKET),
+    ),
+    # --- bridge ports ------------------------------------------------------------------------------------------
+    Row(
+        "isolated ports", isolated(), "a", "10.244.0.3", ("error 3/1 from 10.244.0.2",), ("a", DropReason.NEIGH_FAILED)
+    ),
+    Row(
+        "isolated port to the bridge device",
+        isolated(),
+        "a",
+        "10.244.0.1",
+        ("error 3/3 from 10.244.0.1",),
+        ("n", DropReason.NO_SOCKET),
+    ),
+    # --- NAT on the way ----------------------------------------------------------------------------------------
+    Row(
+        "port closed behind masquerade",
+        masquerading_node(),
+        "a",
+        "192.168.0.100",
+        ("error 3/3 from 192.168.0.100",),
+        ("x", DropReason.NO_SOCKET),
+    ),
+    Row(
+        "nodePort of the pod's node",
+        node_port_of("n2", masquerade=False),
+        "x",
+        "192.168.0.12",
+        ("SYN-ACK from 192.168.0.12",),
+        tcp=True,
+        port=30080,
+    ),
+    Row(
+        "nodePort of another node",
+        node_port_of("n1", masquerade=True),
+        "x",
+        "192.168.0.11",
+        ("SYN-ACK from 192.168.0.11",),
+        tcp=True,
+        port=30080,
+    ),
+    # the reply comes straight from n2, from an address that x never asked
+    Row(
+        "nodePort of another node, no masquerade",
+        node_port_of("n1", masquerade=False),
+        "x",
+        "192.168.0.11",
+        NOBODY,
+        ("x", DropReason.TCP_INVALID),
+        tcp=True,
+        port=30080,
+    ),
+    Row(
+        "FORWARD policy DROP",
+        node_port_of("n1", masquerade=True, policy="DROP"),
+        "x",
+        "192.168.0.11",
+        NOBODY,
+        ("n1", DropReason.NETFILTER_DROP),
         tcp=True,
         port=30080,
     ),
