@@ -59,7 +59,9 @@ TIMEOUTS: dict[SCTPState, str] = {
     SCTPState.HEARTBEAT_SENT: "sctp_timeout_heartbeat_sent",
 }
 
-NEVER_FIRST = frozenset({6, 11, 14})  # ABORT, COOKIE_ACK and SHUTDOWN_COMPLETE start nothing (RFC 9260 §8.4)
+# Chunks that may start an entry: INIT and SHUTDOWN_ACK. ABORT, COOKIE_ACK and SHUTDOWN_COMPLETE start nothing (RFC 9260 §8.4), and the
+# verification tag of any other chunk is that of no known association.
+MAY_START = frozenset({1, 8})
 
 
 def sctp_packet(t: Tracking) -> Tracked:
@@ -67,7 +69,7 @@ def sctp_packet(t: Tracking) -> Tracked:
     assert isinstance(t.packet.l4, SCTPHeader)
     ct, chunk = t.ct, int(t.packet.l4.chunk)
     row = TRANSITIONS[t.ctinfo.direction].get(chunk)
-    if not ct.confirmed and (chunk in NEVER_FIRST or row is None):
+    if not ct.confirmed and (chunk not in MAY_START):
         return Tracked.INVALID
     old = new = ct.sctp
     if row is not None:

