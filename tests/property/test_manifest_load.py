@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from netsim.manifest import Loaded, LoadError, Severity, load
 from netsim.manifest.document import read_documents
 from netsim.manifest.load import load_text
-from netsim.objects.schema import builtin
+from netsim.objects.schema import Kind, builtin, find_kind
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -168,3 +168,60 @@ def test_addresses_and_node_ports_are_unique_or_it_is_told(specs: list[dict[str,
     ports = [port["nodePort"] for spec in stored for port in spec["ports"] if spec["type"] != "ClusterIP"]
     assert len(set(ports)) == len(ports)
     assert all(30000 <= port <= 32767 for port in ports)
+
+
+NETWORKING = [
+    "Service",
+    "Pod",
+    "Node",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "ReplicationController",
+    "Endpoints",
+    "EndpointSlice",
+]
+SCALARS: dict[str, list[Any]] = {
+    "s": ["", "a", "None", "10.96.0.5", "fd00::5", "10.244.0.0/24", "TCP", "NodePort", "LoadBalancer", "IPv4", "PreferDualStack", "-"],
+    "i": [0, 1, 80, 30080, 70000, -1],
+    "b": [True, False],
+    "n": [1.5],
+    "t": ["2026-01-01T00:00:00Z"],
+    "y": ["aGk="],
+    "x": [80, "http", "", "25%"],
+    "q": ["100m", 1],
+    "*": [{}, 1, "a"],
+}  # fmt: skip
+
+
+@st.composite
+def well_formed(draw: st.DrawFn, notation: str, depth: int = 0) -> Any:
+    """A value of the schema's type, with some of its fields."""
+    if notation in SCALARS:
+        return draw(st.sampled_from(SCALARS[notation]))
+    if notation[0] in "[{":
+        count = draw(st.integers(0, 2)) if depth < 7 else 0
+        items = [draw(well_formed(notation[1:], depth + 1)) for _ in range(count)]
+        return items if notation[0] == "[" else dict(zip(["app", "a.b/c"], items, strict=False))
+    fields = builtin().fields(notation)
+    needed = [name for name, field in fields.items() if field.required]
+    wanted = [name for name in fields if name in WORDS or name in {"protocol", "hostNetwork", "matchLabels", "ip"}]
+    some = draw(st.lists(st.sampled_from(sorted(fields)), max_size=3)) if depth < 4 else []
+    also = draw(st.lists(st.sampled_from(wanted), max_size=5)) if wanted and depth < 7 else []
+    return {
+        name: draw(well_formed(fields[name].notation, depth + 1)) for name in dict.fromkeys([*needed, *some, *also])
+    }
+
+
+@settings(QUICK, max_examples=200, suppress_health_check=[*HealthCheck])
+@given(st.lists(st.sampled_from(NETWORKING), min_size=1, max_size=2), st.data())
+def test_well_formed_objects(kinds: list[str], data: st.DataObject) -> None:
+    items = []
+    for number, name in enumerate(kinds):
+        kind = find_kind(builtin().versions_of(name)[0], name)
+        assert isinstance(kind, Kind)
+        body = data.draw(well_formed(kind.type))
+        metadata = {"name": f"a{number}", "labels": data.draw(well_formed("{s"))}
+        items.append({**body, "apiVersion": kind.api_version, "kind": name, "metadata": metadata})
+    outcome(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))

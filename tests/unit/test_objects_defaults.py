@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from netsim.manifest.document import read_documents
 from netsim.objects.defaults import default_document
+from netsim.objects.meta import Object
+from netsim.objects.schema import Kind, check, find_kind
+from netsim.objects.validation import validate
 
 POD: dict[str, Any] = {"containers": [{"name": "a", "image": "x:1", "ports": [{"containerPort": 80}]}]}
 
@@ -119,3 +124,27 @@ def test_what_a_user_wrote_is_kept() -> None:
 
 def test_cluster_scoped_objects_have_no_namespace() -> None:
     assert "namespace" not in filled("Node")["metadata"]
+
+
+STORED = sorted((Path(__file__).parent.parent / "data" / "kube-proxy").glob("*/step-*.yaml"))
+
+
+def stored_objects() -> list[dict[str, Any]]:
+    """What an API server stored, from the reference cases of kube-proxy."""
+    found = []
+    for file in STORED:
+        for document in read_documents(file.read_text(encoding="utf-8"))[0]:
+            assert isinstance(document.value, dict)
+            found += document.value["apply"]  # type: ignore[operator]
+    return found  # type: ignore[return-value]
+
+
+def test_what_an_api_server_stored_is_valid_and_has_all_defaults() -> None:
+    objects = stored_objects()
+    assert len(objects) > 50
+    for stored in objects:
+        kind = find_kind(stored["apiVersion"], stored["kind"])
+        assert isinstance(kind, Kind)
+        assert list(check(stored, kind)) == []
+        assert list(validate(Object.of(stored), namespaced=kind.namespaced)) == []
+        assert default_document(stored) == stored
