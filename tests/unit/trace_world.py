@@ -58,6 +58,7 @@ TOPOLOGY = Topology(
     },
 )
 
+OWNERS = {"pod-web": "default/web/main", "pod-web2": "default/web2/main"}
 TCP_FLOW = Flow("pod-client", VIP, Protocol.TCP, dport=80)
 UDP_FLOW = Flow("pod-client", VIP, Protocol.UDP, dport=53)
 PING = Flow("pod-client", VIP, Protocol.ICMP)
@@ -196,13 +197,13 @@ def to_web(world, packet):
     world.enter(pod, packet)
     match packet.l4:
         case TCPHeader(flags=TCPFlags.SYN):
-            world.take(pod, packet, "default/web", "SYN-ACK")
+            world.take(pod, packet, OWNERS[pod], "SYN-ACK")
             world.send(pod, syn_ack(packet), "tcp")
         case UDPHeader():
-            world.take(pod, packet, "default/web", "answer")
+            world.take(pod, packet, OWNERS[pod], "answer")
             world.send(pod, answer_to(packet), "udp")
         case _:
-            world.take(pod, packet, "default/web")
+            world.take(pod, packet, OWNERS[pod])
 
 
 def connection_to_web(world, packet):
@@ -211,13 +212,13 @@ def connection_to_web(world, packet):
     packet = changed(packet, dst=first.packet.ip.dst, dport=first.packet.dport)
     world.leave("pod-client", packet)
     world.enter(first.netns, packet)
-    world.take(first.netns, packet, "default/web")
+    world.take(first.netns, packet, OWNERS[first.netns])
 
 
 def back_home(world, packet, source=VIP, sport=None):
     """The answer by way of node1, which un-NATs it."""
     asked = 53 if isinstance(packet.l4, UDPHeader) else 80
-    world.leave("pod-web", packet)
+    world.leave(("pod-web", "pod-web2")[BACKENDS.index(packet.ip.src)], packet)
     world.enter("node1", packet)
     packet = world.translate("node1", packet, Hook.PREROUTING, "un-DNAT", src=source, sport=sport or asked)
     world.leave("node1", packet)
