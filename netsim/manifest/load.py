@@ -22,6 +22,7 @@ from netsim.objects.cluster import CLUSTER_API_VERSION, CLUSTER_KIND, ClusterSpe
 from netsim.objects.core import Pod
 from netsim.objects.defaults import apply_defaults
 from netsim.objects.meta import Key, Object
+from netsim.objects.path import Path as FieldPath
 from netsim.objects.path import Problem, nearest
 from netsim.objects.schema import check, find_kind
 from netsim.objects.validation import validate
@@ -40,7 +41,7 @@ class Loaded:
     warnings: tuple[Diagnostic, ...] = ()
     _entries: Mapping[Key, Entry] = field(default_factory=dict, repr=False, compare=False)
 
-    def where(self, key: Key, path: str = "") -> Origin | None:
+    def where(self, key: Key, path: FieldPath | str = "") -> Origin | None:
         """Where a field of an object stands (``spec.ports[0].nodePort``), or the nearest thing around it.
 
         None for an object that came from no file.

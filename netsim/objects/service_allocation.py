@@ -145,6 +145,13 @@ class Allocations:
                 by_port[port["port"]] = number
         number = spec.get("healthCheckNodePort")
         if number and _needs_health_check(spec):
+            if number in by_port.values():
+                yield Problem(
+                    ("spec", "healthCheckNodePort"),
+                    f"nodePort {number} is already allocated to this Service",
+                    _LEAVE_OUT,
+                )
+                return
             yield from self._reserve_port(key, number, ("spec", "healthCheckNodePort"))
 
     def _reserve_port(self, key: Key, number: int, path: Path) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from netsim.manifest.document import read_documents
 from netsim.manifest.load import load_text
 from netsim.objects.schema import Kind, builtin, find_kind
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 WORDS = [
     *("apiVersion", "kind", "metadata", "spec", "items", "name", "namespace", "ports", "port", "selector", "status"),
@@ -214,7 +214,7 @@ def well_formed(draw: st.DrawFn, notation: str, depth: int = 0) -> Any:
     }
 
 
-@settings(QUICK, max_examples=200, suppress_health_check=[*HealthCheck])
+@settings(QUICK, max_examples=50, suppress_health_check=[*HealthCheck])
 @given(st.lists(st.sampled_from(NETWORKING), min_size=1, max_size=2), st.data())
 def test_well_formed_objects(kinds: list[str], data: st.DataObject) -> None:
     items = []

@@ -151,3 +151,10 @@ def test_a_full_range_is_told() -> None:
     found = apply_defaults([service("a"), service("b")], tiny)
     assert [i for i, _ in found.problems] == [1]
     assert "failed to allocate a clusterIP from 10.0.0.0/30: the range is full" in found.problems[0][1].message
+
+
+def test_a_health_check_has_a_port_of_its_own() -> None:
+    ports: Json = [{"port": 80, "nodePort": 30001}]
+    spec: dict[str, Json] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30001}
+    found = apply_defaults([service("lb", ports=ports, **spec)], ClusterSpec())
+    assert [path_text(problem.path) for _, problem in found.problems] == ["spec.healthCheckNodePort"]
