@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from netsim.cluster import bootstrap, podstate
 from netsim.cluster.bootstrap import ApiServer
@@ -44,7 +45,7 @@ class ControlPlane:
 
     ``nodes`` are Nodes with ``spec.podCIDRs``, ``status.addresses``, labels and taints; ``objects`` is everything else, in any
     order: what comes of it does not depend on the order. ``service_cidrs``: one for each family, the first family being the
-    default. ``api_server``: where ``default/kubernetes`` leads; None: the cluster has no such Service. Without it given,
+    default. ``api_server``: where ``default/kubernetes`` leads; None: the cluster has no such Service; ``"auto"``:
     ``ApiServer.of_nodes``. ``seed`` decides the names that are generated.
 
     Raises StatusError where an object is there twice or has no name, DecodeError where one has not the form of its kind.
@@ -75,7 +76,7 @@ class ControlPlane:
         given = sorted(objects, key=lambda item: item.kind != "Namespace")
         for item in given:
             self.create(item)
-        server = ApiServer.of_nodes(nodes) if isinstance(api_server, str) else api_server
+        server = ApiServer.of_nodes(nodes) if api_server == "auto" else api_server
         self._create_kubernetes_service(server, service_cidrs)
 
     def _controllers(self, families: Sequence[str]) -> list[Controller]:

@@ -74,6 +74,17 @@ def test_replicaset_adopts_orphans_and_lets_go_of_what_matches_no_more():
     assert len(pods(plane)) == 4
 
 
+def test_letting_go_keeps_the_other_owners():
+    plane = steady([workload("ReplicaSet", replicas=1)])
+    (made,) = pods(plane)
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}
+    references = [*made["metadata"]["ownerReferences"], other]
+    metadata = {**made["metadata"], "labels": {"app": "debug"}, "ownerReferences": references}
+    plane.store.update(Object.of({**made, "metadata": metadata}))
+    plane.run_until_steady()
+    assert doc(plane, "Pod", made["metadata"]["name"])["metadata"]["ownerReferences"] == [other]
+
+
 def test_replicaset_gives_up_what_is_not_ready_first():
     unready = pod("unready", status={"conditions": [{"type": "Ready", "status": "False"}]})
     plane = steady([workload("ReplicaSet", replicas=3), pod("a"), unready, pod("b")])
@@ -295,8 +306,12 @@ def test_a_pod_below_the_partition_is_made_again_from_the_old_template():
 
 def test_statefulset_pods_name_their_claims():
     claims = [{"metadata": {"name": "data"}, "spec": {}}]
-    plane = steady([workload("StatefulSet", "db", replicas=1, volumeClaimTemplates=claims)])
-    assert pods(plane)[0]["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]
+    own = template(volumes=[{"name": "data", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}])
+    plane = steady([workload("StatefulSet", "db", replicas=1, volumeClaimTemplates=claims, pod_template=own)])
+    assert pods(plane)[0]["spec"]["volumes"] == [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
+        {"name": "tmp", "emptyDir": {}},
+    ]
 
 
 # --- DaemonSet --------------------------------------------------------------------------------------------------
