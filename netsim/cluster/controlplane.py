@@ -59,7 +59,7 @@ class ControlPlane:
         clock: VirtualClock | None = None,
         seed: int = 0,
         service_cidrs: Sequence[str] = ("10.96.0.0/16",),
-        api_server: ApiServer | str | None = "auto",
+        api_server: ApiServer | Literal["auto"] | None = "auto",
         max_rounds: int = 20_000,
     ) -> None:
         self.clock = clock or VirtualClock()
