@@ -56,7 +56,9 @@ def examples(file: Path) -> Iterator[Example]:
 
 def as_pattern(output: str) -> re.Pattern[str]:
     """The expected output as a pattern, with ``...`` lines matching anything."""
-    parts = [r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line.rstrip()) + r" *\n" for line in output.splitlines()]
+    parts = [
+        r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line.rstrip()) + r" *\n" for line in output.splitlines()
+    ]
     return re.compile("".join(parts))
 
 

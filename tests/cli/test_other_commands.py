@@ -1,0 +1,89 @@
+"""``netsim rules``, ``netsim topology`` and the frame around all commands."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from netsim import __version__
+from netsim.net.address import Family
+from netsim.rules.xtables.parse import parse
+from tests.cli.commands import netsim
+
+
+@pytest.fixture(autouse=True)
+def _nowhere_in_particular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NETSIM_TOPOLOGY", raising=False)
+
+
+def test_rules_are_those_that_kube_proxy_sends() -> None:
+    text = netsim("rules", "node1").out
+    assert '-A KUBE-SERVICES -m comment --comment "default/svc-x cluster IP" -m tcp -p tcp -d 10.96.' in text
+    assert "FLANNEL" not in text
+    assert parse(text, Family.IPV4, "rules").tables.keys() >= {"nat", "filter"}
+
+
+def test_saved_rules_are_all_that_the_node_has() -> None:
+    text = netsim("rules", "node/node1", "--format", "save").out
+    assert ":FLANNEL-FWD - [0:0]" in text
+    assert ":PREROUTING ACCEPT [0:0]" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(
+            ["rules", "node9"], "error: no node is called node9\nhelp: the nodes are: node1, node2\n", id="node"
+        ),
+        pytest.param(["rules", "node1", "--family", "ipv6"], "error: node1 has no IPv6 address", id="family"),
+        pytest.param(["topology", "show", "x", "-t", "y"], "error: a topology is named twice\n", id="twice"),
+        pytest.param(["topology", "draw", "nope"], "error: nope: no such file, folder or shipped", id="no topology"),
+        pytest.param(["tarce"], "error: No such command 'tarce'.\nhelp: see 'netsim --help'\n", id="no command"),
+    ],
+)
+def test_error(words: list[str], says: str) -> None:
+    done = netsim(*words)
+    assert done.err.startswith(says)
+    assert (done.status, done.out) == (2, "")
+
+
+def test_every_shipped_topology_is_listed_and_valid() -> None:
+    names = [line.split()[0] for line in netsim("topology", "list").out.splitlines()[1:]]
+    assert "default" in names
+    for name in names:
+        done = netsim("topology", "validate", name)
+        assert done.status == 0, done.err
+        assert done.out.startswith(f"{name}: ")
+
+
+def test_show() -> None:
+    shown = netsim("topology", "show", "nodeport").out
+    assert "default/web  NodePort  10.96." in shown
+    assert "client           192.168.0.100/24" in shown
+    wired = netsim("topology", "show", "nodeport", "--wiring").out
+    assert "10.244.2.0/24 via 192.168.0.12 dev eth0" in wired
+    assert "(hairpin)" in wired
+
+
+def test_draw() -> None:
+    root = ET.fromstring(netsim("topology", "draw", "nodeport").out)  # our own output
+    assert root.tag.endswith("svg")
+    assert netsim("topology", "draw", "nodeport", "-o", "dot").out.startswith(("graph", "strict graph"))
+    assert "```mermaid" in netsim("topology", "draw", "nodeport", "-o", "md").out
+
+
+def test_version_and_help() -> None:
+    assert netsim("--version").out == f"netsim, version {__version__}\n"
+    assert "Where does this packet go, and why?" in netsim("--help").out
+
+
+def test_all_errors_of_a_load_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("kind: Pod\napiVersion: v1\nmetadata: {nmae: x}\nspec: {containers: 3}\n")
+    done = netsim("trace", "-t", "bad.yaml", "a", "b")
+    assert done.status == 2
+    assert "bad.yaml:3:12: " in done.err
+    assert "bad.yaml:4:8: " in done.err
+    assert "3 | metadata: {nmae: x}" in done.err

@@ -1,0 +1,214 @@
+"""``netsim trace``: what it takes, what it prints, how it exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import netsim
+
+DUAL = """
+apiVersion: netsim.io/v1alpha1
+kind: Cluster
+metadata: {name: dual}
+spec:
+  podCIDR: [10.244.0.0/16, "fd00:10:244::/56"]
+  serviceCIDR: [10.96.0.0/16, "fd00:10:96::/112"]
+  nodes: [node1, node2]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec: {nodeName: node1, containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, labels: {app: b}}
+spec:
+  nodeName: node2
+  containers: [{name: c, ports: [{containerPort: 8080, name: http}, {containerPort: 53, protocol: UDP}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec:
+  selector: {app: b}
+  ipFamilyPolicy: PreferDualStack
+  ports: [{name: web, port: 80, targetPort: http}, {name: dns, port: 53, protocol: UDP}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: other}
+spec: {containers: [{name: c}]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _nowhere_in_particular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NETSIM_TOPOLOGY", raising=False)
+
+
+@pytest.fixture
+def dual(tmp_path: Path) -> str:
+    file = tmp_path / "dual.yaml"
+    file.write_text(DUAL)
+    return str(file)
+
+
+EXITS = [
+    # (words, exit status, the first words of the answer)
+    pytest.param(["pod-a", "svc-x"], 0, "DELIVERED to default/x-", id="delivered"),
+    pytest.param(["-t", "no-endpoints", "client", "svc/web"], 1, "REJECTED: connection refused", id="rejected"),
+    pytest.param(["-t", "hairpin-off", "web", "svc/web"], 1, "DROPPED: ", id="dropped"),
+    pytest.param(["-t", "unused-clusterip-port", "client", "10.96.0.10:81"], 1, "LEFT: ", id="left"),
+    pytest.param(["-t", "bridge-nf-off", "client", "svc/web"], 1, "MISDELIVERED: ", id="misdelivered"),
+    pytest.param(
+        ["-t", "no-endpoints", "client", "svc/web", "--expect", "rejected:no_endpoints"], 0, "REJECTED", id="expected"
+    ),
+    pytest.param(["pod-a", "svc-x", "--expect", "DROPPED"], 1, "DELIVERED", id="not as expected"),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "begins"), EXITS)
+def test_exit_status(words: list[str], status: int, begins: str) -> None:
+    done = netsim("trace", *words)
+    assert done.out.startswith(begins)
+    assert done.status == status
+
+
+ERRORS = [
+    # (words, what is said on standard error)
+    pytest.param(["pod-b", "svc-x"], "error: no pod-b here\nhelp: did you mean pod/pod-a?\n", id="unknown source"),
+    pytest.param(["svc/svc-x", "svc-x"], "error: svc/svc-x: a Service sends no packets\n", id="a Service as a source"),
+    pytest.param(["pod-a", "svc-y"], "error: no svc-y here\nhelp: did you mean svc/svc-x?\n", id="unknown target"),
+    pytest.param(["pod-a", "deployment/y"], "error: no deployment is called deployment/y", id="unknown workload"),
+    pytest.param(
+        ["pod-a", "svc-x:http"], "error: svc/default/svc-x has no port named 'http'\n", id="unknown port name"
+    ),
+    pytest.param(["pod-a", "svc-x:99999"], "error: '99999' is not a port\n", id="port out of range"),
+    pytest.param(["pod-a", "svc-x:"], "error: svc-x:: a port is missing after the colon", id="empty port"),
+    pytest.param(["pod-a", "node/node1"], "error: node/node1: no port is named\n", id="no port"),
+    pytest.param(["pod-a", "svc-x:80", "-p", "81"], "error: svc/default/svc-x:80 names port 80, and", id="two ports"),
+    pytest.param(
+        ["pod-a", "10.96.0.300:80"], "error: no pod, Service, node or external host is called", id="no address"
+    ),
+    pytest.param(["10.9.9.9", "svc-x"], "error: 10.9.9.9: no host of this topology has that address\n", id="no host"),
+    pytest.param(["pod-a", "[fd00::1]:80"], "error: pod/default/pod-a has no IPv6 address, and fd00::1", id="no IPv6"),
+    pytest.param(["pod-a", "svc-x", "-6"], "error: svc/default/svc-x has no IPv6 address\n", id="no IPv6 Service"),
+    pytest.param(["pod-a", "svc-x", "--flags", "sin"], "error: 'SIN' is not a TCP flag\n", id="unknown flag"),
+    pytest.param(
+        ["pod-a", "svc-x", "--proto", "udp", "--flags", "syn"], "error: --flags is for tcp", id="flags of udp"
+    ),
+    pytest.param(["pod-a", "svc-x", "--pick", "4"], "error: there is no branch 4\n", id="no such branch"),
+    pytest.param(
+        ["pod-a", "svc-x", "--pick", "1", "--seed", "1"], "error: more than one choice of branch\n", id="two choices"
+    ),
+    pytest.param(["pod-a", "svc-x", "--backend", "1.2.3.4"], "error: 1.2.3.4 is not ADDRESS:PORT\n", id="bad backend"),
+    pytest.param(
+        ["pod-a", "svc-x", "--backend", "1.2.3.4:5"], "error: no branch goes to 1.2.3.4:5\n", id="no such backend"
+    ),
+    pytest.param(["pod-a", "svc-x", "--expect", "FINE"], "error: --expect: 'FINE' is no verdict\n", id="no verdict"),
+    pytest.param(["pod-a", "svc-x", "--expect", "DROPPED:X"], "error: --expect: 'X' is no reason\n", id="no reason"),
+    pytest.param(["pod-a", "svc-x", "--mark", "-1"], "error: Invalid value for '--mark'", id="bad mark"),
+    pytest.param(["pod-a"], "error: Missing argument 'DST'.\nhelp: see 'netsim trace --help'\n", id="no target"),
+    pytest.param(["-t", "defualt", "a", "b"], "error: defualt: no such file, folder or shipped", id="unknown topology"),
+    pytest.param(["-t", "no/such.yaml", "a", "b"], "error: no/such.yaml: no such file or folder\n", id="no file"),
+    pytest.param(
+        ["pod-a", "svc-x", "-f", "/no/such/folder/x"], "error: /no/such/folder/x: cannot be written", id="no folder"
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), ERRORS)
+def test_error(words: list[str], says: str) -> None:
+    done = netsim("trace", *words)
+    assert done.err.startswith(says)
+    assert (done.status, done.out) == (2, "")
+
+
+def test_an_ambiguous_name_lists_what_it_may_be(dual: str) -> None:
+    done = netsim("trace", "-t", dual, "a", "s")
+    assert done.err.startswith(
+        "error: svc/default/s has 2 ports: 80/TCP (web), 53/UDP (dns)\nhelp: say which: s:PORT\n"
+    )
+    done = netsim("trace", "-t", "hairpin", "web", "web")
+    assert done.err.startswith("error: web is ambiguous: it may be svc/web, pod/web\n")
+
+
+NAMES = [
+    # (DST, what it stands for)
+    pytest.param("s:web", "10.244.2.2:8080", id="a Service port's name"),
+    pytest.param("svc/s:80", "10.244.2.2:8080", id="a Service port's number"),
+    pytest.param("default/svc/s:80", "10.244.2.2:8080", id="with its namespace"),
+    pytest.param("default/b:http", "10.244.2.2:8080", id="a pod's port by name"),
+    pytest.param("pod/b:8080", "10.244.2.2:8080", id="its own namespace first"),
+    pytest.param("10.244.2.2:8080", "10.244.2.2:8080", id="an address"),
+    pytest.param("node/node2:10250", "192.168.0.12:10250", id="a node"),
+]
+
+
+@pytest.mark.parametrize(("destination", "backend"), NAMES)
+def test_names(dual: str, destination: str, backend: str) -> None:
+    done = netsim("trace", "-t", dual, "a", destination, "--minimal")
+    assert done.out.splitlines()[0].startswith(f"DELIVERED DELIVERED 1 {backend} ")
+
+
+def test_the_protocol_is_that_of_the_port(dual: str) -> None:
+    document = json.loads(netsim("trace", "-t", dual, "a", "s:dns", "-o", "json").out)
+    assert document["flow"]["protocol"].lower() == "udp"
+    assert document["verdict"] == "DELIVERED"
+
+
+def test_ping_needs_no_port() -> None:
+    assert netsim("trace", "pod-a", "node/node2", "--proto", "icmp").out.startswith("DELIVERED to node/node2: ")
+
+
+def test_ipv6_is_not_walked_yet_and_says_so(dual: str) -> None:
+    done = netsim("trace", "-t", dual, "a", "default/b:8080", "-6")
+    assert done.out.startswith("UNKNOWN: ")
+    assert done.status == 5
+
+
+@pytest.mark.parametrize("mode", ["ipvs", "nftables"])
+def test_a_mode_that_is_not_walked_yet_says_so(mode: str) -> None:
+    done = netsim("trace", "pod-a", "svc-x", "--mode", mode)
+    assert f"mode {mode}" in done.err
+    assert done.status == 2
+
+
+def test_the_environment_and_the_current_folder_name_topologies(monkeypatch: pytest.MonkeyPatch, dual: str) -> None:
+    monkeypatch.setenv("NETSIM_TOPOLOGY", dual)
+    assert netsim("trace", "a", "s:web").status == 0
+    monkeypatch.delenv("NETSIM_TOPOLOGY")
+    Path("netsim.yaml").write_text(DUAL)
+    assert netsim("trace", "a", "s:web").status == 0
+
+
+def test_one_branch() -> None:
+    backend = "10.244.2.2:8080"
+    assert netsim("trace", "pod-a", "svc-x", "--backend", backend, "--minimal").out.count("DELIVERED DELIVERED") == 1
+    drawn = {netsim("trace", "pod-a", "svc-x", "--seed", str(seed), "--minimal").out for seed in range(12)}
+    assert len(drawn) == 3
+
+
+def test_a_file_is_whole_and_nothing_stays_beside_it(tmp_path: Path) -> None:
+    done = netsim("trace", "pod-a", "svc-x", "-o", "json", "-f", "answer.json")
+    assert done.out == ""
+    assert json.loads(Path("answer.json").read_text())["verdict"] == "DELIVERED"
+    assert [path.name for path in tmp_path.iterdir()] == ["answer.json"]
+
+
+def test_captures(tmp_path: Path) -> None:
+    assert netsim("trace", "pod-a", "svc-x", "--pick", "1", "--pcap", "caught").status == 0
+    assert "pod.default.pod-a.pcap" in {path.name for path in (tmp_path / "caught").iterdir()}
+
+
+def test_no_colour_off_a_terminal() -> None:
+    assert "\x1b" not in netsim("trace", "pod-a", "svc-x").out
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    assert netsim("trace", "pod-a", "svc-x", "--all").out == netsim("trace", "pod-a", "svc-x", "--all").out

@@ -1,0 +1,74 @@
+"""Every shipped topology gives the answer that stands beside it, in text and JSON; tools/examples.py writes them anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.cli.commands import netsim
+from tests.cli.console import ROOT
+from tests.golden.topologies import EXPECTED, Lesson, lessons
+
+LESSONS = list(lessons())
+SCHEMA = json.loads((ROOT / "docs" / "trace.schema.json").read_text(encoding="utf-8"))
+
+VERDICTS = {
+    # what each lesson is about; a golden file may be rewritten by a tool, this table only by a person
+    "across-nodes": "DELIVERED",
+    "bridge-nf-off": "MISDELIVERED:REPLY_FROM_OTHER_PEER",
+    "default": "DELIVERED",
+    "forward-drop": "DROPPED:POLICY_DROP",
+    "hairpin": "DELIVERED",
+    "hairpin-off": "DROPPED:HAIRPIN_OFF",
+    "internal-local": "DROPPED:NO_LOCAL_ENDPOINTS",
+    "ip-forward-off": "DROPPED:IP_FORWARDING_OFF",
+    "localhost": "DELIVERED",
+    "localhost-nodeport": "DELIVERED",
+    "named-port-absent": "REJECTED:NO_ENDPOINTS",
+    "no-endpoints": "REJECTED:NO_ENDPOINTS",
+    "node-to-clusterip": "DELIVERED",
+    "nodeport": "DELIVERED",
+    "nodeport-local": "DROPPED:NO_LOCAL_ENDPOINTS",
+    "same-node": "DELIVERED",
+    "selector-mismatch": "REJECTED:NO_ENDPOINTS",
+    "unused-clusterip-port": "LEFT:LEFT_MODEL",
+    "wrong-target-port": "REJECTED:PORT_CLOSED",
+}
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("NETSIM_TOPOLOGY", raising=False)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.id)
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_answer_is_the_one_beside_it(lesson: Lesson, name: str) -> None:
+    expected = (lesson.folder / name).read_text(encoding="utf-8")
+    assert netsim("trace", *lesson.words, *EXPECTED[name]).all == expected
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.id)
+def test_the_verdict_is_the_lesson(lesson: Lesson) -> None:
+    assert netsim("trace", *lesson.words, "--expect", VERDICTS[lesson.id]).status == 0
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.id)
+def test_the_json_is_as_its_schema_says(lesson: Lesson) -> None:
+    Draft202012Validator(SCHEMA).validate(json.loads(netsim("trace", *lesson.words, "-o", "json").out))
+
+
+def test_every_lesson_has_its_parts() -> None:
+    assert sorted(VERDICTS) == [lesson.id for lesson in LESSONS]
+    for lesson in LESSONS:
+        names = {path.name for path in lesson.folder.iterdir()}
+        assert names == {f"{lesson.id}.yaml", "README.md", *EXPECTED}
+
+
+def test_a_folder_of_a_lesson_loads_as_it_stands(tmp_path: Path) -> None:
+    done = netsim("trace", "-t", "topologies/default", "pod-a", "svc-x", "-f", str(tmp_path / "answer"))
+    assert done.status == 0, done.err
