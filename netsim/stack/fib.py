@@ -18,8 +18,6 @@ from netsim.rules.xtables.ast import AddressType
 from netsim.topology.model import Device, Loopback, Netns, Route, RouteType
 
 _MULTICAST = {Family.IPV4: parse_prefix("224.0.0.0/4"), Family.IPV6: parse_prefix("ff00::/8")}
-_ZERONET = parse_prefix("0.0.0.0/8")
-_LIMITED_BROADCAST = parse_prefix("255.255.255.255/32")
 
 
 class RouteKind(Enum):
@@ -145,7 +143,7 @@ class Fib:
 
     def address_type(self, address: Address, device: str | None = None) -> AddressType:
         """``inet_addr_type()``; with a device ``inet_dev_addr_type()``. Ref: net/ipv4/fib_frontend.c:__inet_dev_addr_type() (v6.12)."""
-        if address.version == 4 and (address in _ZERONET or address in _LIMITED_BROADCAST):
+        if address.version == 4 and (address.is_unspecified or int(address) == 0xFFFFFFFF):
             return AddressType.BROADCAST
         if address in _MULTICAST[family_of(address)]:
             return AddressType.MULTICAST

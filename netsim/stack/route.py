@@ -88,7 +88,7 @@ def _martian_addresses(ns: Namespace, key: InputKey) -> Martian | None:
     if _is_zeronet(src):
         return _martian_source(DropReason.IP_INVALID_SOURCE, f"{src} cannot be a source")
     if _is_zeronet(dst):
-        return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{dst} is in 0.0.0.0/8")
+        return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{dst} is no destination")
     if (dst.is_loopback or src.is_loopback) and not ns.sysctls.any_conf(key.device.name, "route_localnet"):
         if dst.is_loopback:
             detail = f"{dst} cannot come from {key.device.name} while route_localnet is 0"
@@ -102,7 +102,7 @@ def _martian_addresses(ns: Namespace, key: InputKey) -> Martian | None:
 def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
     forwarding = ns.sysctls.forwarding(key.device.name)
     if _is_limited_broadcast(key.dst):
-        return Routed(_here(broadcast=True), None, "broadcast")
+        return _broadcast(ns, key, None)
     entry = ns.fib.lookup(key.dst)
     error = RouteError.ENETUNREACH if entry is None else ERROR_OF_KIND.get(entry.kind)
     if error is not None:
@@ -110,8 +110,7 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
         return Routed(None, entry, kind, error if forwarding else RouteError.EHOSTUNREACH)
     assert entry is not None
     if entry.kind is RouteKind.BROADCAST:
-        refused = None if key.src.is_unspecified else fib_validate_source(ns, key, None)
-        return refused or Routed(_here(broadcast=True), entry, "broadcast")
+        return _broadcast(ns, key, entry)
     if entry.kind is RouteKind.LOCAL:
         return fib_validate_source(ns, key, None) or Routed(_here(broadcast=False), entry, "local")
     if not forwarding:
@@ -120,6 +119,11 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
         return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{entry} takes no packet that came in")
     nexthop = Nexthop(entry.device, entry.gateway, None)
     return fib_validate_source(ns, key, entry.device) or Routed(nexthop, entry, "unicast")
+
+
+def _broadcast(ns: Namespace, key: InputKey, entry: FibEntry | None) -> Routed | Martian:
+    refused = None if key.src.is_unspecified else fib_validate_source(ns, key, None)
+    return refused or Routed(_here(broadcast=True), entry, "broadcast")
 
 
 def fib_validate_source(ns: Namespace, key: InputKey, oif: str | None) -> Martian | None:
@@ -241,7 +245,8 @@ def _is_limited_broadcast(address: Address) -> bool:
 
 
 def _is_zeronet(address: Address) -> bool:
-    return address.version == 4 and int(address) >> 24 == 0
+    """``ipv4_is_zeronet()``: since v5.3 only 0.0.0.0; the rest of 0.0.0.0/8 is ordinary unicast."""
+    return address.version == 4 and address.is_unspecified
 
 
 def _preferred(dst: Address) -> Address:

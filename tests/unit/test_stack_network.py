@@ -8,6 +8,7 @@ from netsim.net.address import MAC, parse_address
 from netsim.net.packet import IPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.stack.namespace import ArrivalKind
 from netsim.stack.reasons import DropReason
+from netsim.stack.route import InputKey, Martian, ip_route_input
 from netsim.stack.steps import (
     BridgeDecision,
     Drop,
@@ -271,3 +272,58 @@ def test_networks_of_one_topology_do_not_share_what_they_learnt():
 def test_a_socket_that_took_the_packet_is_named():
     walk = Walk(two_nodes()).tcp("a", "10.244.1.2")
     assert [(step.owner, step.answer) for step in walk.of(SocketLookup)] == [("web", "SYN-ACK"), ("client", "")]
+
+
+INPUTS = [
+    # source, destination, sysctls, and what the kernel makes of such a packet on eth0 (10.0.0.1/24)
+    ("10.0.0.2", "10.0.0.1", {}, "local"),
+    ("10.0.0.2", "10.0.0.255", {}, "broadcast"),
+    ("10.0.0.2", "255.255.255.255", {}, "broadcast"),
+    ("0.0.0.0", "255.255.255.255", {}, "broadcast"),
+    ("0.0.0.0", "10.0.0.1", {}, DropReason.IP_INVALID_SOURCE),
+    ("0.1.2.3", "10.0.0.1", {}, "local"),
+    ("255.255.255.255", "10.0.0.1", {}, DropReason.IP_INVALID_SOURCE),
+    ("224.0.0.5", "10.0.0.1", {}, DropReason.IP_INVALID_SOURCE),
+    ("10.0.0.2", "0.0.0.0", {}, DropReason.IP_INVALID_DEST),
+    ("10.0.0.2", "127.0.0.1", {}, DropReason.IP_INVALID_DEST),
+    ("127.0.0.1", "10.0.0.1", {}, DropReason.IP_INVALID_SOURCE),
+    ("10.0.0.2", "127.0.0.1", {"net.ipv4.conf.all.route_localnet": "1"}, "local"),
+    ("10.0.0.2", "127.0.0.1", {"net.ipv4.conf.eth0.route_localnet": "1"}, "local"),
+    ("10.0.0.1", "10.0.0.1", {}, DropReason.IP_LOCAL_SOURCE),
+    ("10.0.0.1", "10.0.0.255", {}, DropReason.IP_LOCAL_SOURCE),
+    ("10.0.0.1", "10.0.0.1", {"net.ipv4.conf.all.accept_local": "1"}, "local"),
+    ("10.0.0.1", "10.0.0.1", {"net.ipv4.conf.all.rp_filter": "1"}, DropReason.IP_LOCAL_SOURCE),
+    ("10.0.0.255", "10.0.0.1", {}, "local"),
+    ("10.0.0.255", "10.0.0.1", {"net.ipv4.conf.all.rp_filter": "1"}, DropReason.IP_INVALID_SOURCE),
+    ("172.16.0.1", "10.0.0.1", {"net.ipv4.conf.eth0.rp_filter": "1"}, DropReason.IP_RPFILTER),
+    ("172.16.0.1", "10.0.0.1", {"net.ipv4.conf.eth0.rp_filter": "2"}, DropReason.IP_RPFILTER),
+    ("172.16.0.1", "10.0.0.1", {}, "local"),
+    ("10.0.0.2", "8.8.8.8", {}, "unreachable"),
+    ("10.0.0.2", "10.9.0.1", {"net.ipv4.ip_forward": "1"}, "unicast"),
+    # a broadcast source is looked at where the packet would leave the way it came
+    ("10.0.0.255", "10.0.0.7", {"net.ipv4.ip_forward": "1"}, DropReason.IP_INVALID_SOURCE),
+    (
+        "10.0.0.255",
+        "10.0.0.7",
+        {
+            "net.ipv4.ip_forward": "1",
+            "net.ipv4.conf.all.send_redirects": "0",
+            "net.ipv4.conf.eth0.send_redirects": "0",
+        },
+        "unicast",
+    ),
+]
+
+
+def two_legs(sysctls):
+    legs = (veth("h/eth0", "g/eth0", "10.0.0.1/24"), veth("h/eth1", "g/eth1", "10.9.0.2/24"))
+    ends = (veth("g/eth0", "h/eth0"), veth("g/eth1", "h/eth1"))
+    return topology(netns("h", legs, sysctls=sysctls), netns("g", ends))
+
+
+@pytest.mark.parametrize(("src", "dst", "sysctls", "result"), INPUTS)
+def test_what_the_input_look_up_says_of_addresses(src, dst, sysctls, result):
+    ns = Walk(two_legs(sysctls)).network.namespace("h")
+    key = InputKey(parse_address(src), parse_address(dst), ns.devices["eth0"])
+    found = ip_route_input(ns, key)
+    assert (found.reason if isinstance(found, Martian) else found.result) == result

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from netsim.stack.reasons import DropReason
 from netsim.verify.namespaces import RealNetwork
 from tests.table.test_stack_fib import LOCAL, MAIN, SOURCES, host
 from tests.unit.stack_world import netns, topology, veth
+from tests.unit.test_stack_network import INPUTS, two_legs
 
 pytestmark = pytest.mark.kernel
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def real() -> Iterator[RealNetwork]:
     with RealNetwork(topology(host(), netns("g", (veth("g/eth0", "h/eth0"),)))) as network:
         if "10.9.9.9" not in ip(network, "address", "show", "dev", "lo"):
@@ -46,3 +48,14 @@ def test_the_tables_are_the_kernels(real, table, expected):
 def test_the_source_is_the_kernels(real, destination, source):
     found = re.search(r" src (\S+)", ip(real, "route", "get", destination))
     assert (found[1] if found else None) == source
+
+
+@pytest.mark.parametrize(("src", "dst", "sysctls", "result"), INPUTS)
+def test_the_input_look_up_is_the_kernels(src, dst, sysctls, result):
+    with RealNetwork(two_legs(sysctls)) as network:
+        told = ip(network, "route", "get", dst, "from", src, "iif", "eth0")
+    refused = isinstance(result, DropReason) or result == "unreachable"
+    word = told.split(" ", 1)[0]
+    assert (word if word in ("local", "broadcast") else "unicast" if word else "refused") == (
+        "refused" if refused else result
+    )
