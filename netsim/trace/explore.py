@@ -11,9 +11,8 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import prod
 from typing import Generic, TypeVar
 
 from netsim.stack.steps import Choice
@@ -60,6 +59,14 @@ class PortPicker:
         return port
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A choice of a walk, and how likely it is that the walk came so far and took it."""
+
+    choice: Choice
+    likelihood: Fraction
+
+
 class WalkChooser(ABC):
     """Decides for one walk and remembers what it decided.
 
@@ -68,7 +75,7 @@ class WalkChooser(ABC):
     """
 
     def __init__(self, *, seed: int) -> None:
-        self.choices: list[Choice] = []
+        self.taken: list[Taken] = []
         self._settled = False
         self._ports = PortPicker(seed)
 
@@ -80,7 +87,7 @@ class WalkChooser(ABC):
         if len(possible) == 1 or self._settled:
             return possible[0]
         index = self._take(description, options, possible)
-        self.choices.append(Choice(description, tuple(options), index))
+        self.taken.append(Taken(Choice(description, tuple(options), index), self.likelihood * options[index][1]))
         return index
 
     def port(self, description: str, first: int, last: int) -> int:
@@ -90,6 +97,11 @@ class WalkChooser(ABC):
     def settle(self) -> None:
         """Fork no more."""
         self._settled = True
+
+    @property
+    def likelihood(self) -> Fraction:
+        """How likely it is that a walk comes so far: the product of what was taken."""
+        return self.taken[-1].likelihood if self.taken else Fraction(1)
 
     @property
     def picked(self) -> tuple[PickedPort, ...]:
@@ -102,20 +114,34 @@ class WalkChooser(ABC):
 
 
 class ScriptedChooser(WalkChooser):
-    """Replays a script of option indexes, then takes the first option that has a chance."""
+    """Replays what an earlier walk took, then takes the first option that has a chance.
 
-    def __init__(self, script: Sequence[int] = (), *, seed: int = 0) -> None:
+    Raises ReplayError where the walk comes to another choice than the earlier one.
+    """
+
+    def __init__(self, script: Sequence[Taken] = (), *, seed: int = 0) -> None:
         super().__init__(seed=seed)
-        self._script = tuple(script)
+        self._script = script
+
+    @property
+    def replayed(self) -> bool:
+        """True where the whole script was played."""
+        return len(self.taken) >= len(self._script)
+
+    def choose(self, description: str, options: Sequence[tuple[str, Fraction]]) -> int:
+        """The index of the option taken."""
+        if self.replayed or self._settled or any(chance == 1 for _, chance in options):
+            return super().choose(description, options)
+        scripted = self._script[len(self.taken)]
+        expected = scripted.choice
+        if description != expected.description or tuple(options) != expected.options:
+            raise ReplayError(f"the walk came to {description!r}, where it had come to {expected.description!r} before")
+        self.taken.append(scripted)
+        return expected.index
 
     def _take(self, description: str, options: Sequence[tuple[str, Fraction]], possible: Sequence[int]) -> int:
-        position = len(self.choices)
-        if position >= len(self._script):
-            return possible[0]
-        index = self._script[position]
-        if index not in possible:
-            raise ReplayError(f"choice {position + 1} ({description}) has no option {index} of {len(options)} any more")
-        return index
+        del description, options
+        return possible[0]
 
 
 class SeededChooser(WalkChooser):
@@ -126,7 +152,7 @@ class SeededChooser(WalkChooser):
         self._seed = seed
 
     def _take(self, description: str, options: Sequence[tuple[str, Fraction]], possible: Sequence[int]) -> int:
-        left = Fraction(draw(self._seed, description, len(self.choices)), 1 << 64)
+        left = Fraction(draw(self._seed, description, len(self.taken)), 1 << 64)
         for index in possible:
             if left < options[index][1]:
                 return index
@@ -140,18 +166,14 @@ class Explored(Generic[T]):
 
     value: T
     choices: tuple[Choice, ...]
+    probability: Fraction
     picked: tuple[PickedPort, ...]
-
-    @property
-    def probability(self) -> Fraction:
-        """The product of the choices' probabilities."""
-        return prod((choice.probability for choice in self.choices), start=Fraction(1))
 
 
 def run_once(walk: Callable[[WalkChooser], T], chooser: WalkChooser) -> Explored[T]:
     """One walk with a chooser."""
     value = walk(chooser)
-    return Explored(value, tuple(chooser.choices), chooser.picked)
+    return Explored(value, tuple(taken.choice for taken in chooser.taken), chooser.likelihood, chooser.picked)
 
 
 def explore(walk: Callable[[WalkChooser], T], *, seed: int = 0) -> Iterator[Explored[T]]:
@@ -159,28 +181,25 @@ def explore(walk: Callable[[WalkChooser], T], *, seed: int = 0) -> Iterator[Expl
 
     ``walk`` must depend on nothing but the chooser; ReplayError where it is seen not to.
     """
-    script: tuple[int, ...] | None = ()
-    before: Sequence[Choice] = ()
+    script: Sequence[Taken] | None = ()
     while script is not None:
-        branch = run_once(walk, ScriptedChooser(script, seed=seed))
-        _check_replay(before, branch.choices, len(script))
+        chooser = ScriptedChooser(script, seed=seed)
+        branch = run_once(walk, chooser)
+        if not chooser.replayed:
+            raise ReplayError(
+                f"the walk came to {len(chooser.taken)} choices, where it had come to {len(script)} before"
+            )
         yield branch
-        before = branch.choices
-        script = _next_script(branch.choices)
+        script = _next_script(chooser.taken)
 
 
-def _next_script(choices: Sequence[Choice]) -> tuple[int, ...] | None:
-    for position in range(len(choices) - 1, -1, -1):
-        choice = choices[position]
+def _next_script(taken: Sequence[Taken]) -> Sequence[Taken] | None:
+    """The last choice that has an option left, moved on to it; None where none has."""
+    for position in range(len(taken) - 1, -1, -1):
+        choice = taken[position].choice
         for index in range(choice.index + 1, len(choice.options)):
-            if choice.options[index][1] > 0:
-                return (*(earlier.index for earlier in choices[:position]), index)
+            chance = choice.options[index][1]
+            if chance > 0:
+                before = taken[position - 1].likelihood if position else Fraction(1)
+                return [*taken[:position], Taken(replace(choice, index=index), before * chance)]
     return None
-
-
-def _check_replay(before: Sequence[Choice], now: Sequence[Choice], replayed: int) -> None:
-    if len(now) < replayed:
-        raise ReplayError(f"the walk came to {len(now)} choices, where it had come to {replayed} before")
-    for old, new in zip(before[:replayed], now, strict=False):
-        if (old.description, old.options) != (new.description, new.options):
-            raise ReplayError(f"the walk came to {new.description!r}, where it had come to {old.description!r} before")
