@@ -130,14 +130,16 @@ class ScriptedChooser(WalkChooser):
 
     def choose(self, description: str, options: Sequence[tuple[str, Fraction]]) -> int:
         """The index of the option taken."""
-        if self.replayed or self._settled or any(chance == 1 for _, chance in options):
+        if self.replayed or self._settled:
             return super().choose(description, options)
         scripted = self._script[len(self.taken)]
         expected = scripted.choice
-        if description != expected.description or tuple(options) != expected.options:
-            raise ReplayError(f"the walk came to {description!r}, where it had come to {expected.description!r} before")
-        self.taken.append(scripted)
-        return expected.index
+        if (description, tuple(options)) == (expected.description, expected.options):
+            self.taken.append(scripted)
+            return expected.index
+        if any(chance == 1 for _, chance in options):
+            return super().choose(description, options)
+        raise ReplayError(f"the walk came to {description!r}, where it had come to {expected.description!r} before")
 
     def _take(self, description: str, options: Sequence[tuple[str, Fraction]], possible: Sequence[int]) -> int:
         del description, options
