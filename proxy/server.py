@@ -15,6 +15,9 @@ from proxy.iptables.backend import IptablesBackend
 from proxy.iptables.settings import iptables_settings
 from proxy.iptables.sync import IptablesSync
 from proxy.names import NamespacedName
+from proxy.nftables.backend import NftablesBackend
+from proxy.nftables.settings import nftables_settings
+from proxy.nftables.sync import NftablesSync
 from proxy.node import ProxyNode
 from proxy.proxier import Backend, Proxier
 
@@ -60,3 +63,8 @@ def kube_proxy(node: ProxyNode, backend: Callable[[Family], Backend[S]]) -> Kube
 def iptables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> KubeProxy[IptablesSync]:
     """A kube-proxy in iptables mode."""
     return kube_proxy(node, lambda family: IptablesBackend(iptables_settings(configuration, node, family)))
+
+
+def nftables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> KubeProxy[NftablesSync]:
+    """A kube-proxy in nftables mode."""
+    return kube_proxy(node, lambda family: NftablesBackend(nftables_settings(configuration, node, family)))

@@ -8,7 +8,7 @@ from netsim.net.address import Family
 from netsim.objects.json import Document
 from proxy.replay.case import Case, CaseStep, read_case, read_step
 from proxy.replay.recorder import as_recorded
-from proxy.server import iptables_proxy
+from proxy.server import iptables_proxy, nftables_proxy
 from proxy.watch import ObjectFeed
 
 Texts = Mapping[str, str]
@@ -41,7 +41,25 @@ def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
         yield texts
 
 
-MODES: dict[str, Callable[[Case, Sequence[CaseStep]], Iterator[Texts]]] = {"iptables": _iptables}
+def _nftables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
+    proxy = nftables_proxy(case.configuration, case.node)
+    proxy.on_service_cidrs(case.service_cidrs)
+    feed = ObjectFeed(proxy)
+    for number, step in enumerate(steps):
+        take(feed, step)
+        texts: dict[str, str] = {}
+        for family, sync in proxy.sync().items():
+            stem = f"step-{number:02d}.nftables.{family_label(family)}"
+            texts[f"{stem}.nft"] = sync.table_as_recorded()
+            if number > 0:
+                texts[f"{stem}.transaction"] = sync.cleanup + sync.transaction
+        yield texts
+
+
+MODES: dict[str, Callable[[Case, Sequence[CaseStep]], Iterator[Texts]]] = {
+    "iptables": _iptables,
+    "nftables": _nftables,
+}
 """How each mode is replayed; a backend adds itself here."""
 
 
