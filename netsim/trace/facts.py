@@ -80,7 +80,7 @@ def facts_of(flow: Flow, leg: Leg, ending: Ending, *, client: str) -> Facts:
         chain=place.chain or "",
         hook=place.hook.value if place.hook else "",
         rule=f"rule {place.rule.index + 1} of chain {place.rule.chain}" if place.rule else "the policy",
-        answer=_answer(place.rule),
+        answer=_answer(place.rule, ending),
         service_port=service["port"] if service else asked,
         namespace=service["namespace"] if service else "NAMESPACE",
         service=service["service"] if service else "SERVICE",
@@ -154,9 +154,14 @@ def _device(before: Sequence[Step], step: Step | None) -> str:
     return "its device"
 
 
-def _answer(rule: RuleRef | None) -> str:
+def refusal_answer(ending: Ending) -> str:
+    """What a host without a socket answers a packet with: ``RST``, ``ICMP port unreachable``; empty where it stays silent."""
+    return next((step.answer for step in ending.hop.steps if isinstance(step, SocketLookup) and step.answer), "")
+
+
+def _answer(rule: RuleRef | None, ending: Ending) -> str:
     if rule is None or not isinstance(rule.rule.target, RejectTarget):
-        return "RST"
+        return refusal_answer(ending) or "ICMP"
     return REJECT_ANSWERS.get(rule.rule.target.kind, rule.rule.target.kind)
 
 

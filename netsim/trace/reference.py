@@ -10,8 +10,8 @@ from netsim.trace.reasons import PLACEHOLDERS, REPLY_PREFIX, Reason
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.DELIVERED: "a socket took the first packet, and what it answered came back to the client",
-    Verdict.REJECTED: "somebody answered with RST or ICMP: the client sees at once that it failed",
-    Verdict.DROPPED: "a packet of the exchange vanished: the client waits until it gives up",
+    Verdict.REJECTED: "a host or a rule refused it, and said so by RST or ICMP: the client sees at once that it failed",
+    Verdict.DROPPED: "a packet of the exchange was lost on its way: the client waits in vain, or an ICMP error tells it",
     Verdict.NO_ROUTE: "a host on the way has no route",
     Verdict.LOOP: "the packet goes in circles",
     Verdict.LEFT: "the packet left the modelled network; nothing is known of what follows",

@@ -18,7 +18,7 @@ from netsim.stack.reasons import DropReason
 from netsim.stack.steps import Choice, Drop, NATStep, SocketLookup
 from netsim.topology.model import Role
 from netsim.trace.ending import Ending, EndingKind, ending_of, goes_in_circles
-from netsim.trace.facts import facts_of, place_of, short_label
+from netsim.trace.facts import facts_of, place_of, refusal_answer, short_label
 from netsim.trace.model import Branch, Flow, Leg, Verdict
 from netsim.trace.reasons import REPLY_PREFIX, Reason, reason
 from netsim.trace.recording import is_consequence
@@ -129,6 +129,8 @@ def _drop_code(leg: Leg, drop: Drop) -> str:
 
 def _refusal_code(leg: Leg, ending: Ending) -> str:
     code = DROPS[ending.step.reason] if isinstance(ending.step, Drop) else "PORT_CLOSED"
+    if reason(code).verdict is Verdict.REJECTED and not refusal_answer(ending):
+        return "NOT_ANSWERED"
     translated = any(isinstance(step, NATStep) and step.kind == "DNAT" for hop in leg.hops for step in hop.steps)
     return "NODE_PORT_CLOSED" if code == "PORT_CLOSED" and ending.hop.role is Role.NODE and not translated else code
 
@@ -237,7 +239,7 @@ def branch_of(
         verdict=finding.reason.verdict,
         reason=finding.reason.code,
         where=place_of(finding.ending),
-        sentence=finding.reason.say(facts) + _answer_lost(flow, finding, legs),
+        sentence=finding.reason.say(facts) + _told_by(flow, finding, legs),
         advice=finding.reason.advise(facts),
         delivered_to=_receiver(first),
         backend=_end(first.packet, source=False) if arrived or _translated(legs[0]) else None,
@@ -266,14 +268,15 @@ def _end(packet: Packet, *, source: bool) -> tuple[Address, int]:
     return (packet.ip.src if source else packet.ip.dst, port or 0)
 
 
-def _answer_lost(flow: Flow, finding: Finding, legs: Sequence[Leg]) -> str:
-    """What is to be added where a rejection does not reach the client, which then waits until it gives up."""
-    if finding.reason.verdict is not Verdict.REJECTED:
-        return ""
+def _told_by(flow: Flow, finding: Finding, legs: Sequence[Leg]) -> str:
+    """What the client hears of a failure: nothing more than the verdict says, an ICMP error, or that it waits in vain."""
     told = [leg for leg in legs if is_consequence(leg) and leg.reply]
-    if not told or any(_reaches(flow, leg) for leg in told):
+    if not told or finding.leg.reply or finding.reason.verdict is Verdict.DELIVERED:
         return ""
-    return f"; but the {told[0].name} does not come back to the client, which waits in vain"
+    heard = next((leg for leg in told if _reaches(flow, leg)), None)
+    if heard is None:
+        return f"; but the {told[0].name} does not come back to the client, which waits in vain"
+    return "" if finding.reason.verdict is Verdict.REJECTED else f"; the client is told by {heard.name}"
 
 
 def _reaches(flow: Flow, leg: Leg) -> bool:

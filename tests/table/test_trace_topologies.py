@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,3 +73,18 @@ def test_a_capture_of_a_real_walk_has_every_namespace():
     answer = asked("across-nodes", "client", "server:8080")
     walked = dict.fromkeys(hop.netns for leg in answer.decisive.legs for hop in leg.hops)
     assert len(captures(answer)) == len(walked) == 5
+
+
+def test_the_answer_does_not_depend_on_the_hash_seed():
+    said = {
+        subprocess.run(
+            [sys.executable, "-m", "netsim", "trace", "-t", "nodeport", "client", "node/node1:30080", "-o", "json"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(said) == 1
+    assert json.loads(said.pop())["verdict"] == "DELIVERED"

@@ -88,7 +88,7 @@ def test_a_drop_without_a_rule_is_the_policy():
     )
 
 
-SPECIAL = {DROP, DropReason.NO_SOCKET}
+SPECIAL = {DROP, DropReason.NO_SOCKET, DropReason.TCP_INVALID}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,9 @@ OUT = [
     ("pod's port closed", refused("pod-web"), "REJECTED", "PORT_CLOSED"),
     ("node's port closed", refused("node2"), "REJECTED", "NODE_PORT_CLOSED"),
     ("host network pod's port closed", closed_after_dnat, "REJECTED", "PORT_CLOSED"),
+    ("no connection", refused("pod-web", DropReason.TCP_INVALID), "REJECTED", "NO_CONNECTION"),
+    ("silence", dying(DropReason.NO_SOCKET, netns="pod-web"), "DROPPED", "NOT_ANSWERED"),
+    ("silence to a reset", dying(DropReason.TCP_INVALID, netns="pod-web"), "DROPPED", "NOT_ANSWERED"),
     ("no end", lambda world, packet: world.enter("node1", packet), "UNKNOWN", "NO_ENDING"),
 ]
 
@@ -193,7 +196,10 @@ def test_a_hairpin_names_the_port():
 
 def test_a_refusal_says_what_to_do():
     branch = tracing({"SYN": closed_after_dnat, "RST": home}).branches[0]
-    assert branch.sentence == "connection refused: nothing listens on 10.244.1.7:8080 in node/node2"
+    assert (
+        branch.sentence
+        == "connection refused: nothing listens on 10.244.1.7:8080 in node/node2, which answers with RST"
+    )
     assert "targetPort" in branch.advice
     assert branch.where.function == "tcp_v4_rcv"
 
@@ -202,6 +208,27 @@ def test_a_rejection_that_does_not_come_back_says_so():
     branch = tracing({"SYN": closed_after_dnat, "RST": lost}).branches[0]
     assert (branch.verdict, branch.reason) == (Verdict.REJECTED, "PORT_CLOSED")
     assert branch.sentence.endswith("; but the RST does not come back to the client, which waits in vain")
+
+
+def unreachable(world, packet):
+    dead_pod(world, packet)
+    header = ICMPHeader(3, 1, quoted=packet)
+    world.send("node2", Packet(IPHeader(NODE1, CLIENT, Protocol.ICMP), header), "icmp")
+
+
+@pytest.mark.parametrize(
+    ("back", "said"),
+    [
+        pytest.param(home, "; the client is told by ICMP host unreachable", id="told"),
+        pytest.param(
+            lost, "; but the ICMP host unreachable does not come back to the client, which waits in vain", id="lost"
+        ),
+    ],
+)
+def test_what_the_client_hears_of_a_drop(back, said):
+    branch = tracing({"SYN": unreachable, "ICMP host unreachable": back}).branches[0]
+    assert (branch.verdict, branch.reason) == (Verdict.DROPPED, "NEIGHBOUR_FAILED")
+    assert branch.sentence.endswith(said)
 
 
 def test_no_endpoints_names_the_service_and_the_answer():
