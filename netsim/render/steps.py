@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
 from typing import TypeAlias, assert_never
 
 from netsim.net.address import Family
@@ -58,11 +57,6 @@ class Format:
 def rule_text(ref: RuleRef) -> str:
     """A rule as iptables-save prints it."""
     return dump_rule(ref.rule, ref.chain, family=Family(ref.family))
-
-
-def fraction_text(chance: Fraction) -> str:
-    """``1/3``; ``1`` for what is sure."""
-    return str(chance)
 
 
 def rewrite_of(step: NATStep) -> str:
@@ -241,13 +235,9 @@ def telling(evaluations: Sequence[RuleEvaluation]) -> list[RuleEvaluation]:
         if not evaluation.matched:
             continue
         target = evaluation.ref.rule.target
-        if not isinstance(target, Jump) or (told and _inside(told[-1], target.chain)):
+        if not isinstance(target, Jump) or (told and told[-1].ref.chain == target.chain):
             told.append(evaluation)
     return told[::-1]
-
-
-def _inside(following: RuleEvaluation, chain: str) -> bool:
-    return following.ref.chain == chain
 
 
 def _evaluation(evaluation: RuleEvaluation, form: Format) -> Iterator[str]:
@@ -286,7 +276,7 @@ _EFFECTS_IN_THE_RULE = ("jump ", "goto ", "ACCEPT", "DROP", "RETURN", "REJECT", 
 
 def _said_of(evaluation: RuleEvaluation) -> list[str]:
     """What the rule's own text does not say: the chance taken, a changed mark."""
-    said = [f"chance {fraction_text(evaluation.choice.probability)}"] if evaluation.choice else []
+    said = [f"chance {evaluation.choice.probability}"] if evaluation.choice else []
     if evaluation.effect and not evaluation.effect.startswith(_EFFECTS_IN_THE_RULE):
         said.append(evaluation.effect)
     return [f" [{'; '.join(said)}]"] if said else []

@@ -12,13 +12,16 @@ from fractions import Fraction
 from itertools import zip_longest
 
 from netsim.net.packet import endpoint
-from netsim.render.steps import Detail, Format, fraction_text, rewrite_of, rule_text, step_lines, wrapped
+from netsim.render.steps import Detail, Format, rewrite_of, rule_text, step_lines, wrapped
 from netsim.render.style import PLAIN, Style
 from netsim.render.tables import table
 from netsim.stack.steps import Drop, LocalSend, NATStep, NotModelled, SocketLookup
 from netsim.trace.facts import short_label
 from netsim.trace.model import Branch, Hop, Leg, Place, Trace, Verdict
 from netsim.trace.recording import is_consequence
+
+TABLE_ROWS = 20
+"""With more branches than these, the table leaves rows out that say nothing new."""
 
 BRANCHES_TOLD = 4
 """With more branches than these, only one of each outcome is told; the table has them all."""
@@ -46,11 +49,10 @@ def _to(branch: Branch) -> str:
 def _share(trace: Trace, branch: Branch) -> str:
     """How many branches come to the same, and how likely that is; nothing where there is but one branch."""
     if len(trace.branches) == 1:
-        return "" if branch.probability == 1 else f" ({fraction_text(branch.probability)})"
+        return "" if branch.probability == 1 else f" ({branch.probability})"
     same = [other for other in trace.branches if _outcome(other) == _outcome(branch)]
     chance = sum((other.probability for other in same), start=Fraction(0))
-    of = len(trace.branches) if trace.total is None else trace.total
-    return f" ({len(same)} of {of} branches, {fraction_text(chance)})"
+    return f" ({chance})" if trace.total is None else f" ({len(same)} of {trace.total} branches, {chance})"
 
 
 def _outcome(branch: Branch) -> tuple[str, str, str | None]:
@@ -68,7 +70,7 @@ def _minimal(trace: Trace) -> Iterator[str]:
     for branch in trace.branches:
         backend = endpoint(*branch.backend) if branch.backend else "-"
         receiver = branch.delivered_to or "-"
-        yield f"{branch.verdict.value} {branch.reason} {fraction_text(branch.probability)} {backend} {receiver}"
+        yield f"{branch.verdict.value} {branch.reason} {branch.probability} {backend} {receiver}"
         for leg in branch.legs:
             for hop in leg.hops:
                 for step in hop.steps:
@@ -87,7 +89,7 @@ def _told(trace: Trace, form: Format) -> Iterator[str]:
         yield from _why(branch, form)
     if len(trace.branches) > 1:
         yield ""
-        yield from _table(trace).splitlines()
+        yield from _table(trace, form)
     yield from _branch(trace, branch, form)
     told = _worth_telling(trace)
     for other in told:
@@ -134,19 +136,30 @@ def place_text(place: Place) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _table(trace: Trace) -> str:
-    rows = [
-        (
-            str(branch.number),
-            fraction_text(branch.probability),
-            branch.verdict.value,
-            branch.reason,
-            endpoint(*branch.backend) if branch.backend else "-",
-            branch.delivered_to or "-",
-        )
-        for branch in trace.branches
-    ]
-    return table(("BRANCH", "PROBABILITY", "VERDICT", "REASON", "BACKEND", "RECEIVER"), rows)
+def _table(trace: Trace, form: Format) -> Iterator[str]:
+    """A row for each branch; of very many the first, and the first of each outcome."""
+    shown = list(trace.branches)
+    if form.detail is not Detail.ALL and len(shown) > TABLE_ROWS:
+        first = {(branch.verdict, branch.reason): branch for branch in reversed(shown)}
+        kept = {branch.number for branch in (*first.values(), *shown[: max(TABLE_ROWS - len(first), 0)])}
+        shown = [branch for branch in shown if branch.number in kept]
+    yield from table(
+        ("BRANCH", "PROBABILITY", "VERDICT", "REASON", "BACKEND", "RECEIVER"), map(_row, shown)
+    ).splitlines()
+    left_out = len(trace.branches) - len(shown)
+    if left_out:
+        yield f"… and {left_out} more with these verdicts and reasons; --all and -o json have them all"
+
+
+def _row(branch: Branch) -> tuple[str, ...]:
+    return (
+        str(branch.number),
+        str(branch.probability),
+        branch.verdict.value,
+        branch.reason,
+        endpoint(*branch.backend) if branch.backend else "-",
+        branch.delivered_to or "-",
+    )
 
 
 def _worth_telling(trace: Trace) -> list[Branch]:
@@ -190,7 +203,7 @@ def _told_in_full(branch: Branch, form: Format) -> list[Leg]:
 
 def _branch_heading(branch: Branch, form: Format) -> str:
     outcome = form.style.verdict(branch.verdict)
-    heading = form.style.paint(f"branch {branch.number} ({fraction_text(branch.probability)})", "heading")
+    heading = form.style.paint(f"branch {branch.number} ({branch.probability})", "heading")
     return f"{heading}: {outcome}{_to(branch)}"
 
 

