@@ -75,8 +75,8 @@ def endpoint_slice(*args, **kwargs) -> EndpointSlice:
     return EndpointSlice.of(slice_object(*args, **kwargs))
 
 
-def feed_and_proxy(node=None, **configuration):
-    """A proxy in iptables mode on node1 and the feed of its objects."""
+def feed_and_proxy(node=None, make=iptables_proxy, **configuration):
+    """A proxy on node1, in iptables mode unless told otherwise, and the feed of its objects."""
     settings = KubeProxyConfiguration(**{"cluster_cidrs": POD_CIDRS, **configuration})
-    proxy = iptables_proxy(settings, proxy_node(Node.of(node or node_object())))
+    proxy = make(settings, proxy_node(Node.of(node or node_object())))
     return ObjectFeed(proxy), proxy
