@@ -6,7 +6,7 @@ that come to the same only the row in the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import zip_longest
@@ -138,17 +138,21 @@ def place_text(place: Place) -> str:
 
 def _table(trace: Trace, form: Format) -> Iterator[str]:
     """A row for each branch; of very many the first, and the first of each outcome."""
-    shown = list(trace.branches)
-    if form.detail is not Detail.ALL and len(shown) > TABLE_ROWS:
-        first = {(branch.verdict, branch.reason): branch for branch in reversed(shown)}
-        kept = {branch.number for branch in (*first.values(), *shown[: max(TABLE_ROWS - len(first), 0)])}
-        shown = [branch for branch in shown if branch.number in kept]
+    shown = trace.branches if form.detail is Detail.ALL else _rows_to_show(trace.branches)
     yield from table(
         ("BRANCH", "PROBABILITY", "VERDICT", "REASON", "BACKEND", "RECEIVER"), map(_row, shown)
     ).splitlines()
     left_out = len(trace.branches) - len(shown)
     if left_out:
         yield f"… and {left_out} more with these verdicts and reasons; --all and -o json have them all"
+
+
+def _rows_to_show(branches: Sequence[Branch]) -> Sequence[Branch]:
+    first = {(branch.verdict, branch.reason): branch for branch in reversed(branches)}
+    kept = {branch.number for branch in first.values()}
+    spare = [branch.number for branch in branches if branch.number not in kept]
+    kept.update(spare[: max(TABLE_ROWS - len(kept), 0)])
+    return [branch for branch in branches if branch.number in kept]
 
 
 def _row(branch: Branch) -> tuple[str, ...]:
