@@ -23,6 +23,9 @@ from netsim.trace.recording import is_consequence
 TABLE_ROWS = 20
 """With more branches than these, the table leaves rows out that say nothing new."""
 
+LONGEST_CIRCLE = 12
+"""Hops of a circle that is recognised as one."""
+
 BRANCHES_TOLD = 4
 """With more branches than these, only one of each outcome is told; the table has them all."""
 
@@ -84,7 +87,7 @@ def _minimal(trace: Trace) -> Iterator[str]:
 def _told(trace: Trace, form: Format) -> Iterator[str]:
     branch = trace.decisive
     yield headline(trace, form.style)
-    if branch.reason != branch.verdict.value:
+    if branch.reason != Verdict.DELIVERED.value:
         yield ""
         yield from _why(branch, form)
     if len(trace.branches) > 1:
@@ -191,8 +194,7 @@ def _branch(trace: Trace, branch: Branch, form: Format) -> Iterator[str]:
     for leg in branch.legs:
         yield ""
         yield _leg_heading(leg, form)
-        for block in _blocks(leg, form if leg in full else replace(form, detail=Detail.SUMMARY)):
-            yield from block
+        yield from _leg_lines(leg, form if leg in full else replace(form, detail=Detail.SUMMARY))
 
 
 def _told_in_full(branch: Branch, form: Format) -> list[Leg]:
@@ -215,6 +217,29 @@ def _leg_heading(leg: Leg, form: Format) -> str:
     arrow = "←" if leg.reply else "→"
     ends = f"  {leg.sent}" if leg.sent else ""
     return form.style.paint(f"{arrow} {leg.name}{ends}", "heading")
+
+
+def _leg_lines(leg: Leg, form: Format, start: int = 0) -> Iterator[str]:
+    """The hops of a leg from ``start`` on. Hops that come again and again are told once, unless everything is wanted; the last is told."""
+    blocks, labels = _blocks(leg, form), [hop.label for hop in leg.hops[:-1]]
+    while start < len(blocks):
+        length, times = (1, 1) if form.detail is Detail.ALL else _repetition(labels[start:])
+        for block in blocks[start : start + length]:
+            yield from block
+        if times > 1:
+            yield f"  … {_count(length, 'hop')} as these, {times - 1} times more"
+        start += length * times
+
+
+def _repetition(labels: Sequence[str]) -> tuple[int, int]:
+    """How many labels at the beginning repeat themselves, and how often they stand there: (1, 1) below three times."""
+    for length in range(1, min(LONGEST_CIRCLE, len(labels)) + 1):
+        circle, times = labels[:length], 1
+        while labels[length * times : length * (times + 1)] == circle:
+            times += 1
+        if times > 2:
+            return length, times
+    return 1, 1
 
 
 def _blocks(leg: Leg, form: Format) -> list[list[str]]:
@@ -278,8 +303,7 @@ def _differing(trace: Trace, branch: Branch, form: Format) -> Iterator[str]:
         yield _leg_heading(leg, form)
         if same:
             yield f"  … {_count(same, 'hop')} as in branch {like.number}"
-        for block in _blocks(leg, form if leg in full else replace(form, detail=Detail.SUMMARY))[same:]:
-            yield from block
+        yield from _leg_lines(leg, form if leg in full else replace(form, detail=Detail.SUMMARY), same)
 
 
 def _same_beginning(leg: Leg, like: Leg | None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from netsim.net.address import Address
 from netsim.net.packet import Packet
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import Drop, LocalSend, NATStep, NotModelled, Receive, SocketLookup, Step, Transmit, TTLStep
@@ -111,9 +112,15 @@ def _after(step: Step, packet: Packet) -> Packet:
 
 
 def goes_in_circles(leg: Leg) -> bool:
-    """True where a namespace got the packet from the wire more than twice: once and once more is a hairpin, not a circle."""
-    seen: dict[str, int] = {}
+    """True where a namespace forwarded the packet twice to the same destination."""
+    assert leg.sent is not None
+    packet, forwarded = leg.sent, set[tuple[str, Address]]()
     for hop in leg.hops:
-        if any(isinstance(step, Receive) for step in hop.steps):
-            seen[hop.netns] = seen.get(hop.netns, 0) + 1
-    return any(count > 2 for count in seen.values())
+        for step in hop.steps:
+            packet = _after(step, packet)
+            if isinstance(step, TTLStep):
+                place = (hop.netns, packet.ip.dst)
+                if place in forwarded:
+                    return True
+                forwarded.add(place)
+    return False

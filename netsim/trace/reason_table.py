@@ -168,8 +168,8 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "The packet came from the wire with one of the host's own addresses as its source.",
         "{at} drops a packet that comes from its own address {source} (martian source)",
         "`sysctl -w net.ipv4.conf.all.log_martians=1; dmesg | grep martian` in the network namespace of {at}",
-        "A pod that reaches itself through its Service needs a masquerade (KUBE-MARK-MASQ where source = endpoint); "
-        "check kube-proxy's clusterCIDR and the hairpin rules.",
+        "A pod that reaches itself through its Service needs a masquerade (KUBE-MARK-MASQ where source = endpoint): check kube-proxy's "
+        "clusterCIDR and the hairpin rules. A node that gets its own packet back has a next hop that returns it: compare their routes.",
     ),
     Reason(
         "INVALID_SOURCE",

@@ -22,10 +22,12 @@ from tests.unit.trace_world import (
     GOOD_TCP,
     M2,
     NODE1,
+    TCP_FLOW,
     UDP_FLOW,
     VIP,
     back_home,
     chain_pass,
+    circling,
     drop_rule,
     dying,
     home,
@@ -117,16 +119,6 @@ def test_the_table_of_drops_is_total_and_names_existing_reasons():
     assert {row.code for row in RULES} <= set(reasons())
 
 
-def circling(world, packet):
-    for _ in range(3):
-        world.enter("node1", packet)
-        world.leave("node1", packet)
-        world.enter("node2", packet)
-        world.leave("node2", packet)
-    world.enter("node1", packet)
-    world.drop("node1", DropReason.TTL_EXCEEDED, "ip_forward")
-
-
 def outside(world, packet):
     world.enter("node1", packet)
     world.leave("node1", packet)
@@ -175,6 +167,21 @@ OUT = [
 @pytest.mark.parametrize(("meets", "verdict", "code"), [pytest.param(*row[1:], id=row[0]) for row in OUT])
 def test_on_the_way_out(meets, verdict, code):
     assert judged({"SYN": meets}) == (verdict, code)
+
+
+def test_a_small_ttl_is_no_circle():
+    assert judged({"SYN": circling}, flow=replace(TCP_FLOW, ttl=3)) == ("DROPPED", "TTL_EXCEEDED")
+
+
+def test_a_hairpin_through_one_host_is_no_circle():
+    def meets(world, packet):
+        packet = world.forward("node1", packet)
+        packet = world.translate("node1", packet, Hook.PREROUTING, "DNAT", dst=BACKENDS[0], dport=8080)
+        packet = world.forward("node1", packet)
+        world.enter("node2", packet)
+        world.drop("node2", DropReason.TTL_EXCEEDED, "ip_forward")
+
+    assert judged({"SYN": meets}) == ("DROPPED", "TTL_EXCEEDED")
 
 
 def test_the_backend_of_a_packet_that_did_not_arrive_is_where_it_was_sent():

@@ -39,8 +39,10 @@ from tests.unit.trace_world import (
     GOOD_TCP,
     M1,
     M2,
+    TCP_FLOW,
     VIP,
     chain_pass,
+    circling,
     dying,
     home,
     lost,
@@ -244,6 +246,29 @@ def test_a_long_table_keeps_a_row_of_each_outcome():
     assert [int(row.split()[0]) for row in rows] == [*range(1, 20), 26]
     assert lines[at + 21].startswith("… and 10 more with these verdicts and reasons")
     assert "… and" not in render_text(answer, detail=Detail.ALL)
+
+
+def test_a_circle_is_told_once():
+    answer = tracing({"SYN": circling}, replace(TCP_FLOW, ttl=63))
+    assert "reason   LOOP" in render_text(answer)
+    assert render_text(answer, detail=Detail.SUMMARY).splitlines()[-6:] == [
+        "→ SYN  10.244.0.5:40000 → 10.96.0.10:80",
+        "  default/client  sends 10.244.0.5:40000 → 10.96.0.10:80",
+        "  node/node1      passes",
+        "  node/node2      passes",
+        "  … 2 hops as these, 30 times more",
+        "  node/node1      dropped at ip_forward: the TTL reached 0",
+    ]
+    assert render_text(answer, detail=Detail.ALL).count("\n  node/node2\n") == 31
+
+
+def test_the_end_of_a_circle_is_never_folded():
+    text = render_text(tracing({"SYN": circling}), detail=Detail.SUMMARY)
+    assert text.splitlines()[-3:] == [
+        "  … 2 hops as these, 30 times more",
+        "  node/node1      passes",
+        "  node/node2      dropped at ip_forward: the TTL reached 0",
+    ]
 
 
 def test_assumptions_stand_at_the_end():

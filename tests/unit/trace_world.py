@@ -25,6 +25,7 @@ from netsim.stack.steps import (
     RuleRef,
     SocketLookup,
     Transmit,
+    TTLStep,
 )
 from netsim.topology.model import Device, Endpoint, Netns, Role, Topology, Veth
 from netsim.trace.explore import WalkChooser
@@ -120,6 +121,14 @@ class World:
         ref = RuleRef(4, "nat", "KUBE-SEP-A", 1, dnat_rule()) if kind == "DNAT" else None
         self.step(netns, NATStep(hook, kind, packet, after, ref))
         return after
+
+    def forward(self, netns, packet):
+        """Take a packet from the wire, decrement its TTL and send it on."""
+        self.enter(netns, packet)
+        self.step(netns, TTLStep(packet.ip.ttl, packet.ip.ttl - 1))
+        packet = packet.with_ip(ttl=packet.ip.ttl - 1)
+        self.leave(netns, packet)
+        return packet
 
     def drop(self, netns, reason, where="ip_rcv_finish", **more):
         self.step(netns, Drop(reason, where, **more))
@@ -260,6 +269,16 @@ def refused(netns="pod-web", reason=DropReason.NO_SOCKET):
         world.send(netns, answer_to(packet, flags=TCPFlags.RST | TCPFlags.ACK), "tcp")
 
     return meets
+
+
+def circling(world, packet):
+    """Two nodes send a packet to each other until its TTL is used up."""
+    here, there = "node1", "node2"
+    while packet.ip.ttl > 1:
+        packet = world.forward(here, packet)
+        here, there = there, here
+    world.enter(here, packet)
+    world.drop(here, DropReason.TTL_EXCEEDED, "ip_forward")
 
 
 def lost(world, packet):
