@@ -14,6 +14,10 @@ from proxy.config.model import KubeProxyConfiguration
 from proxy.iptables.backend import IptablesBackend
 from proxy.iptables.settings import iptables_settings
 from proxy.iptables.sync import IptablesSync
+from proxy.ipvs.backend import IpvsBackend
+from proxy.ipvs.settings import ipvs_settings
+from proxy.ipvs.sync import IpvsSync
+from proxy.ipvs.termination import ConnectionCounts
 from proxy.names import NamespacedName
 from proxy.nftables.backend import NftablesBackend
 from proxy.nftables.settings import nftables_settings
@@ -68,3 +72,10 @@ def iptables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> Ku
 def nftables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> KubeProxy[NftablesSync]:
     """A kube-proxy in nftables mode."""
     return kube_proxy(node, lambda family: NftablesBackend(nftables_settings(configuration, node, family)))
+
+
+def ipvs_proxy(
+    configuration: KubeProxyConfiguration, node: ProxyNode, connections: ConnectionCounts | None = None
+) -> KubeProxy[IpvsSync]:
+    """A kube-proxy in ipvs mode. ``connections`` tells how many a real server has, None that there are never any."""
+    return kube_proxy(node, lambda family: IpvsBackend(ipvs_settings(configuration, node, family), connections))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from netsim.net.address import Family
 from netsim.objects.json import Document
 from proxy.replay.case import Case, CaseStep, read_case, read_step
+from proxy.replay.ipvs_recorder import Listing, RecordedDevice, ipvsadm_as_recorded
 from proxy.replay.recorder import as_recorded
-from proxy.server import iptables_proxy, nftables_proxy
+from proxy.server import iptables_proxy, ipvs_proxy, nftables_proxy
 from proxy.watch import ObjectFeed
 
 Texts = Mapping[str, str]
@@ -56,9 +57,33 @@ def _nftables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
         yield texts
 
 
+def _ipvs(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
+    """The recorder wrote ``.addresses`` when the last step was over, so nothing is handed out before."""
+    proxy = ipvs_proxy(case.configuration, case.node)
+    proxy.on_service_cidrs(case.service_cidrs)
+    feed = ObjectFeed(proxy)
+    devices = {family: RecordedDevice() for family in proxy.proxiers}
+    written: list[tuple[dict[str, str], dict[str, Listing]]] = []
+    for number, step in enumerate(steps):
+        take(feed, step)
+        texts: dict[str, str] = {}
+        listings: dict[str, Listing] = {}
+        for family, sync in proxy.sync().items():
+            stem = f"step-{number:02d}.ipvs.{family_label(family)}"
+            texts[f"{stem}.rules"] = as_recorded(sync.rules())
+            texts[f"{stem}.ipvsadm"] = ipvsadm_as_recorded(sync.ipvsadm())
+            texts[f"{stem}.ipset"] = sync.ipset()
+            changes = sync.changes
+            listings[f"{stem}.addresses"] = devices[family].change(map(str, changes.bound), map(str, changes.unbound))
+        written.append((texts, listings))
+    for texts, listings in written:
+        yield {**texts, **{name: listing.text() for name, listing in listings.items()}}
+
+
 MODES: dict[str, Callable[[Case, Sequence[CaseStep]], Iterator[Texts]]] = {
     "iptables": _iptables,
     "nftables": _nftables,
+    "ipvs": _ipvs,
 }
 """How each mode is replayed; a backend adds itself here."""
 
