@@ -66,7 +66,9 @@ class NftablesTable:
     def form(self):
         """As ``nftables_form`` of the text that would make it, without the table and the comments of elements."""
         rules = {chain: rules for chain, rules in self.chains.items() if rules}
-        elements = [f"{name} {{ {key}{value} }}" for name, items in self.elements.items() for key, value in items.items()]
+        elements = [
+            f"{name} {{ {key}{value} }}" for name, items in self.elements.items() for key, value in items.items()
+        ]
         return rules, sorted(self.declared.values()), sorted(elements)
 
     def _statement(self, line: str) -> None:

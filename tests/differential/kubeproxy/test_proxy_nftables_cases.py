@@ -74,7 +74,11 @@ def test_the_model_refuses_what_linux_refuses_and_leaves_the_table_as_it_was(tra
 SWAPPED = (
     ("add rule ip t a x\nadd rule ip t a y\n", "add rule ip t a y\nadd rule ip t a x\n", False),
     ("add rule ip t a x\nadd rule ip t b y\n", "add rule ip t b y\nadd rule ip t a x\n", True),
-    ("add element ip t m { 1 }\nadd element ip t m { 2 }\n", "add element ip t m { 2 }\nadd element ip t m { 1 }\n", True),
+    (
+        "add element ip t m { 1 }\nadd element ip t m { 2 }\n",
+        "add element ip t m { 2 }\nadd element ip t m { 1 }\n",
+        True,
+    ),
     ("flush chain ip t a\n", "flush chain ip t b\n", False),
     ("flush chain ip t a\nflush chain ip t a\n", "flush chain ip t a\n", False),
 )
