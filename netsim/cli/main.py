@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, what it answers)
     "trace": ("netsim.cli.trace", "Where does this packet go, hop by hop, there and back?"),
     "rules": ("netsim.cli.rules", "What does kube-proxy program on a node?"),
+    "replay": ("netsim.cli.replay", "What does kube-proxy program sync after sync of a recorded case?"),
     "topology": ("netsim.cli.topology", "The shipped and given topologies, and a picture of one."),
 }
 

@@ -18,9 +18,9 @@ from netsim.objects.meta import Key
 from netsim.objects.path import path_text
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
-from netsim.scenario.kube_proxies import NodeProxy, UnsupportedModeError, configuration_of, start
+from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.node_rules import node_rulesets, own_ruleset
-from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object
+from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World, unenforced_policies
 from netsim.topology.build import build, with_rules
 from netsim.topology.model import Topology
@@ -43,16 +43,17 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     plane = _steady(loaded)
     store = plane.store
     nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in cluster.nodes}
-    try:
-        proxies = {node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in cluster.nodes}
-    except UnsupportedModeError as error:
-        raise _failed([_plain(str(error), "set mode: iptables, or leave it out")]) from error
+    proxies = {node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in cluster.nodes}
     pods = [Pod.of(item) for item in store.list("Pod").items]
-    machines = tuple(machine_plan(cluster, node, proxies[node.name].sysctls) for node in cluster.nodes)
+    machines = tuple(_machine(cluster, node, proxies[node.name]) for node in cluster.nodes)
     topology = _wired(cluster_plan(cluster, machines, filter(_runs, pods)), loaded)
     topology = _with_rules(topology, cluster, proxies, machines)
     objects = {item.key: item for kind in store.kinds for item in store.list(kind).items}
     return World(cluster, objects, proxies, topology, plane.events, unenforced_policies(loaded.objects))
+
+
+def _machine(cluster: ClusterSpec, node: ClusterNode, proxy: NodeProxy) -> MachinePlan:
+    return machine_plan(cluster, node, proxy.sysctls if proxy.walked else {})
 
 
 def _runs(pod: Pod) -> bool:
@@ -83,7 +84,7 @@ def _steady(loaded: Loaded) -> ControlPlane:
     cluster = loaded.cluster
     plane = ControlPlane(
         [node_object(node) for node in cluster.nodes],
-        [item for item in loaded.objects if item.kind != "Node"],
+        [service_cidr_object(cluster), *(item for item in loaded.objects if item.kind != "Node")],
         service_cidrs=[str(cidr) for cidr in cluster.service_cidrs],
         api_server="auto" if any(node.control_plane for node in cluster.nodes) else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias, assert_never
 
 from netsim.cluster.store import Store
 from netsim.net.address import Family
@@ -12,9 +13,16 @@ from netsim.objects.core import Node
 from netsim.objects.json import Document
 from proxy.config.model import KubeProxyConfiguration, ProxyMode
 from proxy.iptables.sync import IptablesSync
+from proxy.ipvs.sync import IpvsSync
+from proxy.nftables.sync import NftablesSync
 from proxy.node import ProxyNode, proxy_node
-from proxy.server import iptables_proxy
+from proxy.server import KubeProxy, iptables_proxy, ipvs_proxy, nftables_proxy
 from proxy.watch import SELECTOR, WatchFeed
+
+Sync: TypeAlias = IptablesSync | IpvsSync | NftablesSync
+
+WALKED = frozenset({ProxyMode.IPTABLES})
+"""The modes whose rules packets walk. The others' rules are made and can be printed; a trace through them is refused."""
 
 API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
 
@@ -25,7 +33,12 @@ class NodeProxy:
 
     node: ProxyNode
     configuration: KubeProxyConfiguration
-    syncs: Mapping[Family, IptablesSync]
+    syncs: Mapping[Family, Sync]
+
+    @property
+    def walked(self) -> bool:
+        """True where packets walk the rules of its mode."""
+        return self.configuration.mode in WALKED
 
     @property
     def sysctls(self) -> dict[str, str]:
@@ -49,22 +62,30 @@ def configuration_of(cluster: ClusterSpec, node: ClusterNode) -> Document:
     return {**base, **(given.document if given else {})}
 
 
-class UnsupportedModeError(ValueError):
-    """A proxy mode whose rules this version does not make."""
-
-    def __init__(self, mode: ProxyMode, node: str) -> None:
-        super().__init__(f"kube-proxy mode {mode.value} of {node} is not modelled yet")
-        self.mode = mode
-
-
 def start(store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node) -> NodeProxy:
-    """Start a node's kube-proxy on a store's watches and let it sync once. Raises UnsupportedModeError."""
-    if configuration.mode is not ProxyMode.IPTABLES:
-        raise UnsupportedModeError(configuration.mode, node.name)
-    addresses = tuple(address.ip for address in node.addresses)
-    place = proxy_node(item, bind_address=configuration.bind_address, sysctls=node.sysctls, addresses=addresses)
-    kube_proxy = iptables_proxy(configuration, place)
+    """Start a node's kube-proxy on a store's watches and let it sync once."""
+    place = proxy_node(
+        item,
+        name=configuration.hostname_override,
+        bind_address=configuration.bind_address,
+        sysctls=node.sysctls,
+    )
+    kube_proxy = _of_mode(configuration, place)
     watches = [store.watch(kind, label_selector=SELECTOR) for kind in ("Service", "EndpointSlice")]
     feed = WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")])
     feed.pull()
     return NodeProxy(place, configuration, kube_proxy.sync())
+
+
+def _of_mode(
+    configuration: KubeProxyConfiguration, node: ProxyNode
+) -> KubeProxy[IptablesSync] | KubeProxy[IpvsSync] | KubeProxy[NftablesSync]:
+    match configuration.mode:
+        case ProxyMode.IPTABLES:
+            return iptables_proxy(configuration, node)
+        case ProxyMode.IPVS:
+            return ipvs_proxy(configuration, node)
+        case ProxyMode.NFTABLES:
+            return nftables_proxy(configuration, node)
+        case never:
+            assert_never(never)

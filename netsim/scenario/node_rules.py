@@ -21,6 +21,7 @@ from netsim.scenario.kube_proxies import NodeProxy
 from netsim.topology.cni.flannel import flannel_rules
 from netsim.topology.plan import CNIPlan, MachinePlan
 from proxy.iptables.sync import IptablesSync
+from proxy.ipvs.sync import IpvsSync
 
 
 def node_rulesets(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan) -> tuple[Ruleset, ...]:
@@ -52,7 +53,7 @@ def _in_file(error: RuleSyntaxError, start: Origin) -> RuleSyntaxError:
 def _ruleset(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, family: Family) -> Ruleset | None:
     ruleset = own_ruleset(node.iptables if family is Family.IPV4 else node.ip6tables, family)
     sync = proxy.syncs.get(family)
-    if sync is not None:
+    if isinstance(sync, IptablesSync | IpvsSync):
         for text in (_jumps_text(ruleset, sync), sync.restore):
             payload = Payload(text, family, f"kube-proxy on {node.name}")
             ruleset = restore(ruleset, payload, noflush=True)
@@ -60,12 +61,12 @@ def _ruleset(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNI
     return restore(ruleset, Payload(flannel, family, f"flannel on {node.name}"), noflush=True) if flannel else ruleset
 
 
-def _jumps_text(there: Ruleset | None, sync: IptablesSync) -> str:
+def _jumps_text(there: Ruleset | None, sync: IptablesSync | IpvsSync) -> str:
     """kube-proxy's jumps as a payload: each put first into its chain, in the order in which kube-proxy ensures them."""
     return "".join(_table_jumps(there, sync))
 
 
-def _table_jumps(there: Ruleset | None, sync: IptablesSync) -> Iterator[str]:
+def _table_jumps(there: Ruleset | None, sync: IptablesSync | IpvsSync) -> Iterator[str]:
     for table in dict.fromkeys(jump.table for jump in sync.jumps):
         jumps = [jump for jump in reversed(sync.jumps) if jump.table == table]
         yield f"*{table}\n"

@@ -36,6 +36,21 @@ def node_object(node: ClusterNode) -> Object:
     )
 
 
+def service_cidr_object(cluster: ClusterSpec) -> Object:
+    """The ServiceCIDR that an API server makes of ``--service-cluster-ip-range``.
+
+    Ref: pkg/controlplane/controller/defaultservicecidr/default_servicecidr_controller.go (v1.37).
+    """
+    return Object.of(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "ServiceCIDR",
+            "metadata": {"name": "kubernetes"},
+            "spec": {"cidrs": [str(cidr) for cidr in cluster.service_cidrs]},
+        }
+    )
+
+
 def cni_plan(cluster: ClusterSpec) -> CNIPlan:
     """What flannel and its CNI plugin are configured with."""
     return CNIPlan(

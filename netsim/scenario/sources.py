@@ -61,7 +61,7 @@ def _find(name: str) -> Path:
         return path
     file = _file_of(shipped_folder() / name)
     if "/" not in name and file.is_file():
-        return file
+        return _as_seen_from_here(file)
     if "/" in name or path.suffix:
         raise SourceError(
             f"{name}: no such file or folder", "-t takes a file, a folder or the name of a shipped topology"
@@ -72,6 +72,12 @@ def _find(name: str) -> Path:
     raise SourceError(
         f"{name}: no such file, folder or shipped topology", f"{nearest}'netsim topology list' shows the shipped ones"
     )
+
+
+def _as_seen_from_here(path: Path) -> Path:
+    """The path relative to the current folder where it lies below it: what a person would type."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _file_of(folder: Path) -> Path:

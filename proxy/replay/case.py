@@ -50,8 +50,15 @@ def read_step(document: Document) -> CaseStep:
     """One step of a case. Raises DecodeError."""
     return CaseStep(
         delete=tuple(_key(item, f"delete[{i}]") for i, item in enumerate(_sequence(document, "delete"))),
-        apply=tuple(Object.of(_object(item, f"apply[{i}]")) for i, item in enumerate(_sequence(document, "apply"))),
+        apply=tuple(_item(item, f"apply[{i}]") for i, item in enumerate(_sequence(document, "apply"))),
     )
+
+
+def _item(value: Json, path: str) -> Object:
+    try:
+        return Object.of(_object(value, path))
+    except DecodeError as error:
+        raise DecodeError(f"{path}.{error.path}" if error.path != path else path, error.message) from error
 
 
 def _key(item: Json, path: str) -> Key:

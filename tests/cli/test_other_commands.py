@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from netsim import __version__
 from netsim.net.address import Family
 from netsim.rules.xtables.parse import parse
 from tests.cli.commands import netsim
+from tests.cli.console import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,68 @@ def test_saved_rules_are_all_that_the_node_has() -> None:
     text = netsim("rules", "node/node1", "--format", "save").out
     assert ":FLANNEL-FWD - [0:0]" in text
     assert ":PREROUTING ACCEPT [0:0]" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "form", "has"),
+    [
+        pytest.param("iptables", "restore", ":KUBE-SVC-", id="iptables"),
+        pytest.param("ipvs", "restore", "-m set --match-set KUBE-CLUSTER-IP dst,dst", id="iptables of ipvs"),
+        pytest.param("ipvs", "ipvsadm", "-A -t 10.96.1.1:80 -s rr", id="ipvsadm"),
+        pytest.param("ipvs", "ipset", "add KUBE-CLUSTER-IP 10.96.1.1,tcp:80", id="ipset"),
+        pytest.param("ipvs", "addresses", "10.96.1.1", id="addresses"),
+        pytest.param("nftables", "nft", "add table ip kube-proxy", id="nft"),
+    ],
+)
+def test_rules_of_every_mode_and_format(mode: str, form: str, has: str) -> None:
+    done = netsim("rules", "node1", "--mode", mode, "--format", form)
+    assert has in done.out
+    assert done.status == 0
+
+
+def test_the_format_follows_the_mode() -> None:
+    assert netsim("rules", "node1", "--mode", "nftables").out == netsim(
+        "rules", "node1", "--mode", "nftables", "--format", "nft"
+    ).out  # fmt: skip
+    wrong = netsim("rules", "node1", "--mode", "iptables", "--format", "ipvsadm")
+    assert wrong.err.startswith("error: kube-proxy on node1 is in mode iptables, which has nothing of format ipvsadm\n")
+    assert wrong.status == 2
+
+
+CASES = ROOT / "tests" / "data" / "kube-proxy"
+
+
+@pytest.mark.parametrize("mode", ["iptables", "ipvs", "nftables"])
+def test_replay_writes_the_recording(tmp_path: Path, mode: str) -> None:
+    done = netsim("replay", str(CASES / "steps-scale"), "--mode", mode, "--out", "replayed")
+    assert done.out == f"replayed: {len(list((tmp_path / 'replayed').iterdir()))} files of 5 syncs\n"
+    written = {path.name: path.read_text() for path in (tmp_path / "replayed").iterdir()}
+    assert written
+    for name, text in written.items():
+        recorded = (CASES / "steps-scale" / name).read_text()
+        assert sorted(text.splitlines()) == sorted(recorded.splitlines()), name
+
+
+BROKEN = [
+    # (file, its text, what is said)
+    pytest.param("case.yaml", "node: [", "error: case/case.yaml:", id="no YAML"),
+    pytest.param(
+        "case.yaml", "", "error: case/case.yaml:1:1: expected one document with fields, found an empty", id="empty"
+    ),
+    pytest.param("step-00.yaml", "apply: 3", "error: case/step-00.yaml:1:1: apply: expected a list", id="a wrong step"),
+    pytest.param("step-00.yaml", "apply: [{kind: Service}]", "error: case/step-00.yaml:1:9: apply[0].apiVersion: is required", id="no object"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "says"), BROKEN)
+def test_replay_of_a_broken_case(tmp_path: Path, name: str, text: str, says: str) -> None:
+    case = tmp_path / "case"
+    shutil.copytree(CASES / "clusterip", case)
+    (case / name).write_text(text)
+    done = netsim("replay", "case", "--mode", "iptables", "--out", "out")
+    assert done.err.startswith(says)
+    assert done.status == 2
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
