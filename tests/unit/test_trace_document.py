@@ -5,47 +5,28 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, UDPHeader
+from netsim.net.packet import TCPFlags
 from netsim.render.document import trace_document
 from netsim.render.packet_document import flag_names, packet_document
 from netsim.render.step_document import rule_document, step_document
-from netsim.rules.source import Origin
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
-    BridgeDecision,
-    Choice,
-    ConntrackStep,
-    Drop,
-    Hook,
-    LocalSend,
-    NATStep,
-    NeighbourResolution,
-    NotModelled,
-    Receive,
-    RoutingDecision,
-    RuleEvaluation,
-    SocketLookup,
     Step,
-    Transmit,
-    TTLStep,
 )
 from netsim.trace.model import Verdict
 from tests.unit.trace_world import (
-    CLIENT,
+    ERROR,
+    EVERY_STEP,
     GOOD_TCP,
-    M1,
-    M2,
+    RULE,
+    SCTP,
     TCP_FLOW,
-    VIP,
-    chain_pass,
-    dnat_rule,
     drop_rule,
     dying,
     ref,
@@ -55,33 +36,6 @@ from tests.unit.trace_world import (
 
 SCHEMA = json.loads(Path(__file__).parents[2].joinpath("docs/trace.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-
-PACKET = Packet(IPHeader(CLIENT, VIP, Protocol.UDP), UDPHeader(1, 53), payload=30)
-ERROR = Packet(IPHeader(VIP, CLIENT, Protocol.ICMP), ICMPHeader(3, 4, mtu=1450, quoted=PACKET))
-SCTP = Packet(IPHeader(CLIENT, VIP, Protocol.SCTP), SCTPHeader(1, 2, SCTPChunk.COOKIE_ECHO, 7))
-RULE = ref(replace(dnat_rule(), origin=Origin("x.rules", 3, 5)), "KUBE-SEP-A", "nat")
-CHOICE = Choice("KUBE-SVC-A rule 1", (("match", Fraction(1, 3)), ("no match", Fraction(2, 3))), 1)
-
-EVERY_STEP: list[Step] = [
-    LocalSend(PACKET, "client"),
-    Receive("eth0", ERROR, M1, M2),
-    Transmit("lo", SCTP, None, None),
-    BridgeDecision("cni0", "veth1", "flood", ("a", "b"), M2, learned=True, detail="unknown"),
-    NeighbourResolution("eth0", VIP, None, cached=False),
-    NeighbourResolution("eth0", VIP, M1, cached=True),
-    RoutingDecision("output", VIP, "unicast", "default via 10.0.0.1 dev eth0", "main", "eth0", CLIENT, CLIENT),
-    RoutingDecision("input", VIP, "unreachable", "", "main", None, None, None),
-    chain_pass(Hook.PREROUTING, "nat", RuleEvaluation(RULE, matched=False, choice=CHOICE), RuleEvaluation(RULE, matched=True, effect="x")),
-    ConntrackStep(Hook.INPUT, "confirm", "NEW", "ORIGINAL", "tcp 6"),
-    ConntrackStep(Hook.INPUT, "invalid", "INVALID", None, ""),
-    NATStep(Hook.PREROUTING, "DNAT", PACKET, PACKET, RULE),
-    NATStep(Hook.PREROUTING, "un-SNAT", PACKET, PACKET),
-    TTLStep(64, 63),
-    SocketLookup(PACKET, None, "RST"),
-    Drop(DropReason.NETFILTER_DROP, "FORWARD", RULE, "nat", "KUBE-SEP-A"),
-    Drop(DropReason.NO_PEER, "veth_xmit"),
-    NotModelled("match bpf", "FORWARD", RULE),
-]  # fmt: skip
 
 
 def test_the_schema_is_a_schema_and_strict_everywhere():

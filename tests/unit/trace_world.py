@@ -8,10 +8,22 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from netsim.net.address import MAC, parse_address, parse_interface
-from netsim.net.packet import Packet, Protocol, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import (
+    ICMPHeader,
+    IPHeader,
+    Packet,
+    Protocol,
+    SCTPChunk,
+    SCTPHeader,
+    TCPFlags,
+    TCPHeader,
+    UDPHeader,
+)
+from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import CommentMatch, DNATTarget, NATRange, RejectTarget, Rule, Verdict
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
+    BridgeDecision,
     ChainPass,
     Choice,
     ConntrackStep,
@@ -19,11 +31,14 @@ from netsim.stack.steps import (
     Hook,
     LocalSend,
     NATStep,
+    NeighbourResolution,
+    NotModelled,
     Receive,
     RoutingDecision,
     RuleEvaluation,
     RuleRef,
     SocketLookup,
+    Step,
     Transmit,
     TTLStep,
 )
@@ -290,3 +305,33 @@ def lost(world, packet):
 def home(world, packet):
     world.enter("pod-client", packet)
     world.take("pod-client", packet, "client")
+
+
+# --- one step of every kind -----------------------------------------------------------------------------------------
+
+PACKET = Packet(IPHeader(CLIENT, VIP, Protocol.UDP), UDPHeader(1, 53), payload=30)
+ERROR = Packet(IPHeader(VIP, CLIENT, Protocol.ICMP), ICMPHeader(3, 4, mtu=1450, quoted=PACKET))
+SCTP = Packet(IPHeader(CLIENT, VIP, Protocol.SCTP), SCTPHeader(1, 2, SCTPChunk.COOKIE_ECHO, 7))
+RULE = ref(replace(dnat_rule(), origin=Origin("x.rules", 3, 5)), "KUBE-SEP-A", "nat")
+CHOICE = Choice("KUBE-SVC-A rule 1", (("match", Fraction(1, 3)), ("no match", Fraction(2, 3))), 1)
+
+EVERY_STEP: list[Step] = [
+    LocalSend(PACKET, "client"),
+    Receive("eth0", ERROR, M1, M2),
+    Transmit("lo", SCTP, None, None),
+    BridgeDecision("cni0", "veth1", "flood", ("a", "b"), M2, learned=True, detail="unknown"),
+    NeighbourResolution("eth0", VIP, None, cached=False),
+    NeighbourResolution("eth0", VIP, M1, cached=True),
+    RoutingDecision("output", VIP, "unicast", "default via 10.0.0.1 dev eth0", "main", "eth0", CLIENT, CLIENT),
+    RoutingDecision("input", VIP, "unreachable", "", "main", None, None, None),
+    chain_pass(Hook.PREROUTING, "nat", RuleEvaluation(RULE, matched=False, choice=CHOICE), RuleEvaluation(RULE, matched=True, effect="x")),
+    ConntrackStep(Hook.INPUT, "confirm", "NEW", "ORIGINAL", "tcp 6"),
+    ConntrackStep(Hook.INPUT, "invalid", "INVALID", None, ""),
+    NATStep(Hook.PREROUTING, "DNAT", PACKET, PACKET, RULE),
+    NATStep(Hook.PREROUTING, "un-SNAT", PACKET, PACKET),
+    TTLStep(64, 63),
+    SocketLookup(PACKET, None, "RST"),
+    Drop(DropReason.NETFILTER_DROP, "FORWARD", RULE, "nat", "KUBE-SEP-A"),
+    Drop(DropReason.NO_PEER, "veth_xmit"),
+    NotModelled("match bpf", "FORWARD", RULE),
+]  # fmt: skip
