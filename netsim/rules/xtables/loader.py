@@ -13,10 +13,11 @@ from netsim.rules.xtables import words as quoting
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Counters, Jump, Rule
 from netsim.rules.xtables.check import check_table
 from netsim.rules.xtables.commands import chain_command, chain_of, command_letter, find_rules, index_of
+from netsim.rules.xtables.fragment import Fragment
 from netsim.rules.xtables.option import OptionError
 from netsim.rules.xtables.parts import PartReader
 from netsim.rules.xtables.placement import refusal
-from netsim.rules.xtables.reader import Fragment, read_words, suggest_target
+from netsim.rules.xtables.reader import read_words, suggest_target
 from netsim.rules.xtables.tables import (
     ChainUnderWork,
     LineRefusedError,

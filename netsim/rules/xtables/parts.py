@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from netsim.net.address import Family
 from netsim.rules.xtables import words as quoting
 from netsim.rules.xtables.ast import Match
+from netsim.rules.xtables.fragment import Fragment
 from netsim.rules.xtables.option import Needs, OptionError
-from netsim.rules.xtables.reader import Fragment, is_target, read_words
+from netsim.rules.xtables.reader import is_target, read_words
 
 
 @dataclass(slots=True)

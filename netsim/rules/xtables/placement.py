@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Jump, Verdict
-from netsim.rules.xtables.reader import Fragment
+from netsim.rules.xtables.fragment import Fragment
 from netsim.rules.xtables.tables import NAT_DROP, LineRefusedError, TableUnderWork
 from netsim.rules.xtables.values import write_protocol
 

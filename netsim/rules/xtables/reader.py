@@ -21,10 +21,9 @@ from netsim.rules.xtables.ast import (
     Match,
     PrefixMatch,
     ProtocolMatch,
-    Target,
     Verdict,
 )
-from netsim.rules.xtables.extensions.comment import read_comment
+from netsim.rules.xtables.fragment import Fragment
 from netsim.rules.xtables.option import Extension, Given, Needs, Occurrence, Option, OptionError
 from netsim.rules.xtables.registry import find_match, find_target, implicit_match, match_names, target_names
 from netsim.rules.xtables.values import read_integer, read_interface, read_prefix, read_protocol
@@ -87,44 +86,6 @@ _OTHER_NAMES = (
 _LETTERS = {row.letter: row for row in _GENERAL.values()}
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 _FORBIDDEN = {"t": "-t", "w": "-w", "W": "-W"}
-
-
-class Fragment:
-    """What some words say.
-
-    Its defaults are the class's, so that making one costs nothing: there is one for each part of each rule.
-    ``used`` holds the letters of the general options that were given. ``sources`` and ``destinations`` are all prefixes of a
-    comma list, each of which makes a rule of its own; ``(None,)`` for any. ``other_family`` is true where ``-4`` or ``-6`` sends
-    the rule to the other family's tables. ``jump_word`` is where ``-j`` stands.
-    """
-
-    used: str = ""
-    sources: tuple[PrefixMatch | None, ...] = (None,)
-    destinations: tuple[PrefixMatch | None, ...] = (None,)
-    in_interface: InterfaceMatch | None = None
-    out_interface: InterfaceMatch | None = None
-    protocol: ProtocolMatch | None = None
-    fragment: bool | None = None
-    matches: tuple[Match, ...] = ()
-    target: Target | None = None
-    counters: Counters | None = None
-    needs: tuple[tuple[str, Needs, int], ...] = ()
-    other_family: bool = False
-    jump_word: int = 0
-
-    @classmethod
-    def comment(cls, text: str) -> Fragment:
-        """A comment and nothing else."""
-        fragment = cls()
-        fragment.matches = (read_comment(text),)
-        return fragment
-
-    @classmethod
-    def jump(cls, chain: str) -> Fragment:
-        """``-j CHAIN`` and nothing else."""
-        fragment = cls()
-        fragment.used, fragment.target, fragment.jump_word = "j", Jump(chain), 1
-        return fragment
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""ipset: typed sets and the text of ``ipset save`` and ``ipset restore``."""

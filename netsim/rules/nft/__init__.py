@@ -1,0 +1,1 @@
+"""nftables: typed rules and the text of ``nft -f`` and ``nft list ruleset``."""

@@ -1,0 +1,409 @@
+"""The typed form of an nftables rule set.
+
+Commands (``add rule ip t c …``, as kube-proxy writes them) and what ``nft list ruleset`` prints of them give equal values: short
+spellings (``mark`` for ``meta mark``, ``and`` for ``&``) are written out, named priorities and times are numbers, a set of one
+element is that element, elements of anonymous sets are in a fixed order. Origins and counters take no part in equality.
+
+Ref: nft(8) 1.0.6; net/netfilter/nf_tables_api.c (v6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from netsim.net.address import Address, Prefix
+from netsim.rules.source import Origin
+
+
+class TableFamily(Enum):
+    """Families of tables, by nft's names."""
+
+    IP = "ip"
+    IP6 = "ip6"
+    INET = "inet"
+    ARP = "arp"
+    BRIDGE = "bridge"
+    NETDEV = "netdev"
+
+
+# --- values -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """``first-last``, both included."""
+
+    first: Address | int
+    last: Address | int
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Symbolic bits: ``established,related``, ``fin | syn``; bits of one field."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """``*``: the element that matches what no other does."""
+
+
+Literal: TypeAlias = int | str | Address | Prefix | Range | Flags | Wildcard
+
+
+# --- expressions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A header field: ``ip saddr``, ``tcp dport``; ``th`` is any transport header."""
+
+    protocol: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What stands beside a packet: ``meta mark``, ``meta l4proto``, ``iifname``."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ct:
+    """``ct state``, ``ct mark``, ``ct original ip saddr``; ``direction`` is ``original``, ``reply`` or None."""
+
+    key: str
+    direction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fib:
+    """``fib saddr type``: ``inputs`` of the look-up, in nft's order, and what is asked (``type``, ``oif``, ``oifname``)."""
+
+    inputs: tuple[str, ...]
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numgen:
+    """``numgen random mod 3`` or ``numgen inc mod 3 offset 1``."""
+
+    mode: str
+    modulus: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Jhash:
+    """``jhash ip saddr mod 3 seed 0x1 offset 0``; ``symhash`` where there is no expression."""
+
+    expression: Expression | None
+    modulus: int
+    seed: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenation:
+    """``ip daddr . meta l4proto . th dport``."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``left & right`` and the like; ``operator`` is one of ``& | ^ << >>``."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class SetReference:
+    """``@name``: a named set or map of the same table."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousSet:
+    """``{ 10.0.0.1, 10.0.0.2 }``: at least two elements, ordered."""
+
+    elements: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousMap:
+    """``{ 0 : 10.0.0.1 . 80, 1 : … }`` or with verdicts, ordered by key."""
+
+    elements: tuple[tuple[Key, Data], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """``expression map { … }`` or ``expression map @name``: the data that belongs to the expression's value."""
+
+    key: Expression
+    mapping: AnonymousMap | SetReference
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A literal where an expression may stand."""
+
+    literal: Literal
+
+
+Expression: TypeAlias = (
+    Payload | Meta | Ct | Fib | Numgen | Jhash | Concatenation | Binary | SetReference | AnonymousSet | Lookup | Value
+)
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------
+
+
+class Verdict(Enum):
+    """Verdicts without a chain."""
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    CONTINUE = "continue"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """``jump chain``, or ``goto chain`` where ``goto`` is true."""
+
+    chain: str
+    goto: bool = False
+
+
+Key: TypeAlias = tuple[Literal, ...]
+Data: TypeAlias = Verdict | Jump | tuple[Literal, ...]
+
+
+# --- statements -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """``left operator right``.
+
+    The operator is one of ``== != < > <= >= &``. ``&`` asks whether one of the bits is set: it is what ``ct state
+    established,related`` and ``tcp flags syn`` mean, which have no operator. ``!=`` with ``Flags`` asks that none is.
+    """
+
+    left: Expression
+    operator: str
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictStatement:
+    """``accept``, ``jump chain`` and the like."""
+
+    verdict: Verdict | Jump
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictMap:
+    """``expression vmap @name`` or ``expression vmap { … }``."""
+
+    key: Expression
+    mapping: AnonymousMap | SetReference
+
+
+@dataclass(frozen=True, slots=True)
+class NAT:
+    """``dnat``, ``snat``, ``masquerade`` or ``redirect``.
+
+    ``family`` is ``ip`` or ``ip6`` where it is written. ``address`` may look up both address and port (a concatenation as data).
+    ``flags`` are ``random``, ``fully-random`` and ``persistent``.
+    """
+
+    kind: str
+    family: str | None = None
+    address: Expression | None = None
+    port: Expression | None = None
+    flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """``reject with icmp port-unreachable``; ``protocol`` is ``icmp``, ``icmpv6``, ``icmpx`` or ``tcp`` (``code`` ``reset``)."""
+
+    protocol: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """``counter``: counts; its numbers take no part in equality. ``name`` is a named counter's."""
+
+    packets: int = field(default=0, compare=False)
+    bytes: int = field(default=0, compare=False)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``limit rate [over] 5/minute burst 7 packets``; ``unit`` is the time, ``of`` is ``packets`` or a unit of bytes."""
+
+    rate: int
+    unit: str
+    of: str = "packets"
+    burst: int = 5
+    burst_of: str = "packets"
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """``log``: changes nothing; ``words`` are its options."""
+
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """``meta mark set …``, ``ct mark set …``, ``ip dscp set …``."""
+
+    target: Meta | Ct | Payload
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class SetUpdate:
+    """``add``, ``update`` or ``delete`` an element of a named set from the packet. ``timeout_ms`` None for the set's own."""
+
+    operation: str
+    name: str
+    element: Expression
+    timeout_ms: int | None = None
+    data: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoTrack:
+    """``notrack``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotModelled:
+    """A statement that nft knows and the model does not, with its text; a walk that meets it ends UNKNOWN."""
+
+    text: str
+
+
+Statement: TypeAlias = (
+    Match
+    | VerdictStatement
+    | VerdictMap
+    | NAT
+    | Reject
+    | Counter
+    | Limit
+    | Log
+    | Assign
+    | SetUpdate
+    | NoTrack
+    | NotModelled
+)
+
+
+# --- rules, chains, sets, tables --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its statements are evaluated from left to right."""
+
+    statements: tuple[Statement, ...]
+    comment: str = ""
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseChain:
+    """What hooks a chain in. ``priority`` is a number; ``devices`` are for netdev and ingress."""
+
+    type: str
+    hook: str
+    priority: int
+    policy: Verdict = Verdict.ACCEPT
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain; ``base`` None where only other chains lead to it."""
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    base: BaseChain | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What an element has besides its key. ``data`` for maps; ``timeout_ms`` None for the set's own."""
+
+    data: Data | None = None
+    timeout_ms: int | None = None
+    comment: str = ""
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """A set, or a map where ``data`` is not empty (``("verdict",)`` for a verdict map). ``key`` and ``data`` are datatypes."""
+
+    name: str
+    key: tuple[str, ...]
+    data: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+    timeout_ms: int | None = None
+    gc_interval_ms: int | None = None
+    size: int | None = None
+    auto_merge: bool = False
+    policy: str = ""
+    counter: bool = False
+    comment: str = ""
+    elements: Mapping[Key, Element] = field(default_factory=dict)
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherObject:
+    """A stateful object or flowtable of a table, which is not modelled: its kind, name and text."""
+
+    kind: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. Chains and sets (with maps) by name; the order takes no part in equality."""
+
+    family: TableFamily
+    name: str
+    comment: str = ""
+    flags: frozenset[str] = frozenset()
+    chains: Mapping[str, Chain] = field(default_factory=dict)
+    sets: Mapping[str, NamedSet] = field(default_factory=dict)
+    others: Mapping[str, OtherObject] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All tables of a namespace, by family and name."""
+
+    tables: Mapping[tuple[TableFamily, str], Table] = field(default_factory=dict)

@@ -1,0 +1,323 @@
+"""Datatypes: which literals an expression is compared with, how they are read, and how ``nft list`` prints them.
+
+Ref: nftables 1.0.6 src/{datatype,meta,ct,proto,fib}.c.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache
+from typing import assert_never
+
+from netsim.net.address import Family, Prefix
+from netsim.rules.nft.ast import (
+    AnonymousSet,
+    Binary,
+    Concatenation,
+    Ct,
+    Expression,
+    Fib,
+    Flags,
+    Jhash,
+    Literal,
+    Lookup,
+    Meta,
+    Numgen,
+    Payload,
+    Range,
+    SetReference,
+    Value,
+    Wildcard,
+)
+from netsim.rules.xtables.names import PROTOCOLS
+from netsim.rules.xtables.values import read_address, read_integer, read_port, write_protocol
+
+INTEGER, SYMBOL = "integer", "symbol"
+
+META: dict[str, str] = {
+    # meta key: datatype
+    "length": INTEGER,
+    "protocol": "ether_type",
+    "priority": "classid",
+    "mark": "mark",
+    "iif": "iface_index",
+    "iifname": "ifname",
+    "iiftype": "iface_type",
+    "oif": "iface_index",
+    "oifname": "ifname",
+    "oiftype": "iface_type",
+    "skuid": "uid",
+    "skgid": "gid",
+    "nfproto": "nf_proto",
+    "l4proto": "inet_proto",
+    "pkttype": "pkt_type",
+    "cpu": INTEGER,
+    "iifgroup": "devgroup",
+    "oifgroup": "devgroup",
+    "cgroup": INTEGER,
+    "ibrname": "ifname",
+    "obrname": "ifname",
+}
+SHORT_META = (
+    "mark",
+    "iif",
+    "iifname",
+    "iiftype",
+    "oif",
+    "oifname",
+    "oiftype",
+    "skuid",
+    "skgid",
+    "iifgroup",
+    "oifgroup",
+    "cgroup",
+)
+CT: dict[str, str] = {
+    "state": "ct_state",
+    "direction": "ct_dir",
+    "status": "ct_status",
+    "mark": "mark",
+    "expiration": "time",
+    "l3proto": "nf_proto",
+    "protocol": "inet_proto",
+    "proto-src": "inet_service",
+    "proto-dst": "inet_service",
+    "ip saddr": "ipv4_addr",
+    "ip daddr": "ipv4_addr",
+    "ip6 saddr": "ipv6_addr",
+    "ip6 daddr": "ipv6_addr",
+    "zone": INTEGER,
+    "count": INTEGER,
+}
+_PORTS = {"sport": "inet_service", "dport": "inet_service"}
+PAYLOAD: dict[str, dict[str, str]] = {
+    # protocol: field: datatype
+    "ip": {
+        "version": INTEGER,
+        "hdrlength": INTEGER,
+        "dscp": "dscp",
+        "length": INTEGER,
+        "id": INTEGER,
+        "frag-off": INTEGER,
+        "ttl": INTEGER,
+        "protocol": "inet_proto",
+        "checksum": INTEGER,
+        "saddr": "ipv4_addr",
+        "daddr": "ipv4_addr",
+    },
+    "ip6": {
+        "version": INTEGER,
+        "dscp": "dscp",
+        "flowlabel": INTEGER,
+        "length": INTEGER,
+        "nexthdr": "inet_proto",
+        "hoplimit": INTEGER,
+        "saddr": "ipv6_addr",
+        "daddr": "ipv6_addr",
+    },
+    "tcp": {**_PORTS, "flags": "tcp_flag", "sequence": INTEGER, "ackseq": INTEGER, "window": INTEGER},
+    "udp": {**_PORTS, "length": INTEGER, "checksum": INTEGER},
+    "udplite": dict(_PORTS),
+    "sctp": {**_PORTS, "vtag": INTEGER},
+    "dccp": dict(_PORTS),
+    "th": dict(_PORTS),
+    "icmp": {"type": "icmp_type", "code": "icmp_code", "id": INTEGER, "sequence": INTEGER, "mtu": INTEGER},
+    "icmpv6": {"type": "icmpv6_type", "code": "icmpv6_code", "id": INTEGER, "sequence": INTEGER, "mtu": INTEGER},
+}
+SYMBOLS: dict[str, tuple[str, ...]] = {
+    # datatypes whose literals are names
+    "ct_state": ("invalid", "new", "established", "related", "untracked"),
+    "ct_dir": ("original", "reply"),
+    "ct_status": ("expected", "seen-reply", "assured", "confirmed", "snat", "dnat", "dying"),
+    "fib_addrtype": (
+        *("unspec", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit"),
+    ),
+    "pkt_type": ("host", "unicast", "broadcast", "multicast", "other"),
+    "nf_proto": ("ipv4", "ipv6"),
+    "tcp_flag": ("fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"),
+    "ether_type": ("ip", "ip6", "arp", "vlan", "8021q", "8021ad"),
+    "icmp_type": (
+        *("echo-reply", "destination-unreachable", "source-quench", "redirect", "echo-request", "router-advertisement"),
+        *("router-solicitation", "time-exceeded", "parameter-problem", "timestamp-request", "timestamp-reply"),
+        *("info-request", "info-reply", "address-mask-request", "address-mask-reply"),
+    ),
+    "icmpv6_type": (
+        *(
+            "destination-unreachable",
+            "packet-too-big",
+            "time-exceeded",
+            "parameter-problem",
+            "echo-request",
+            "echo-reply",
+        ),
+        *("mld-listener-query", "mld-listener-report", "mld-listener-done", "nd-router-solicit", "nd-router-advert"),
+        *("nd-neighbor-solicit", "nd-neighbor-advert", "nd-redirect", "router-renumbering", "mld2-listener-report"),
+    ),
+}
+BITS = ("ct_state", "ct_status", "tcp_flag")
+_SECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_TIME = re.compile(r"(\d+)(ms|[smhdw])")
+
+
+@cache
+def known_types() -> frozenset[str]:
+    """Every datatype that a set may have."""
+    fields = (kind for fields in PAYLOAD.values() for kind in fields.values())
+    return frozenset([*META.values(), *CT.values(), *fields, *SYMBOLS, "ether_addr", INTEGER]) - {SYMBOL}
+
+
+def datatype(expression: Expression) -> tuple[str, ...]:
+    """The datatypes of an expression's parts; ``("",)`` where none is known."""
+    match expression:
+        case Payload(protocol, name):
+            return (PAYLOAD[protocol][name],)
+        case Meta(key):
+            return (META[key],)
+        case Ct(key):
+            return (CT[key],)
+        case Fib(_, result):
+            return ({"type": "fib_addrtype", "oif": "fib_oif", "oifname": "fib_oif"}[result],)
+        case Numgen() | Jhash():
+            return (INTEGER,)
+        case Concatenation(parts):
+            return tuple(kind for part in parts for kind in datatype(part))
+        case Binary(_, left):
+            return datatype(left)
+        case SetReference() | AnonymousSet() | Lookup() | Value():
+            return ("",)
+        case _:
+            assert_never(expression)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+def read_literal(text: str, kind: str) -> Literal:
+    """One literal of a datatype; of none ("") whatever it looks like. Raises ValueError."""
+    if text == "*":
+        return Wildcard()
+    match kind:
+        case "ipv4_addr":
+            return _read_addresses(text, Family.IPV4)
+        case "ipv6_addr":
+            return _read_addresses(text, Family.IPV6)
+        case "inet_proto":
+            return _read_protocol(text)
+        case "inet_service":
+            return _read_range(text) if "-" in text and text[0].isdecimal() else read_port(text)
+        case "mark" | "integer":
+            return _read_range(text)
+        case "":
+            return _read_any(text)
+        case _ if kind in SYMBOLS:
+            return _read_symbol(text, kind)
+        case _:
+            return text
+
+
+def _read_addresses(text: str, family: Family) -> Literal:
+    first, dash, last = text.partition("-")
+    if dash:
+        return Range(read_address(first, family), read_address(last, family))
+    address, slash, length = text.partition("/")
+    base = read_address(address, family)
+    if not slash:
+        return base
+    return _host(ipaddress.ip_network((int(base), read_integer(length, family.bits)), strict=False), family)
+
+
+def _host(prefix: Prefix, family: Family) -> Literal:
+    """A prefix, or the address where it is a whole one; ``ip_network`` of a small number is IPv4, so the family is asked."""
+    known: Prefix = prefix
+    if family is Family.IPV6 and prefix.version == 4:
+        known = ipaddress.IPv6Network((int(prefix.network_address), prefix.prefixlen))
+    return known.network_address if known.prefixlen == family.bits else known
+
+
+def _read_protocol(text: str) -> Literal:
+    if text.isdecimal():
+        return read_integer(text, 255)
+    if text in PROTOCOLS and text != "all":
+        return PROTOCOLS[text]
+    raise ValueError(f"Could not resolve protocol name {text!r}")
+
+
+def _read_range(text: str) -> Literal:
+    first, dash, last = text.partition("-")
+    return Range(read_integer(first), read_integer(last)) if dash else read_integer(text)
+
+
+def _read_symbol(text: str, kind: str) -> Literal:
+    if text in SYMBOLS[kind]:
+        return text
+    if text[:1].isdecimal():
+        return read_integer(text)
+    raise ValueError(f"{text!r} is no {kind}: {', '.join(SYMBOLS[kind])}")
+
+
+def _read_any(text: str) -> Literal:
+    for family in Family:
+        try:
+            return _read_addresses(text, family)
+        except ValueError:
+            continue
+    return _read_range(text) if text[:1].isdecimal() else text
+
+
+def read_time(text: str) -> int:
+    """Milliseconds of ``3h``, ``1d2h3m4s5ms`` or a number of seconds."""
+    if text.isdecimal():
+        return int(text) * 1000
+    if not text or _TIME.sub("", text):
+        raise ValueError(f"{text!r} is no time (1d2h3m4s)")
+    return sum(int(number) * _SECONDS[unit] for number, unit in _TIME.findall(text))
+
+
+# --- writing ----------------------------------------------------------------------------------------------------
+
+
+def write_literal(literal: Literal, kind: str) -> str:
+    """A literal as ``nft list`` prints it."""
+    match literal:
+        case Wildcard():
+            return "*"
+        case Range(first, last):
+            return f"{first}-{last}"
+        case Flags(names):
+            order = SYMBOLS.get(kind, ())
+            return ",".join(sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name)))
+        case int():
+            if kind == "mark":
+                return f"{literal:#010x}"
+            return write_protocol(literal) if kind == "inet_proto" else str(literal)
+        case str():
+            quoted = kind in ("ifname", "iface_index") or (kind == "fib_oif" and literal not in ("missing", "exists"))
+            return f'"{literal}"' if quoted else literal
+        case _:
+            return str(literal)
+
+
+def write_time(milliseconds: int) -> str:
+    """``1d2h``, as nft prints a time."""
+    words: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        number, milliseconds = divmod(milliseconds, _SECONDS[unit])
+        if number:
+            words.append(f"{number}{unit}")
+    return "".join(words) or "0s"
+
+
+def sort_key(literal: Literal) -> tuple[int, int, str]:
+    """A fixed order of literals: by their values, names last."""
+    match literal:
+        case bool() | int():
+            return 0, literal, ""
+        case ipaddress.IPv4Address() | ipaddress.IPv6Address():
+            return 1, int(literal), str(literal)
+        case ipaddress.IPv4Network() | ipaddress.IPv6Network():
+            return 1, int(literal.network_address), str(literal)
+        case Range(first, _):
+            return 1 if not isinstance(first, int) else 0, int(first), str(literal)
+        case _:
+            return 2, 0, str(literal)

@@ -1,0 +1,365 @@
+"""Statements of a rule. Ref: nftables 1.0.6 src/parser_bison.y; nft(8), "STATEMENTS"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netsim.rules.nft.ast import (
+    NAT,
+    Assign,
+    Binary,
+    Counter,
+    Ct,
+    Expression,
+    Flags,
+    Limit,
+    Log,
+    Match,
+    Meta,
+    NotModelled,
+    NoTrack,
+    Payload,
+    Range,
+    Reject,
+    Rule,
+    SetUpdate,
+    Statement,
+    TableFamily,
+    Value,
+    VerdictMap,
+    VerdictStatement,
+)
+from netsim.rules.nft.datatypes import datatype, read_literal, read_time
+from netsim.rules.nft.expressions import expression, jump, mapping, number, right_side, starts_expression, verdict
+from netsim.rules.nft.tokens import Source
+from netsim.rules.xtables.values import read_port
+
+_COMPARISONS = {
+    "==": "==",
+    "eq": "==",
+    "!=": "!=",
+    "ne": "!=",
+    "<": "<",
+    "lt": "<",
+    ">": ">",
+    "gt": ">",
+    "<=": "<=",
+    "le": "<=",
+} | {
+    ">=": ">=",
+    "ge": ">=",
+}
+_NAT_KINDS = ("dnat", "snat", "masquerade", "redirect")
+_NAT_FLAGS = ("random", "fully-random", "persistent")
+_TCP = 6
+_UNITS = ("second", "minute", "hour", "day", "week")
+_REJECT_CODES = {
+    # protocol: codes that nft takes
+    "icmp": (
+        *("net-unreachable", "host-unreachable", "prot-unreachable", "port-unreachable"),
+        *("net-prohibited", "host-prohibited", "admin-prohibited"),
+    ),
+    "icmpv6": ("no-route", "admin-prohibited", "addr-unreachable", "port-unreachable", "policy-fail", "reject-route"),
+    "icmpx": ("no-route", "port-unreachable", "host-unreachable", "admin-prohibited"),
+}
+_REJECT_DEFAULTS = {
+    TableFamily.IP: "icmp",
+    TableFamily.IP6: "icmpv6",
+}
+_NOT_MODELLED = frozenset(
+    (
+        # statements and expressions that nft knows (nft(8) 1.0.6) and the model does not
+        *("queue", "dup", "fwd", "tproxy", "synproxy", "quota", "flow", "secmark", "xt", "reset", "last"),
+        *(
+            "ether",
+            "vlan",
+            "arp",
+            "rt",
+            "socket",
+            "osf",
+            "ipsec",
+            "exthdr",
+            "frag",
+            "hbh",
+            "dst",
+            "mh",
+            "srh",
+            "auth",
+            "tunnel",
+        ),
+        *("esp", "ah", "comp", "igmp", "udplite", "tcp-option", "gre", "geneve", "vxlan", "gretap", "inner"),
+    )
+)
+_NOT_MODELLED_KEYS: dict[str, tuple[str, ...]] = {
+    "ct": ("helper", "timeout", "expectation", "event", "label", "bytes", "packets", "avgpkt", "secmark", "id"),
+    "meta": (
+        *("nftrace", "time", "day", "hour", "secpath", "random", "secmark", "rtclassid", "sdif", "sdifname"),
+        *("bri_iifpvid", "bri_iifvproto"),
+    ),
+}
+
+
+@dataclass(slots=True)
+class StatementReader:
+    """Reads rules of one table."""
+
+    source: Source
+    family: TableFamily
+
+    def rule(self) -> Rule:
+        """A rule up to its end."""
+        source = self.source
+        origin = source.origin()
+        statements: list[Statement] = []
+        comment = ""
+        while not source.at_end():
+            if source.accept("comment"):
+                comment = source.string()
+            else:
+                statements.append(self.statement())
+        if not statements and not comment:
+            raise source.error("syntax error, a rule needs at least one statement")
+        return Rule(tuple(_with_dependencies(statements)), comment, origin)
+
+    def statement(self) -> Statement:
+        """One statement."""
+        source = self.source
+        token = source.peek()
+        if (found := verdict(token)) is not None:
+            source.next()
+            return VerdictStatement(found)
+        match token.text:
+            case "jump" | "goto":
+                return VerdictStatement(jump(source))
+            case "counter":
+                return self._counter()
+            case "limit":
+                return self._limit()
+            case "log":
+                return self._log()
+            case "reject":
+                return self._reject()
+            case "notrack":
+                source.next()
+                return NoTrack()
+            case "add" | "update" | "delete" if source.peek(1).text.startswith("@"):
+                return self._set_update()
+            case _ if token.text in _NAT_KINDS:
+                return self._nat()
+            case _ if self._is_not_modelled():
+                return NotModelled(source.rest())
+            case _ if starts_expression(source) or (token.kind == "punctuation" and token.text == "("):
+                return self._expression_statement()
+            case _:
+                raise source.error(f"syntax error, unexpected {token.text!r}, expecting a statement", token)
+
+    def _is_not_modelled(self) -> bool:
+        source = self.source
+        first, second = source.peek().text, source.peek(1).text
+        if first in _NOT_MODELLED_KEYS:
+            return second in _NOT_MODELLED_KEYS[first]
+        if first in ("tcp", "ip", "sctp") and second in ("option", "chunk"):
+            return True
+        return first in _NOT_MODELLED
+
+    def _expression_statement(self) -> Statement:
+        source = self.source
+        left = expression(source)
+        if source.accept("vmap"):
+            return VerdictMap(left, mapping(source, datatype(left)))
+        if isinstance(left, Meta | Ct | Payload) and source.accept("set"):
+            return Assign(left, self._value(left))
+        explicit = source.peek().text in _COMPARISONS and source.peek().kind != "string"
+        operator = _COMPARISONS[source.next().text] if explicit else "=="
+        if source.at_end():
+            raise source.error("syntax error, expecting a value to compare with")
+        kinds = datatype(left)
+        right = right_side(source, kinds)
+        if not explicit and isinstance(right, Value) and isinstance(right.literal, Flags):
+            operator = "&"
+        if source.peek().text == "/" and isinstance(right, Value):
+            source.next()
+            mask = right_side(source, kinds)
+            left, operator = Binary("&", left, mask), "==" if operator == "&" else operator
+        return Match(left, operator, right)
+
+    def _value(self, target: Meta | Ct | Payload) -> Expression:
+        source = self.source
+        if starts_expression(source):
+            return expression(source)
+        return right_side(source, datatype(target))
+
+    # --- the other statements -----------------------------------------------------------------------------------
+
+    def _counter(self) -> Counter:
+        source = self.source
+        source.next()
+        if source.accept("name"):
+            return Counter(name=source.string())
+        packets = number(source) if source.accept("packets") else 0
+        return Counter(packets, number(source) if source.accept("bytes") else 0)
+
+    def _limit(self) -> Limit | NotModelled:
+        source = self.source
+        if source.peek(1).text == "name":
+            return NotModelled(source.rest())
+        source.next()
+        source.expect("rate")
+        over = source.accept("over")
+        rate, of, unit = self._rate()
+        burst, burst_of = 5, "packets"
+        if of != "packets":
+            burst, burst_of = 0, "bytes"
+        if source.accept("burst"):
+            burst, burst_of = number(source), source.word("packets or bytes")
+        return Limit(rate, unit, of, burst, burst_of, over)
+
+    def _rate(self) -> tuple[int, str, str]:
+        """``5/minute`` or ``10 mbytes/second``."""
+        source = self.source
+        token = source.peek()
+        first = source.word("a rate")
+        amount, slash, unit = first.partition("/")
+        of = "packets"
+        if not slash:
+            of, slash, unit = source.word("a unit").partition("/")
+        if not amount.isdecimal() or unit not in _UNITS:
+            raise source.error(f"wrong rate format {first!r}", token, "5/minute, or 10 mbytes/second")
+        return int(amount), of, unit
+
+    def _log(self) -> Log:
+        source = self.source
+        source.next()
+        words: list[str] = []
+        while source.peek().text in ("prefix", "level", "flags", "group", "snaplen", "queue-threshold"):
+            words.append(source.next().text)
+            if words[-1] == "flags" and source.peek().text in ("tcp", "ip"):
+                words.append(source.next().text)
+            words.append(source.string())
+            while source.accept(","):
+                words[-1] += f",{source.string()}"
+        return Log(tuple(words))
+
+    def _reject(self) -> Reject:
+        source = self.source
+        source.next()
+        if not source.accept("with"):
+            return Reject(_REJECT_DEFAULTS.get(self.family, "icmpx"), "port-unreachable")
+        protocol = source.word("icmp, icmpv6, icmpx or tcp")
+        if protocol == "tcp":
+            source.expect("reset")
+            return Reject("tcp", "reset")
+        source.accept("type")
+        token = source.peek()
+        code = source.word("a code")
+        if code not in _REJECT_CODES.get(protocol, ()):
+            raise source.error(f"{code!r} is no code of {protocol}", token, ", ".join(_REJECT_CODES.get(protocol, ())))
+        return Reject(protocol, code)
+
+    def _set_update(self) -> SetUpdate:
+        source = self.source
+        operation = source.next().text
+        name = source.next().text[1:]
+        source.expect("{")
+        element = expression(source)
+        timeout = self._time() if source.accept("timeout") else None
+        if source.peek().text in ("limit", "counter", "ct"):
+            raise source.error("stateful elements are not modelled")
+        data = expression(source) if source.accept(":") else None
+        source.expect("}")
+        return SetUpdate(operation, name, element, timeout, data)
+
+    def _time(self) -> int:
+        token = self.source.peek()
+        try:
+            return read_time(self.source.word("a time"))
+        except ValueError as problem:
+            raise self.source.error(str(problem), token) from None
+
+    def _nat(self) -> NAT | NotModelled:
+        source = self.source
+        start = source.at
+        kind = source.next().text
+        family = source.next().text if kind in ("dnat", "snat") and source.peek().text in ("ip", "ip6") else None
+        if source.peek().text in ("prefix", "interval"):
+            source.at = start
+            return NotModelled(source.rest())
+        source.accept("addr", ".", "port")
+        address: Expression | None = None
+        port: Expression | None = None
+        if source.accept("to"):
+            address, port = self._nat_target()
+        elif kind in ("dnat", "snat"):
+            raise source.error(f"syntax error, {kind} needs to …")
+        flags: list[str] = []
+        while source.peek().text in _NAT_FLAGS:
+            flags.append(source.next().text)
+            source.accept(",")
+        return NAT(kind, family, address, port, frozenset(flags))
+
+    def _nat_target(self) -> tuple[Expression | None, Expression | None]:
+        source = self.source
+        token = source.peek()
+        if token.kind == "word" and not starts_expression(source):
+            text = source.next().text
+            try:
+                address, port = _endpoint(text)
+            except ValueError as problem:
+                raise source.error(f"{text!r} is no address and port: {problem}", token) from None
+            if address is not None and source.accept(".") and port is None:
+                port = Value(number(source))
+            if source.peek().text == "map":
+                raise source.error("syntax error, unexpected 'map'")
+            return address, port
+        target = expression(source)
+        if source.accept(":"):
+            return target, Value(number(source)) if not starts_expression(source) else expression(source)
+        return target, None
+
+
+def _with_dependencies(statements: list[Statement]) -> Iterator[Statement]:
+    """``reject with tcp reset`` asks for TCP where the rule does not, as nft writes it. Ref: src/evaluate.c:stmt_evaluate_reset()."""
+    for index, statement in enumerate(statements):
+        if (
+            isinstance(statement, Reject)
+            and statement.protocol == "tcp"
+            and not any(map(_asks_protocol, statements[:index]))
+        ):
+            yield Match(Meta("l4proto"), "==", Value(_TCP))
+        yield statement
+
+
+def _asks_protocol(statement: Statement) -> bool:
+    if not isinstance(statement, Match):
+        return False
+    left = statement.left.left if isinstance(statement.left, Binary) else statement.left
+    return left in (Meta("l4proto"), Payload("ip", "protocol"), Payload("ip6", "nexthdr")) or (
+        isinstance(left, Payload) and left.protocol == "tcp"
+    )
+
+
+def _endpoint(text: str) -> tuple[Value | None, Value | None]:
+    """``10.0.0.1:80``, ``[fd00::1]:80``, ``:80``, ``10.0.0.1-10.0.0.9:80-90`` or an address alone."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+        first, dash, last = host.partition("-")
+        host = f"{first.rstrip(']')}-{last.lstrip('[')}" if dash else host
+    elif text.startswith(":"):
+        host, port = "", text[1:]
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    address = None
+    if host:
+        found = read_literal(host, "ipv6_addr" if ":" in host else "ipv4_addr")
+        address = Value(found)
+    return address, _port(port)
+
+
+def _port(text: str) -> Value | None:
+    if not text:
+        return None
+    first, dash, last = text.partition("-")
+    return Value(Range(read_port(first), read_port(last)) if dash else read_port(first))

@@ -1,0 +1,144 @@
+"""Words of an nft text, with their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from netsim.rules.source import Origin, RuleSyntaxError
+
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t\r]+|\\\n)
+      | (?P<comment>\#[^\n]*)
+      | (?P<end>[;\n])
+      | (?P<string>"[^"\n]*")
+      | (?P<punctuation>==|!=|<=|>=|<<|>>|[{},()<>&|^=!])
+      | (?P<word>[^\s;{},()"<>=!&|^\#]+)""",
+    re.VERBOSE,
+)
+
+
+class Token(NamedTuple):
+    """One token; ``kind`` is ``word``, ``string`` (without its quotes), ``punctuation``, ``end`` (``;`` or a line's end) or ``eof``."""
+
+    kind: str
+    text: str
+    offset: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The tokens of a text. A quote that is not closed is a token of the kind ``error``."""
+    at = 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if found is None:
+            yield Token("error", text[at], at)
+            return
+        kind = found.lastgroup or ""
+        if kind == "string":
+            yield Token(kind, found[0][1:-1], at)
+        elif kind not in ("blank", "comment"):
+            yield Token(kind, found[0], at)
+        at = found.end()
+
+
+class Source:
+    """A text and its tokens, to be read one after the other."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text
+        self.file = file
+        self.tokens = [*tokens(text), Token("eof", "", len(text))]
+        self.at = 0
+        self.variables: dict[str, list[Token]] = {}
+
+    def peek(self, ahead: int = 0) -> Token:
+        """The next token, or one behind it; at the end always ``eof``."""
+        self._expand(ahead)
+        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+
+    def _expand(self, ahead: int) -> None:
+        """Put a variable's tokens in its place."""
+        index = self.at + ahead
+        if index >= len(self.tokens):
+            return
+        token = self.tokens[index]
+        if token.kind == "word" and token.text.startswith("$"):
+            if token.text[1:] not in self.variables:
+                raise self.error(f"unknown identifier {token.text[1:]!r}", token, "define it first")
+            values = [Token(each.kind, each.text, token.offset) for each in self.variables[token.text[1:]]]
+            self.tokens[index : index + 1] = values
+
+    def next(self) -> Token:
+        """Take the next token."""
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def word(self, what: str) -> str:
+        """Take a word; raise RuleSyntaxError that says what was expected."""
+        token = self.peek()
+        if token.kind != "word":
+            raise self.error(f"syntax error, unexpected {_name(token)}, expecting {what}", token)
+        return self.next().text
+
+    def string(self) -> str:
+        """Take a quoted string or a word."""
+        token = self.peek()
+        if token.kind not in ("string", "word"):
+            raise self.error(f"syntax error, unexpected {_name(token)}, expecting a string", token)
+        return self.next().text
+
+    def accept(self, *texts: str) -> bool:
+        """Take the next tokens where they are exactly these words or signs."""
+        for index, text in enumerate(texts):
+            token = self.peek(index)
+            if token.kind not in ("word", "punctuation") or token.text != text:
+                return False
+        self.at += len(texts)
+        return True
+
+    def expect(self, text: str) -> None:
+        """Take this word or sign; raise RuleSyntaxError where there is another."""
+        if not self.accept(text):
+            raise self.error(f"syntax error, unexpected {_name(self.peek())}, expecting {text}", self.peek())
+
+    def skip_ends(self) -> None:
+        """Take ends of lines and semicolons."""
+        while self.peek().kind == "end":
+            self.at += 1
+
+    def at_end(self) -> bool:
+        """True where a statement ends: at a line's end, a semicolon, a closing brace or the end of the text."""
+        token = self.peek()
+        return token.kind in ("end", "eof") or (token.kind == "punctuation" and token.text == "}")
+
+    def rest(self) -> str:
+        """Take everything up to the end of the statement, as it is written."""
+        start = self.peek().offset
+        depth = 0
+        while True:
+            token = self.peek()
+            if token.kind == "eof" or (depth == 0 and self.at_end()):
+                return self.text[start : token.offset].strip()
+            depth += {"{": 1, "}": -1}.get(token.text, 0) if token.kind == "punctuation" else 0
+            self.at += 1
+
+    def origin(self, token: Token | None = None) -> Origin:
+        """The place of a token (the next one where none is given)."""
+        offset = (token or self.peek()).offset
+        start = self.text.rfind("\n", 0, offset) + 1
+        end = self.text.find("\n", offset)
+        line = self.text[start : end if end >= 0 else len(self.text)]
+        return Origin(self.file, self.text.count("\n", 0, offset) + 1, offset - start + 1, line)
+
+    def error(self, message: str, token: Token | None = None, advice: str = "") -> RuleSyntaxError:
+        """An error at a token (the next one where none is given)."""
+        return RuleSyntaxError(message, self.origin(token), advice)
+
+
+def _name(token: Token) -> str:
+    if token.kind == "eof":
+        return "end of file"
+    return "newline" if token.text == "\n" else repr(token.text)

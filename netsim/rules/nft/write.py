@@ -1,0 +1,217 @@
+"""Statements and expressions as ``nft list`` prints them."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from netsim.rules.nft.ast import (
+    NAT,
+    AnonymousMap,
+    AnonymousSet,
+    Assign,
+    Binary,
+    Concatenation,
+    Counter,
+    Ct,
+    Data,
+    Expression,
+    Fib,
+    Flags,
+    Jhash,
+    Jump,
+    Key,
+    Limit,
+    Log,
+    Lookup,
+    Match,
+    Meta,
+    NotModelled,
+    NoTrack,
+    Numgen,
+    Payload,
+    Reject,
+    SetReference,
+    SetUpdate,
+    Statement,
+    Value,
+    Verdict,
+    VerdictMap,
+    VerdictStatement,
+)
+from netsim.rules.nft.datatypes import datatype, write_literal, write_time
+
+_LOG_STRINGS = ("prefix",)
+_SHORT = ("iif", "iifname", "oif", "oifname")
+
+
+def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for each kind
+    """One statement."""
+    match statement:
+        case Match():
+            return _match(statement)
+        case VerdictStatement(verdict):
+            return write_data(verdict, ("verdict",))
+        case VerdictMap(key, mapping):
+            return f"{write_expression(key)} vmap {_mapping(mapping, datatype(key))}"
+        case NAT():
+            return _nat(statement)
+        case Reject(protocol, code):
+            return "reject with tcp reset" if protocol == "tcp" else f"reject with {protocol} {code}"
+        case Counter():
+            return (
+                f"counter name {statement.name}"
+                if statement.name
+                else f"counter packets {statement.packets} bytes {statement.bytes}"
+            )
+        case Limit():
+            return _limit(statement)
+        case Log(words):
+            return " ".join(
+                [
+                    "log",
+                    *(
+                        f'"{word}"' if before in _LOG_STRINGS else word
+                        for before, word in zip(("", *words), words, strict=False)
+                    ),
+                ]
+            )
+        case Assign(target, value):
+            return f"{write_expression(target)} set {write_expression(value, datatype(target))}"
+        case SetUpdate():
+            return _set_update(statement)
+        case NoTrack():
+            return "notrack"
+        case NotModelled(text):
+            return text
+        case _:
+            assert_never(statement)
+
+
+def _match(statement: Match) -> str:
+    kinds = datatype(statement.left)
+    right = write_expression(statement.right, kinds)
+    implied = statement.operator == "&" or (statement.operator == "==" and not _needs_operator(statement))
+    operator = "" if implied else f"{statement.operator} "
+    return f"{write_expression(statement.left)} {operator}{right}"
+
+
+def _needs_operator(statement: Match) -> bool:
+    """True where leaving ``==`` out would mean something else."""
+    bits = isinstance(statement.right, Value) and isinstance(statement.right.literal, Flags)
+    return bits or isinstance(statement.left, Binary)
+
+
+def _log(words: tuple[str, ...]) -> str:
+    quoted = [
+        f'"{word}"' if before in _LOG_STRINGS else word for before, word in zip(("", *words), words, strict=False)
+    ]
+    return " ".join(["log", *quoted])
+
+
+def _nat(statement: NAT) -> str:
+    words = [statement.kind]
+    if statement.family is not None:
+        words.append(statement.family)
+    address, port = statement.address, statement.port
+    if address is not None or port is not None:
+        words += ["to", _endpoint(address, port)]
+    words += [flag for flag in ("random", "fully-random", "persistent") if flag in statement.flags]
+    return " ".join(words)
+
+
+def _endpoint(address: Expression | None, port: Expression | None) -> str:
+    behind = "" if port is None else f":{write_expression(port, ('inet_service',))}"
+    if address is None:
+        return behind
+    text = write_expression(address)
+    if not isinstance(address, Value):
+        return f"{text} {behind}".replace(":", ": ", 1) if behind else text
+    if behind and ":" in text:
+        text = "-".join(f"[{end}]" for end in text.split("-"))
+    return f"{text}{behind}"
+
+
+def _limit(statement: Limit) -> str:
+    rate = f"{statement.rate}/{statement.unit}"
+    if statement.of != "packets":
+        rate = f"{statement.rate} {statement.of}/{statement.unit}"
+    usual = (statement.burst, statement.burst_of) == (5, "packets") or statement.burst == 0
+    burst = "" if usual else f" burst {statement.burst} {statement.burst_of}"
+    return f"limit rate {'over ' if statement.over else ''}{rate}{burst}"
+
+
+def _set_update(statement: SetUpdate) -> str:
+    inside = write_expression(statement.element)
+    if statement.timeout_ms is not None:
+        inside += f" timeout {write_time(statement.timeout_ms)}"
+    if statement.data is not None:
+        inside += f" : {write_expression(statement.data)}"
+    return f"{statement.operation} @{statement.name} {{ {inside} }}"
+
+
+def write_expression(expression: Expression, kinds: tuple[str, ...] = ("",)) -> str:  # noqa: C901 - one case for each kind
+    """One expression; ``kinds`` are the datatypes that its literals have."""
+    match expression:
+        case Payload(protocol, name):
+            return f"{protocol} {name}"
+        case Meta(key):
+            return key if key in _SHORT else f"meta {key}"
+        case Ct(key, direction):
+            return f"ct {direction} {key}" if direction else f"ct {key}"
+        case Fib(inputs, result):
+            return f"fib {' . '.join(inputs)} {result}"
+        case Numgen(mode, modulus, offset):
+            return f"numgen {mode} mod {modulus}{f' offset {offset}' if offset else ''}"
+        case Jhash():
+            return _hash(expression)
+        case Concatenation(parts):
+            known = kinds if len(kinds) == len(parts) else ("",) * len(parts)
+            return " . ".join(write_expression(part, (kind,)) for part, kind in zip(parts, known, strict=True))
+        case Binary(operator, left, right):
+            return f"{write_expression(left, kinds)} {operator} {_bits(right, datatype(left))}"
+        case SetReference(name):
+            return f"@{name}"
+        case AnonymousSet(elements):
+            return f"{{ {', '.join(write_key(key, kinds) for key in elements)} }}"
+        case Lookup(key, mapping):
+            return f"{write_expression(key)} map {_mapping(mapping, datatype(key))}"
+        case Value(literal):
+            return write_literal(literal, kinds[0])
+        case _:
+            assert_never(expression)
+
+
+def _bits(right: Expression, kinds: tuple[str, ...]) -> str:
+    if isinstance(right, Value) and isinstance(right.literal, Flags):
+        return f"({write_literal(right.literal, kinds[0]).replace(',', ' | ')})"
+    return write_expression(right, kinds)
+
+
+def _hash(expression: Jhash) -> str:
+    of = "symhash" if expression.expression is None else f"jhash {write_expression(expression.expression)}"
+    seed = "" if expression.seed is None else f" seed {expression.seed:#x}"
+    return f"{of} mod {expression.modulus}{seed}{f' offset {expression.offset}' if expression.offset else ''}"
+
+
+def write_key(key: Key, kinds: tuple[str, ...]) -> str:
+    """The parts of an element."""
+    known = kinds if len(kinds) == len(key) else ("",) * len(key)
+    return " . ".join(write_literal(part, kind) for part, kind in zip(key, known, strict=True))
+
+
+def write_data(data: Data, kinds: tuple[str, ...]) -> str:
+    """A verdict or a value of a map."""
+    match data:
+        case Verdict():
+            return data.value
+        case Jump(chain, goto):
+            return f"{'goto' if goto else 'jump'} {chain}"
+        case _:
+            return write_key(data, kinds)
+
+
+def _mapping(mapping: AnonymousMap | SetReference, kinds: tuple[str, ...]) -> str:
+    if isinstance(mapping, SetReference):
+        return f"@{mapping.name}"
+    pairs = [f"{write_key(key, kinds)} : {write_data(data, ('',))}" for key, data in mapping.elements]
+    return f"{{ {', '.join(pairs)} }}"
