@@ -166,7 +166,8 @@ def _rendered(trace: Trace, form: str, detail: str | None, *, plain: bool) -> st
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     import yaml
 
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def _write_captures(trace: Trace, folder: Path) -> None:
