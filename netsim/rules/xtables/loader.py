@@ -46,7 +46,7 @@ class Loader:
         """Take every line of the text; report at its end a table that was not committed."""
         for number, line in enumerate(text.split("\n"), 1):
             self.number, self.line = number, line
-            if line[:3] == "-A " and self._append_by_parts(line):
+            if line[:1] in ("-", "[") and self._append_by_parts(line):
                 continue
             stripped = line.strip()
             if stripped and line[0] != "#":
@@ -131,11 +131,14 @@ class Loader:
         table = self.table
         if table is None or "\\" in line:
             return False
-        end = line.find(" ", 3)
-        if end < 0 or (chain := table.chains.get(line[3:end])) is None:
+        counted = line.find("] -A ") + 2 if line[0] == "[" else 0
+        start = counted + 3
+        end = line.find(" ", start)
+        name = line[start:end]
+        if line[counted:start] != "-A " or end < 0 or (chain := table.chains.get(name)) is None:
             return False
         fragment = self.parts.read(line[end:])
-        if fragment is None or refusal(table, line[3:end], fragment) is not None:
+        if fragment is None or refusal(table, name, fragment) is not None:
             return False
         if len(fragment.sources) == 1 == len(fragment.destinations) and not fragment.other_family:
             chain.rules.append(
@@ -148,12 +151,12 @@ class Loader:
                     fragment.fragment,
                     fragment.matches,
                     fragment.target,
-                    fragment.counters,
+                    fragment.counters or (read_counters(line[: counted - 1]) if counted else None),
                     Origin(self.file, self.number, 1, line),
                 )
             )
         else:
-            chain.rules += self._rules(fragment, None)
+            chain.rules += self._rules(fragment, read_counters(line[: counted - 1]) if counted else None)
         return True
 
     def _rules(self, fragment: Fragment, counters: Counters | None) -> list[Rule]:
