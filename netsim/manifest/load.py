@@ -15,6 +15,7 @@ from netsim.manifest.drafts import ClusterDraft
 from netsim.manifest.entries import Entry, Report, SourceFile, entries_of
 from netsim.manifest.fields import placed_document
 from netsim.manifest.kind_config import KIND_API_VERSION, read_kind_config
+from netsim.manifest.kube_proxy_configmap import configuration_in
 from netsim.manifest.located import split_lines
 from netsim.manifest.nodes import merge_nodes
 from netsim.manifest.sources import Text, read_sources
@@ -127,6 +128,7 @@ def _sort(entry: Entry, found: _Sorted, report: Report) -> None:
         item = _object(entry, report)
         if item is not None:
             found.objects.append((entry, item))
+            found.kube_proxies += configuration_in(entry, item, report)
 
 
 def _object(entry: Entry, report: Report) -> Object | None:
