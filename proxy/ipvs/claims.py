@@ -31,7 +31,7 @@ from proxy.ipvs.ip_sets import (
     NODE_PORT_UDP,
 )
 from proxy.ipvs.settings import Settings
-from proxy.ipvs.virtual_server import RealServer, VirtualServer
+from proxy.ipvs.virtual_server import RealServer, VirtualServer, address_and_port
 from proxy.plan import ServicePlan
 
 NODE_PORT_SETS = {
@@ -171,5 +171,10 @@ class _Writer:
 
 
 def _real_servers(endpoints: Iterable[Endpoint]) -> tuple[RealServer, ...]:
-    found = (RealServer(a, e.port) for e in endpoints if (a := parse_address_sloppy(e.ip)) is not None)
-    return tuple(found)
+    """Real servers in the order of their text. Two spellings of one address are one real server."""
+    found: dict[str, RealServer] = {}
+    for endpoint in endpoints:
+        address = parse_address_sloppy(endpoint.ip)
+        if address is not None:
+            found[address_and_port(address, endpoint.port)] = RealServer(address, endpoint.port)
+    return tuple(found[text] for text in sorted(found))

@@ -84,9 +84,10 @@ class ServerTable:
     def _put(self, service: str, wanted: VirtualServer) -> None:
         current = self._programmed.get(service)
         if current is None:
-            current = replace(wanted, real_servers=())
-            self._told.append(f"-A {service} {wanted.options}\n")
-        elif replace(current, real_servers=wanted.real_servers) != wanted:
+            self._told += wanted.lines()
+            self._programmed[service] = wanted
+            return
+        if replace(current, real_servers=wanted.real_servers) != wanted:
             self._told.append(f"-E {service} {wanted.options}\n")
             current = replace(wanted, real_servers=current.real_servers)
         self._apply(service, current, list(succeed(current, wanted, self._connections)))
