@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from netsim.net.address import BROADCAST, MAC, Address, parse_address
 from netsim.net.packet import ARP, ARPOperation, Frame
 from netsim.stack.bridge import Decision
-from netsim.stack.fib import Scope
+from netsim.stack.fib_trie import Scope
 from netsim.stack.namespace import Namespace
 from netsim.stack.route import InputKey, Routed, ip_route_input
 from netsim.topology.model import Bridge, Device, Veth

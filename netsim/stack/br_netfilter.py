@@ -51,7 +51,7 @@ def br_nf_pre_routing(ns: Namespace, bridge: Device, port: Device, skb: SkBuff) 
 
 def _redirected(ns: Namespace, bridge: Device, skb: SkBuff) -> PreRouting:
     """DNAT gave the frame another destination. A route that is an error goes up to be answered there."""
-    key = InputKey(skb.packet.ip.src, skb.packet.ip.dst, bridge)
+    key = InputKey.of(skb, bridge)
     routed = ip_route_input(ns, key)
     if isinstance(routed, Martian):
         follow_input(ns, skb, key, routed)

@@ -1,123 +1,46 @@
-"""The forwarding information base: the local and main tables of one network namespace, and the look-up in them.
+"""The forwarding information base: the tables of one network namespace, and the look-up that its rules make in them.
 
-Local, broadcast and connected routes follow from the addresses of devices that are up; static routes are the topology's. Rules are the
-kernel's first two, ``local`` and ``main``. One form for both families.
+Local, broadcast and connected routes follow from the addresses of devices that are up; static routes and rules are the topology's.
+One form for both families.
 
-Ref: net/ipv4/fib_frontend.c:fib_add_ifaddr(), net/ipv4/fib_trie.c:fib_table_lookup(), net/ipv4/fib_semantics.c (v6.12).
+Ref: net/ipv4/fib_frontend.c:fib_add_ifaddr(), net/ipv4/fib_semantics.c (v6.12).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from netsim.net.address import Address, Family, InterfaceAddress, Prefix, family_of, parse_interface, parse_prefix
 from netsim.rules.xtables.ast import AddressType
-from netsim.topology.model import Device, Loopback, Netns, Route, RouteType
+from netsim.stack.fib_rules import FlowKey, RulePath
+from netsim.stack.fib_trie import FibEntry, FibNexthop, RouteKind, Scope, Table
+from netsim.topology.model import (
+    LOCAL_TABLE,
+    MAIN_TABLE,
+    Device,
+    Loopback,
+    MultipathHop,
+    Netns,
+    Route,
+    RouteScope,
+    RouteType,
+    table_name,
+)
 
 _MULTICAST = {Family.IPV4: parse_prefix("224.0.0.0/4"), Family.IPV6: parse_prefix("ff00::/8")}
-
-
-class RouteKind(Enum):
-    """``RTN_*``: what an entry does with a packet; the value is iproute2's word."""
-
-    UNICAST = "unicast"
-    LOCAL = "local"
-    BROADCAST = "broadcast"
-    MULTICAST = "multicast"
-    BLACKHOLE = "blackhole"
-    UNREACHABLE = "unreachable"
-    PROHIBIT = "prohibit"
-    THROW = "throw"
-
-
-class Scope(Enum):
-    """How far a destination is. Ref: include/uapi/linux/rtnetlink.h RT_SCOPE_*."""
-
-    UNIVERSE = 0
-    LINK = 253
-    HOST = 254
-
-
-@dataclass(frozen=True, slots=True)
-class FibEntry:
-    """One route. ``device`` of a local entry is the device that has the address; ``source`` is ``fib_prefsrc``."""
-
-    kind: RouteKind
-    prefix: Prefix
-    table: str
-    device: str | None = None
-    gateway: Address | None = None
-    source: Address | None = None
-    metric: int = 0
-    scope: Scope = Scope.UNIVERSE
-    kernel: bool = False
-    onlink: bool = False
-
-    def __str__(self) -> str:
-        """The entry as ``ip route`` (``ip route show table local``) prints it."""
-        words = [] if self.kind is RouteKind.UNICAST else [self.kind.value]
-        words.append(_destination(self.prefix))
-        words += [f"via {self.gateway}"] if self.gateway is not None else []
-        words += [f"dev {self.device}"] if self.device is not None else []
-        words += ["proto kernel"] if self.kernel else []
-        if self.prefix.version == 4 and self.scope is not Scope.UNIVERSE:
-            words.append(f"scope {self.scope.name.lower()}")
-        words += [f"src {self.source}"] if self.source is not None else []
-        words += [f"metric {self.metric}"] if self.metric or self.prefix.version == 6 else []
-        words += ["onlink"] if self.onlink else []
-        words += ["pref medium"] if self.prefix.version == 6 else []
-        return " ".join(words)
-
-
-class Table:
-    """One routing table: a longest prefix match for each family."""
-
-    def __init__(self) -> None:
-        self._by_length: dict[Family, dict[int, dict[int, list[FibEntry]]]] = {family: {} for family in Family}
-        self._lengths: dict[Family, tuple[tuple[int, dict[int, list[FibEntry]]], ...]] = dict.fromkeys(Family, ())
-        """For each length, longest first: the number of host bits, and the entries by network."""
-
-    def add(self, entry: FibEntry) -> None:
-        """Insert; the same prefix with a smaller metric comes first, and the first of equal ones stays first."""
-        family = family_of(entry.prefix)
-        lengths = self._by_length[family]
-        new_length = entry.prefix.prefixlen not in lengths
-        bucket = lengths.setdefault(entry.prefix.prefixlen, {})
-        entries = bucket.setdefault(int(entry.prefix.network_address), [])
-        if any(known.metric == entry.metric and known.kind is entry.kind for known in entries):
-            return
-        entries.append(entry)
-        if len(entries) > 1:
-            entries.sort(key=lambda known: known.metric)
-        if new_length:
-            ordered = sorted(lengths, reverse=True)
-            self._lengths[family] = tuple((family.bits - length, lengths[length]) for length in ordered)
-
-    def lookup(self, address: Address, oif: str | None = None) -> FibEntry | None:
-        """The entry of the longest prefix that holds the address, and whose device is ``oif`` where one is given."""
-        number = int(address)
-        for shift, bucket in self._lengths[family_of(address)]:
-            for entry in bucket.get(number >> shift << shift, ()):
-                if oif is None or entry.device == oif:
-                    return entry
-        return None
-
-    def __iter__(self) -> Iterator[FibEntry]:
-        for lengths in self._by_length.values():
-            for length in sorted(lengths):
-                for network in sorted(lengths[length]):
-                    yield from lengths[length][network]
 
 
 class Fib:
     """The tables of one namespace. ``refused`` are static routes that the kernel would not install, with its reason."""
 
-    def __init__(self, netns: Netns, devices: Mapping[str, Device]) -> None:
+    def __init__(self, netns: Netns, devices: Mapping[str, Device], skipped: Iterable[str] = ()) -> None:
         self.local = Table()
         self.main = Table()
+        self.tables = {LOCAL_TABLE: self.local, MAIN_TABLE: self.main}
+        self.custom_local_routes = any(route.table == LOCAL_TABLE for route in netns.routes)
+        self._path = RulePath(netns.rules, self.tables, frozenset(skipped))
         self._devices = devices
         self._owners: dict[Address, str] = {}
         for device in devices.values():
@@ -125,12 +48,16 @@ class Fib:
         self.refused = tuple(refusal for route in netns.routes if (refusal := self._add_route(route)) is not None)
 
     def lookup(self, address: Address, oif: str | None = None) -> FibEntry | None:
-        """What the rules find: the local table, then main; None for "Network is unreachable" (a ``throw`` route says so too).
+        """What the rules find for a packet of which only the destination is known."""
+        return self._path.lookup(FlowKey(address, oif=oif))
 
-        Ref: net/ipv4/fib_rules.c:__fib_lookup() (v6.12).
-        """
-        found = self.local.lookup(address, oif) or self.main.lookup(address, oif)
-        return None if found is None or found.kind is RouteKind.THROW else found
+    def resolve(self, key: FlowKey) -> FibEntry | None:
+        """What the rules find; None for "Network is unreachable". The entry names a rule where a rule itself decided."""
+        return self._path.lookup(key)
+
+    def custom_rules(self, family: Family) -> bool:
+        """True where there is a rule beside the kernel's own (``fib4_has_custom_rules()``)."""
+        return self._path.custom(family)
 
     def owner(self, address: Address) -> str | None:
         """The device that has this very address (``__ip_dev_find()`` of a configured address), None where none has."""
@@ -230,22 +157,38 @@ class Fib:
     def _add_route(self, route: Route) -> tuple[Route, str] | None:
         kind = RouteKind(route.type.value)
         metric = route.metric or (1024 if route.to.version == 6 else 0)
-        if route.type is not RouteType.UNICAST:
-            self.main.add(FibEntry(kind, route.to, "main", metric=metric))
+        name = table_name(route.table)
+        table = self.tables.setdefault(route.table, Table())
+        if route.type is not RouteType.UNICAST and route.type is not RouteType.LOCAL:
+            table.add(FibEntry(kind, route.to, name, metric=metric))
             return None
-        device = route.device or self._device_towards(route.via)
-        if device is None:
-            return route, "Nexthop has invalid gateway."
-        if device not in self._devices:
-            return route, f'Cannot find device "{device}"'
-        if not self._devices[device].up:
-            return route, "Network is down"
-        if route.via is not None and not route.onlink and self._device_towards(route.via, device) != device:
-            return route, "Nexthop has invalid gateway."
-        scope = Scope.UNIVERSE if route.via is not None else Scope.LINK
-        entry = FibEntry(kind, route.to, "main", device, route.via, route.source, metric, scope, onlink=route.onlink)
-        self.main.add(entry)
+        hops = route.nexthops or (MultipathHop(route.device, route.via, onlink=route.onlink),)
+        found: list[FibNexthop] = []
+        for hop in hops:
+            nexthop = self._nexthop(hop)
+            if isinstance(nexthop, str):
+                return route, nexthop
+            found.append(nexthop)
+        single = found[0]
+        entry = FibEntry(kind, route.to, name, None, None, route.source, metric, _scope_of(route, single))
+        if len(found) == 1:
+            table.add(replace(entry, device=single.device, gateway=single.gateway, onlink=single.onlink))
+        else:
+            table.add(replace(entry, nexthops=tuple(found)))
         return None
+
+    def _nexthop(self, hop: MultipathHop) -> FibNexthop | str:
+        """A way that the kernel takes, or what it says. Ref: net/ipv4/fib_semantics.c:fib_check_nh() (v6.12)."""
+        device = hop.device or self._device_towards(hop.via)
+        if device is None:
+            return "Nexthop has invalid gateway."
+        if device not in self._devices:
+            return f'Cannot find device "{device}"'
+        if not self._devices[device].up:
+            return "Network is down"
+        if hop.via is not None and not hop.onlink and self._device_towards(hop.via, device) != device:
+            return "Nexthop has invalid gateway."
+        return FibNexthop(device, hop.via, hop.weight, hop.onlink)
 
     def _device_towards(self, gateway: Address | None, oif: str | None = None) -> str | None:
         """The device on whose link a gateway is. Ref: net/ipv4/fib_semantics.c:fib_check_nh_v4_gw() (v6.12)."""
@@ -255,6 +198,18 @@ class Fib:
         if found is None or found.kind is not RouteKind.UNICAST or found.scope is Scope.UNIVERSE:
             return None
         return found.device
+
+
+_SCOPES = {RouteScope.GLOBAL: Scope.UNIVERSE, RouteScope.LINK: Scope.LINK, RouteScope.HOST: Scope.HOST}
+
+
+def _scope_of(route: Route, nexthop: FibNexthop) -> Scope:
+    """The scope that was asked for, else iproute2's choice. Ref: iproute2 ip/iproute.c:iproute_modify()."""
+    if route.scope is not None:
+        return _SCOPES[route.scope]
+    if route.type is RouteType.LOCAL:
+        return Scope.HOST
+    return Scope.UNIVERSE if nexthop.gateway is not None else Scope.LINK
 
 
 def addresses_of(device: Device) -> tuple[InterfaceAddress, ...]:
@@ -282,9 +237,3 @@ def _host(address: Address) -> Prefix:
     if isinstance(address, IPv4Address):
         return IPv4Network((int(address), 32))
     return IPv6Network((int(address), 128))
-
-
-def _destination(prefix: Prefix) -> str:
-    if prefix.prefixlen == 0:
-        return "default"
-    return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)

@@ -47,7 +47,7 @@ class NamespaceHooks:
         ns, packet = self._ns, skb.packet
         kind = ns.fib.address_type(packet.ip.src)
         own = kind in (AddressType.LOCAL, AddressType.UNICAST)
-        key = OutputKey(packet.ip.dst, packet.ip.src if own else None, any_source=True)
+        key = OutputKey(packet.ip.dst, packet.ip.src if own else None, any_source=True, mark=skb.mark, packet=packet)
         routed = ip_route_output(ns, key)
         record_output(ns, key, routed)
         if routed.nexthop is None:

@@ -91,7 +91,7 @@ def ip_local_deliver(ns: Namespace, skb: SkBuff) -> None:
 
 
 def _route(ns: Namespace, device: Device, skb: SkBuff) -> bool:
-    key = InputKey(skb.packet.ip.src, skb.packet.ip.dst, device)
+    key = InputKey.of(skb, device)
     return follow_input(ns, skb, key, ip_route_input(ns, key))
 
 

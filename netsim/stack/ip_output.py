@@ -21,7 +21,8 @@ def ip_local_out(ns: Namespace, out: LocalOut) -> None:
     skb = out.prepared
     packet = skb.packet
     unset = packet.ip.src.is_unspecified
-    key = OutputKey(packet.ip.dst, None if unset else packet.ip.src, any_source=out.any_source)
+    src = None if unset else packet.ip.src
+    key = OutputKey(packet.ip.dst, src, any_source=out.any_source, mark=skb.mark, packet=packet)
     routed = ip_route_output(ns, key)
     if unset and routed.nexthop is not None and routed.nexthop.source is not None:
         skb.packet = packet.with_ip(src=routed.nexthop.source)

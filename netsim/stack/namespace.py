@@ -120,6 +120,8 @@ class Namespace:
         self.sockets = Sockets(wiring.spec.listeners)
         self.neighbours: dict[tuple[str, Address], MAC] = {(n.device, n.address): n.mac for n in wiring.spec.neighbours}
         self.netfilter: HookRunner | None = None
+        self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
+        """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
         self._bridges: dict[str, BridgeState] = {}
 
     def bridge(self, name: str) -> BridgeState:

@@ -98,9 +98,9 @@ class Network:
 
     # --- what a walk asks ------------------------------------------------------------------------------------
 
-    def source_for(self, netns: str, destination: Address, mark: int = 0) -> Address | None:  # noqa: ARG002 no RPDB rule looks at the mark
+    def source_for(self, netns: str, destination: Address, mark: int = 0) -> Address | None:
         """The source that connect() would choose for a destination; None where there is no route."""
-        nexthop = ip_route_output(self.namespace(netns), OutputKey(destination)).nexthop
+        nexthop = ip_route_output(self.namespace(netns), OutputKey(destination, mark=mark)).nexthop
         return nexthop.source if nexthop is not None else None
 
     def open_client(

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from netsim.net.address import Address, family_of
-from netsim.stack.fib import FibEntry, RouteKind
+from netsim.net.packet import Packet
+from netsim.stack.fib_rules import FlowKey
+from netsim.stack.fib_select import fib_select_path, hash_keys
+from netsim.stack.fib_trie import FibEntry, RouteKind
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
-from netsim.stack.skbuff import Nexthop
+from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.steps import RoutingDecision
-from netsim.topology.model import Device, Loopback
+from netsim.topology.model import Device, Loopback, RuleAction
 
 
 class RouteError(Enum):
@@ -33,6 +36,19 @@ ERROR_OF_KIND = {
     RouteKind.UNREACHABLE: RouteError.EHOSTUNREACH,
     RouteKind.PROHIBIT: RouteError.EACCES,
 }
+ERROR_OF_ACTION = {
+    # net/ipv4/fib_rules.c:fib4_rule_action() (v6.12): "unreachable" is not what the route of that name says
+    RuleAction.BLACKHOLE: RouteError.EINVAL,
+    RuleAction.UNREACHABLE: RouteError.ENETUNREACH,
+    RuleAction.PROHIBIT: RouteError.EACCES,
+}
+
+
+def error_of(entry: FibEntry | None) -> RouteError | None:
+    """``dst.error`` of what the look-up found; None where it is a way on."""
+    if entry is None:
+        return RouteError.ENETUNREACH
+    return ERROR_OF_KIND.get(entry.kind) if entry.rule is None else ERROR_OF_ACTION[entry.rule.action]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +72,18 @@ class Martian:
 
 @dataclass(frozen=True, slots=True)
 class InputKey:
-    """What the input look-up asks for."""
+    """What the input look-up asks for. ``packet`` is what multipath routes hash; without one they take their first nexthop."""
 
     src: Address
     dst: Address
     device: Device
+    mark: int = 0
+    packet: Packet | None = None
+
+    @classmethod
+    def of(cls, skb: SkBuff, device: Device) -> InputKey:
+        """The key of a packet that came in on a device."""
+        return cls(skb.packet.ip.src, skb.packet.ip.dst, device, skb.mark, skb.packet)
 
 
 def ip_route_input(ns: Namespace, key: InputKey) -> Routed | Martian:
@@ -103,8 +126,8 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
     forwarding = ns.sysctls.forwarding(key.device.name)
     if _is_limited_broadcast(key.dst):
         return _broadcast(ns, key, None)
-    entry = ns.fib.lookup(key.dst)
-    error = RouteError.ENETUNREACH if entry is None else ERROR_OF_KIND.get(entry.kind)
+    entry = ns.fib.resolve(FlowKey(key.dst, key.src, iif=key.device.name, mark=key.mark))
+    error = error_of(entry)
     if error is not None:
         kind = "unreachable" if entry is None else entry.kind.value
         return Routed(None, entry, kind, error if forwarding else RouteError.EHOSTUNREACH)
@@ -115,10 +138,22 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
         return fib_validate_source(ns, key, None) or Routed(_here(broadcast=False), entry, "local")
     if not forwarding:
         return Routed(None, entry, entry.kind.value, RouteError.EHOSTUNREACH)
+    entry = _one_way(ns, entry, key.packet, came_in=True)
     if entry.kind is not RouteKind.UNICAST or entry.device is None:
         return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{entry} takes no packet that came in")
     nexthop = Nexthop(entry.device, entry.gateway, None)
     return fib_validate_source(ns, key, entry.device) or Routed(nexthop, entry, "unicast")
+
+
+def _one_way(
+    ns: Namespace, entry: FibEntry, packet: Packet | None, *, came_in: bool, src: Address | None = None
+) -> FibEntry:
+    """The entry with one nexthop, where it has several."""
+    if not entry.nexthops or entry.device is not None:
+        return entry
+    if packet is None:
+        return entry.through(entry.nexthops[0])
+    return fib_select_path(ns, entry, hash_keys(ns, packet, came_in=came_in), src)
 
 
 def _broadcast(ns: Namespace, key: InputKey, entry: FibEntry | None) -> Routed | Martian:
@@ -136,23 +171,28 @@ def fib_validate_source(ns: Namespace, key: InputKey, oif: str | None) -> Martia
     name = key.device.name
     rp_filter = ns.sysctls.max_conf(name, "rp_filter")
     if rp_filter or (name == oif and ns.sysctls.any_conf(name, "send_redirects")):
-        return _full_check(ns, key, rp_filter)
-    if not ns.sysctls.any_conf(name, "accept_local") and ns.fib.owner(key.src) is not None:
+        return _full_check(ns, key, rp_filter, oif)
+    if ns.sysctls.any_conf(name, "accept_local"):
+        return None
+    if ns.fib.custom_local_routes or ns.fib.custom_rules(family_of(key.src)):
+        return _full_check(ns, key, rp_filter, oif)
+    if ns.fib.owner(key.src) is not None:
         return _martian_source(DropReason.IP_LOCAL_SOURCE, f"{key.src} is an address of {ns.fib.owner(key.src)} here")
     return None
 
 
-def _full_check(ns: Namespace, key: InputKey, rp_filter: int) -> Martian | None:
+def _full_check(ns: Namespace, key: InputKey, rp_filter: int, oif: str | None) -> Martian | None:
     """Ref: net/ipv4/fib_frontend.c:__fib_validate_source() (v6.12)."""
     name = key.device.name
-    back = ns.fib.lookup(key.src)
-    if back is None or back.kind in ERROR_OF_KIND:
+    mark = key.mark if ns.sysctls.any_conf(name, "src_valid_mark") else 0
+    back = ns.fib.resolve(FlowKey(key.src, key.dst, iif=oif, mark=mark))
+    if back is None or error_of(back) is not None:
         return _reverse_path(key, back, rp_filter) if rp_filter else None
     if back.kind is RouteKind.LOCAL and not ns.sysctls.any_conf(name, "accept_local"):
         return _martian_source(DropReason.IP_LOCAL_SOURCE, f"{key.src} is an address of {back.device} here")
     if back.kind not in (RouteKind.UNICAST, RouteKind.LOCAL):
         return _martian_source(DropReason.IP_INVALID_SOURCE, f"{key.src} is a {back.kind.value} address here")
-    if back.device == name or (back.kind is RouteKind.LOCAL and isinstance(key.device.kind, Loopback)):
+    if back.uses(name) or (back.kind is RouteKind.LOCAL and isinstance(key.device.kind, Loopback)):
         return None
     if not ns.fib.has_addresses(name, family_of(key.src)):
         return _reverse_path(key, back, rp_filter) if rp_filter else None
@@ -160,32 +200,39 @@ def _full_check(ns: Namespace, key: InputKey, rp_filter: int) -> Martian | None:
 
 
 def _reverse_path(key: InputKey, back: FibEntry | None, rp_filter: int) -> Martian:
-    way = "there is no route back to it" if back is None or back.device is None else f"the route back is {back}"
+    way = "there is no route back to it" if back is None else f"the route back is {back}"
     detail = f"rp_filter={rp_filter}: {key.src} came in on {key.device.name}, but {way}"
     return Martian(DropReason.IP_RPFILTER, "fib_validate_source", detail)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputKey:
-    """What the output look-up asks for. ``any_source`` is FLOWI_FLAG_ANYSRC: the source need not be this host's."""
+    """What the output look-up asks for. ``any_source`` is FLOWI_FLAG_ANYSRC: the source need not be this host's.
+
+    ``packet`` is what multipath routes hash; without one they take their first nexthop.
+    """
 
     dst: Address
     src: Address | None = None
     any_source: bool = False
+    mark: int = 0
+    oif: str | None = None
+    packet: Packet | None = None
 
 
 def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
     """Where a packet that is made here goes, and from which source. Nothing is recorded."""
     if key.src is not None and (error := _source_error(ns, key)) is not None:
         return Routed(None, None, "unreachable", error)
-    entry = ns.fib.lookup(key.dst)
+    entry = ns.fib.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark))
     if entry is None and _is_limited_broadcast(key.dst):
         return Routed(None, None, "broadcast", RouteError.ENETUNREACH)
-    if entry is None or entry.kind in ERROR_OF_KIND:
-        kind = "unreachable" if entry is None else entry.kind.value
-        return Routed(None, entry, kind, RouteError.ENETUNREACH if entry is None else ERROR_OF_KIND[entry.kind])
+    error = error_of(entry)
+    if entry is None or error is not None:
+        return Routed(None, entry, "unreachable" if entry is None else entry.kind.value, error)
     if entry.kind is RouteKind.LOCAL:
         return Routed(Nexthop("lo", None, key.src or entry.source or key.dst, local=True), entry, "local")
+    entry = _one_way(ns, entry, key.packet, came_in=False, src=key.src)
     assert entry.device is not None
     source = (
         key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _preferred(key.dst), entry.scope)

@@ -6,7 +6,9 @@ Everything is made on first touch, so that a cluster of many pods costs only wha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from netsim.net.address import MAC, Address, Prefix
@@ -25,7 +27,7 @@ class NetnsWiring:
     A namespace for which the topology lists no ``lo`` has one, up, as every real one has.
     """
 
-    def __init__(self, spec: Netns) -> None:
+    def __init__(self, spec: Netns, carrier: Callable[[Device], bool] | None = None) -> None:
         self.spec = spec
         self.devices: dict[str, Device] = {}
         if spec.device("lo") is None:
@@ -36,8 +38,15 @@ class NetnsWiring:
             for bridge in spec.devices
             if isinstance(bridge.kind, Bridge)
         }
-        self.fib = Fib(spec, self.devices)
         self.sysctls = Sysctls(spec.sysctls)
+        self.fib = Fib(spec, self.devices, self._without_carrier(carrier) if carrier is not None else ())
+
+    def _without_carrier(self, carrier: Callable[[Device], bool]) -> frozenset[str]:
+        """Devices whose routes do not count. Ref: include/linux/inetdevice.h IN_DEV_IGNORE_ROUTES_WITH_LINKDOWN() (v6.12)."""
+        key = "ignore_routes_with_linkdown"
+        if not any(name.endswith(key) for name in self.spec.sysctls):
+            return frozenset()
+        return frozenset(d.name for d in self.spec.devices if self.sysctls.any_conf(d.name, key) and not carrier(d))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class Wiring:
         """The wiring of a namespace; raises KeyError where the topology has none of that name."""
         wiring = self._made.get(netns)
         if wiring is None:
-            wiring = self._made[netns] = NetnsWiring(self._topology.namespaces[netns])
+            wiring = self._made[netns] = NetnsWiring(self._topology.namespaces[netns], partial(self._carrier_in, netns))
         return wiring
 
     def peer(self, device: Device) -> tuple[Endpoint, Device] | None:
@@ -111,6 +120,13 @@ class Wiring:
             return True
         peer = self.peer(device)
         return peer is not None and peer[1].up
+
+    def _carrier_in(self, netns: str, device: Device) -> bool:
+        """The carrier of a device of a namespace that may be under way of being made; a bridge has the carrier of its ports."""
+        if not isinstance(device.kind, Bridge):
+            return self.carrier(device)
+        ports = (d for d in self._topology.namespaces[netns].devices if d.port is not None)
+        return device.up and any(d.port is not None and d.port.master == device.name and self.carrier(d) for d in ports)
 
     def forwarding_ports(self, netns: str, bridge: str) -> frozenset[str]:
         """The ports of a bridge that forward: without STP, those with a carrier.

@@ -61,7 +61,65 @@ class Bridge:
     ageing_time_s: int = 300
 
 
-DeviceKind: TypeAlias = Loopback | Veth | Bridge
+@dataclass(frozen=True, slots=True)
+class Dummy:
+    """A device that takes every frame and sends none (``ip link add type dummy``); ``nodelocaldns`` and ``kube-ipvs0`` are such."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vlan:
+    """An IEEE 802.1Q device on top of ``parent``, a device of the same namespace; ``id`` is 1 to 4094."""
+
+    parent: str
+    id: int
+
+
+class MacvlanMode(Enum):
+    """Whether macvlan devices of one parent hear each other."""
+
+    BRIDGE = "bridge"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Macvlan:
+    """A device with a MAC of its own on top of ``parent``, which may be in another namespace."""
+
+    parent: Endpoint
+    mode: MacvlanMode = MacvlanMode.BRIDGE
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan:
+    """A VXLAN tunnel endpoint (RFC 7348). ``port`` is the UDP port of both ends; Linux's own default is 8472.
+
+    ``local`` is the source of what it sends, None for what routing prefers; ``device`` binds it to an underlay device, from whose
+    routes alone it sends to ``remote``. Frames to a MAC without an entry among the namespace's ``fdb`` go to ``remote``.
+    """
+
+    vni: int
+    local: Address | None = None
+    port: int = 8472
+    device: str | None = None
+    learning: bool = True
+    remote: Address | None = None
+    ageing_time_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class IPIP:
+    """An IPv4-in-IPv4 tunnel (RFC 2003). Without ``remote`` the outer destination is the next hop of the inner packet's route.
+
+    ``pmtudisc`` sets DF on the outer header, as ``ip tunnel add`` does unless told otherwise.
+    """
+
+    local: Address | None = None
+    remote: Address | None = None
+    device: str | None = None
+    pmtudisc: bool = True
+
+
+DeviceKind: TypeAlias = Loopback | Veth | Bridge | Dummy | Vlan | Macvlan | Vxlan | IPIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +152,42 @@ class RouteType(Enum):
     """Route types, by iproute2's names."""
 
     UNICAST = "unicast"
+    LOCAL = "local"
     BLACKHOLE = "blackhole"
     UNREACHABLE = "unreachable"
     PROHIBIT = "prohibit"
     THROW = "throw"
 
 
+LOCAL_TABLE, MAIN_TABLE, DEFAULT_TABLE = 255, 254, 253
+"""The tables that every namespace has. Ref: include/uapi/linux/rtnetlink.h RT_TABLE_*."""
+
+
+class RouteScope(Enum):
+    """``scope`` of a route, by iproute2's names."""
+
+    GLOBAL = "global"
+    LINK = "link"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class MultipathHop:
+    """One ``nexthop`` of a multipath route. ``weight`` is 1 to 256, its share among the others'."""
+
+    device: str | None = None
+    via: Address | None = None
+    weight: int = 1
+    onlink: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A static route of the main table. Local, broadcast and connected routes follow from addresses and are not listed."""
+    """A static route. Local, broadcast and connected routes follow from addresses and are not listed.
+
+    ``scope`` None is what iproute2 chooses: global with a gateway, link without. With ``nexthops`` the route has no ``device``, ``via``
+    and ``onlink`` of its own.
+    """
 
     to: Prefix
     device: str | None = None
@@ -112,6 +197,66 @@ class Route:
     type: RouteType = RouteType.UNICAST
     onlink: bool = False
     origin: Origin | None = field(default=None, compare=False)
+    table: int = MAIN_TABLE
+    scope: RouteScope | None = None
+    nexthops: tuple[MultipathHop, ...] = ()
+
+
+class RuleAction(Enum):
+    """What an RPDB rule does with a packet, by iproute2's names."""
+
+    LOOKUP = "lookup"
+    BLACKHOLE = "blackhole"
+    UNREACHABLE = "unreachable"
+    PROHIBIT = "prohibit"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """A rule of the routing policy database (``ip rule``), beside the kernel's own 0 (local), 32766 (main) and 32767 (default).
+
+    A rule with neither ``src`` nor ``dst`` is of family ``version``. ``fwmark`` None looks at no mark. ``suppress_prefixlength``
+    rejects what the table finds with a prefix of at most that length. ``inverted`` is ``not``.
+    """
+
+    priority: int
+    table: int = MAIN_TABLE
+    action: RuleAction = RuleAction.LOOKUP
+    src: Prefix | None = None
+    dst: Prefix | None = None
+    iif: str | None = None
+    oif: str | None = None
+    fwmark: int | None = None
+    fwmask: int = 0xFFFFFFFF
+    suppress_prefixlength: int | None = None
+    inverted: bool = False
+    version: int = 4
+    origin: Origin | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        """The rule as ``ip rule`` prints it: ``100:	from 10.0.0.0/8 fwmark 0x1/0xff lookup 100``, with one space for the tab."""
+        words = ["not"] if self.inverted else []
+        words += ["from", _of_rule(self.src) if self.src is not None else "all"]
+        words += ["to", _of_rule(self.dst)] if self.dst is not None else []
+        if self.fwmark is not None:
+            words += ["fwmark", hex(self.fwmark) + (f"/{self.fwmask:#x}" if self.fwmask != 0xFFFFFFFF else "")]
+        words += ["iif", self.iif] if self.iif is not None else []
+        words += ["oif", self.oif] if self.oif is not None else []
+        if self.action is RuleAction.LOOKUP:
+            words += ["lookup", table_name(self.table)]
+        if self.suppress_prefixlength is not None:
+            words += ["suppress_prefixlength", str(self.suppress_prefixlength)]
+        words += [] if self.action is RuleAction.LOOKUP else [self.action.value]
+        return f"{self.priority}: {' '.join(words)}"
+
+
+def table_name(table: int) -> str:
+    """``main``, ``local``, ``default``, or the number. Ref: iproute2 etc/iproute2/rt_tables."""
+    return {LOCAL_TABLE: "local", MAIN_TABLE: "main", DEFAULT_TABLE: "default"}.get(table, str(table))
+
+
+def _of_rule(prefix: Prefix) -> str:
+    return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +266,18 @@ class Neighbour:
     device: str
     address: Address
     mac: MAC
+
+
+@dataclass(frozen=True, slots=True)
+class FdbEntry:
+    """A static forwarding entry (``bridge fdb add … static``): ``mac`` is behind bridge port ``device``.
+
+    With ``dst`` the device is a vxlan device, and frames to ``mac`` go to that tunnel endpoint; MAC 0 stands for all others.
+    """
+
+    device: str
+    mac: MAC
+    dst: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +309,8 @@ class Netns:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     xtables: tuple[Ruleset, ...] = ()
     listeners: tuple[Listener, ...] = ()
+    rules: tuple[PolicyRule, ...] = ()
+    fdb: tuple[FdbEntry, ...] = ()
 
     def device(self, name: str) -> Device | None:
         """The device of that name, None where there is none."""
