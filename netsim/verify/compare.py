@@ -1,139 +1,90 @@
-"""What the model foretells of a flow, what the kernel showed, and where they differ.
-
-Both are brought to one form: what the client saw (a connection, an error, silence) and what a listener took (whose socket,
-at which address, from whom). The model has one such outcome a branch; the kernel's must be among them.
-"""
+"""Where the kernel's walk and the model's differ, and the difference as text: the first divergence on top."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from itertools import zip_longest
 
-from netsim.net.packet import ICMPHeader, Packet, Protocol, TCPFlags, TCPHeader
-from netsim.stack.steps import NATStep, SocketLookup
-from netsim.trace.model import Branch, Flow, Trace, Verdict
+from netsim.topology.model import Topology
+from netsim.verify.foretold import Foretold
+from netsim.verify.observe import Observation
+from netsim.verify.shown import shown
+from netsim.verify.walk import Lines, Place, PortNames, Walk, lines, ports_of
 
-
-class Client(Enum):
-    """What a client's socket saw."""
-
-    CONNECTED = "connected"
-    REFUSED = "ECONNREFUSED"
-    HOST_UNREACHABLE = "EHOSTUNREACH"
-    NET_UNREACHABLE = "ENETUNREACH"
-    MESSAGE_SIZE = "EMSGSIZE"
-    ACCESS = "EACCES"
-    PERMISSION = "EPERM"
-    INVALID = "EINVAL"
-    PROTOCOL = "ENOPROTOOPT"
-    SILENCE = "timeout"
+AGREED_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One outcome. ``owner``, ``local`` and ``peer`` are the listener's view, None where no listener took anything.
+class PlaceDifference:
+    """One place at which the walks differ: the lines of both, and how many of them agree before the first that does not."""
 
-    The port of ``peer`` is None where a kernel picks it at random.
-    """
-
-    client: Client
-    owner: str | None = None
-    local: tuple[str, int] | None = None
-    peer: tuple[str, int | None] | None = None
-
-    def __str__(self) -> str:
-        if self.owner is None or self.local is None or self.peer is None:
-            return f"the client sees {self.client.value}; no listener took anything"
-        port = "any port" if self.peer[1] is None else str(self.peer[1])
-        return (
-            f"the client sees {self.client.value}; {self.owner} took it at {self.local[0]}:{self.local[1]}"
-            f" from {self.peer[0]}:{port}"
-        )
-
-    def admits(self, other: Seen) -> bool:
-        """True where the other is this outcome, a random port being any port."""
-        if self.peer is None or other.peer is None or self.peer[1] is not None:
-            return self == other
-        mine = (self.client, self.owner, self.local, self.peer[0])
-        return mine == (other.client, other.owner, other.local, other.peer[0])
+    place: Place
+    model: tuple[str, ...]
+    kernel: tuple[str, ...]
+    agreed: int
 
 
-ICMP_ERRORS: dict[tuple[int, int], Client] = {
-    # (type, code): the error that a connecting socket gets. Ref: net/ipv4/icmp.c:icmp_err_convert[] (v6.12)
-    (3, 0): Client.NET_UNREACHABLE,
-    (3, 1): Client.HOST_UNREACHABLE,
-    (3, 2): Client.PROTOCOL,
-    (3, 3): Client.REFUSED,
-    (3, 4): Client.MESSAGE_SIZE,
-    (3, 9): Client.NET_UNREACHABLE,
-    (3, 10): Client.HOST_UNREACHABLE,
-    (3, 13): Client.HOST_UNREACHABLE,
-    (11, 0): Client.HOST_UNREACHABLE,
-}
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The kernel's walk against the branch that it is most like; no differences where it is that branch."""
+
+    branch: Foretold
+    differences: tuple[PlaceDifference, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """True where the kernel did what this branch foretells."""
+        return not self.differences
 
 
-def foretold(trace: Trace) -> tuple[Seen, ...]:
-    """The outcome of every branch, each once, in the order of the branches."""
-    return tuple(dict.fromkeys(_outcome(branch, trace.flow) for branch in trace.branches))
+def compare(topology: Topology, branches: Sequence[Foretold], seen: Observation) -> Comparison:
+    """Find the branch that the kernel took, or the one that comes nearest."""
+    compared = [Comparison(branch, tuple(_differences(topology, branch.walk, seen))) for branch in branches]
+    return min(compared, key=_distance)
 
 
-def differences(trace: Trace, kernel: Sequence[Seen]) -> Iterator[str]:
-    """What the kernel showed and the model does not know; empty where they agree."""
-    known = foretold(trace)
-    for seen in dict.fromkeys(kernel):
-        if not any(outcome.admits(seen) for outcome in known):
-            model = "; or ".join(str(outcome) for outcome in known)
-            yield f"kernel: {seen}\nmodel:  {model}"
+def _distance(found: Comparison) -> int:
+    return sum(max(len(each.model), len(each.kernel)) - each.agreed for each in found.differences)
 
 
-def _outcome(branch: Branch, flow: Flow) -> Seen:
-    client = _client(branch)
-    taken = _taken(branch)
-    if taken is None or (flow.protocol is Protocol.TCP and client is not Client.CONNECTED):
-        # accept(2) hands over a connection only once its handshake is complete
-        return Seen(client)
-    owner, packet = taken
-    port = None if _is_random(branch) else packet.sport
-    return Seen(client, owner, (str(packet.ip.dst), packet.dport or 0), (str(packet.ip.src), port))
+def _differences(topology: Topology, model: Walk, seen: Observation) -> Iterator[PlaceDifference]:
+    known = frozenset(ports_of(model.frames)) - model.ports
+    kernel = shown(seen, topology, known if model.ports else frozenset(range(1 << 16)))
+    foretold = lines(model, PortNames(model.ports))
+    found = _reordered(lines(kernel, PortNames(kernel.ports)), foretold)
+    for place in found | foretold:
+        left, right = foretold.get(place, ()), found.get(place, ())
+        if left != right:
+            yield PlaceDifference(place, left, right, _agreed(left, right))
 
 
-def _taken(branch: Branch) -> tuple[str, Packet] | None:
-    """Whose socket took the first packet, and the packet as it arrived."""
-    for hop in reversed(branch.forward):
-        for step in hop.steps:
-            if isinstance(step, SocketLookup) and step.owner:
-                return step.owner, step.packet
-    return None
+def _reordered(found: Lines, order: Lines) -> Lines:
+    """The places in the order of the other walk, those that only this one has in their own order behind them."""
+    return {place: found[place] for place in (*(p for p in order if p in found), *(p for p in found if p not in order))}
 
 
-def _client(branch: Branch) -> Client:
-    if branch.verdict is Verdict.DELIVERED:
-        return Client.CONNECTED
-    for leg in branch.legs:
-        if leg.reply and leg.received is not None:
-            error = _error(leg.received)
-            if error is not None:
-                return error
-    if branch.verdict is Verdict.NO_ROUTE and not any(leg.reply for leg in branch.legs):
-        return Client.NET_UNREACHABLE
-    return Client.SILENCE
+def _agreed(left: Sequence[str], right: Sequence[str]) -> int:
+    for index, (mine, theirs) in enumerate(zip_longest(left, right)):
+        if mine != theirs:
+            return index
+    return len(left)
 
 
-def _error(packet: Packet) -> Client | None:
-    match packet.l4:
-        case ICMPHeader(type=kind, code=code):
-            return ICMP_ERRORS.get((kind, code))
-        case TCPHeader(flags=flags) if flags & TCPFlags.RST:
-            return Client.REFUSED
-        case _:
-            return None
+# --- as text -------------------------------------------------------------------------------------------------------
 
 
-def _is_random(branch: Branch) -> bool:
-    """True where a rule on the way lets the kernel pick the source port at random."""
-    return any(
-        isinstance(step, NATStep) and step.ref is not None and getattr(step.ref.rule.target, "random_fully", False)
-        for hop in branch.forward
-        for step in hop.steps
-    )
+def difference_text(found: Comparison) -> str:
+    """The walks' differences, place by place: ``-`` is the model's line, ``+`` the kernel's."""
+    return "\n".join(line for difference in found.differences for line in _told(difference))
+
+
+def _told(difference: PlaceDifference) -> Iterator[str]:
+    place = difference.place
+    yield f"{place.leg or 'at the end'}{f' in {place.netns}' if place.netns else ''}:"
+    agreed = difference.model[: difference.agreed]
+    if len(agreed) > AGREED_LINES:
+        yield f"    … {len(agreed) - AGREED_LINES} lines agree"
+    yield from (f"    {line}" for line in agreed[-AGREED_LINES:])
+    yield from (f"  - {line}" for line in difference.model[difference.agreed :])
+    yield from (f"  + {line}" for line in difference.kernel[difference.agreed :])

@@ -1,8 +1,8 @@
 """Builds a topology from real network namespaces with pyroute2, and takes it down again.
 
-Namespaces are named ``netsim-PID-N``: the PID is this process's, so that runs do not meet, and so that the next run can tell
-what a killed one left. Interfaces keep their modelled names, since each is made inside its own namespace. Nothing of the host's
-own namespace is touched.
+Namespaces are named ``netsim-PID-START-N``: process and its start time, so that runs do not meet and the next run can tell what a killed
+one left. Interfaces keep their modelled names, since each is made inside its own namespace. Nothing of the host's own
+namespace is touched.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,8 +22,8 @@ from pyroute2 import NetNS, netns
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
-from netsim.topology.model import BridgePort, Device, Route, Topology
-from netsim.verify.agent import Agent, OpenListener, WriteSysctl
+from netsim.topology.model import BridgePort, Device, Listener, Neighbour, Route, Topology
+from netsim.verify.enter import FOLDER, entered
 from netsim.verify.plan import (
     AddAddress,
     AddBridge,
@@ -38,37 +39,63 @@ from netsim.verify.plan import (
     SetSysctl,
     operations,
 )
+from netsim.verify.prepared import QUICK
 
-_NAME = re.compile(r"netsim-(\d+)-\d+")
+_NAME = re.compile(r"netsim-(\d+)-(\d+)-\d+")
+_numbers = count()
+
+
+def start_time(pid: int) -> int | None:
+    """When a process was started, in clock ticks since boot; None where there is none of that number. Ref: proc_pid_stat(5)."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return int(status.rpartition(")")[2].split()[19])
 
 
 def stale() -> Iterator[str]:
     """Names of namespaces that a run left whose process is gone."""
-    for name in netns.listnetns():
-        found = _NAME.fullmatch(str(name))
-        if found and not Path("/proc", found[1]).exists():
-            yield str(name)
+    folder = Path(FOLDER)
+    for name in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else ():
+        found = _NAME.fullmatch(name)
+        if found and start_time(int(found[1])) != int(found[2]):
+            yield name
+
+
+def remove_stale() -> None:
+    """Take down what killed runs left."""
+    for name in stale():
+        with suppress(OSError):
+            netns.remove(name)
 
 
 class RealNetwork:
-    """A topology as real namespaces, for as long as the context lasts."""
+    """A topology as real namespaces, for as long as the context lasts. ``legacy`` loads its rules with iptables-legacy.
 
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
-        self._names = {name: f"netsim-{os.getpid()}-{i}" for i, name in enumerate(topology.namespaces)}
+    Raises RuntimeError where a tool refuses rules, OSError where the kernel refuses something.
+    """
+
+    def __init__(self, topology: Topology, *, legacy: bool = False) -> None:
+        self.topology = topology
+        self.legacy = legacy
+        mine = f"netsim-{os.getpid()}-{start_time(os.getpid())}"
+        self._names = {name: f"{mine}-{next(_numbers)}" for name in topology.namespaces}
         self._handles: dict[str, Any] = {}
-        self._agents: dict[str, Agent] = {}
-        self._clients: dict[str, Agent] = {}
+        self._indexes: dict[tuple[str, str], int] = {}
+        self.listeners: list[tuple[str, Listener]] = []
 
     def __enter__(self) -> RealNetwork:
-        for name in stale():
-            netns.remove(name)
+        remove_stale()
         try:
-            for operation in operations(self._topology):
+            for operation in operations(self.topology):
                 self._carry_out(operation)
+            for name in self.topology.namespaces:
+                self._prepare(name)
         except BaseException:
             self.close()
             raise
+        self._close_handles()
         return self
 
     def __exit__(
@@ -77,37 +104,25 @@ class RealNetwork:
         self.close()
 
     def close(self) -> None:
-        """End every agent and remove every namespace."""
-        for agent in (*self._agents.values(), *self._clients.values()):
-            agent.stop()
-        for handle in self._handles.values():
-            handle.close()
+        """Remove every namespace. What is in it goes with it."""
+        self._close_handles()
         for name in self._names.values():
             with suppress(OSError):
                 netns.remove(name)
-        self._agents, self._clients, self._handles = {}, {}, {}
-
-    @property
-    def listening(self) -> tuple[str, ...]:
-        """The modelled names of the namespaces that have listeners."""
-        return tuple(name for name, netns in self._topology.namespaces.items() if netns.listeners)
 
     def real_name(self, name: str) -> str:
         """The real namespace that stands for a modelled one."""
         return self._names[name]
 
-    def agent(self, name: str) -> Agent:
-        """The agent that listens in a namespace."""
-        return self._agent(self._agents, name)
+    def load_rules(self, name: str) -> None:
+        """Load the rules of a modelled namespace anew: its counters and the memory of its matches begin again."""
+        for ruleset in self.topology.namespaces[name].xtables:
+            load_xtables(self._names[name], ruleset, legacy=self.legacy)
 
-    def client(self, name: str) -> Agent:
-        """The agent that connects from a namespace."""
-        return self._agent(self._clients, name)
-
-    def _agent(self, agents: dict[str, Agent], name: str) -> Agent:
-        if name not in agents:
-            agents[name] = Agent(self._names[name], netns.setns)
-        return agents[name]
+    def _close_handles(self) -> None:
+        for handle in self._handles.values():
+            handle.close()
+        self._handles = {}
 
     def _carry_out(self, operation: Operation) -> None:
         match operation:
@@ -122,36 +137,48 @@ class RealNetwork:
                 self._handles[name].link("add", ifname=device.name, kind="bridge", **values)
             case SetPort(netns=name, device=device):
                 self._set_port(name, device)
-            case AddAddress(netns=name, device=device_name, address=address):
+            case AddAddress(netns=name, device=device, address=address):
                 extra = {"flags": 0x02} if address.version == 6 else {}  # IFA_F_NODAD: usable at once
                 self._handles[name].addr(
                     "add",
-                    index=self._index(name, device_name),
+                    index=self._index(name, device),
                     address=str(address.ip),
                     prefixlen=address.network.prefixlen,
                     **extra,
                 )
-            case SetState(netns=name, device=device_name, up=up):
-                self._handles[name].link("set", index=self._index(name, device_name), state="up" if up else "down")
+            case SetState(netns=name, device=device, up=up):
+                self._handles[name].link("set", index=self._index(name, device), state="up" if up else "down")
             case SetSysctl(netns=name, name=sysctl, value=value):
-                self.agent(name).ask(WriteSysctl(sysctl, value))
+                with entered(self._names[name]):
+                    _sysctl_path(sysctl).write_text(value, encoding="ascii")
             case AddRoute(netns=name, route=route):
                 self._handles[name].route("add", **self._route_values(name, route))
             case AddNeighbour(netns=name, neighbour=entry):
-                index = self._index(name, entry.device)
-                self._handles[name].neigh(
-                    "add", dst=str(entry.address), lladdr=str(entry.mac), ifindex=index, state="permanent"
-                )
+                self._add_neighbour(name, entry)
             case LoadXtables(netns=name, ruleset=ruleset):
-                load_xtables(self._names[name], ruleset)
+                load_xtables(self._names[name], ruleset, legacy=self.legacy)
             case Listen(netns=name, listener=listener):
-                self.agent(name).ask(OpenListener(listener))
+                self.listeners.append((name, listener))
+
+    def _prepare(self, name: str) -> None:
+        with entered(self._names[name]):
+            for pattern, value, _ in QUICK:
+                for path in sorted(Path("/proc/sys").glob(pattern)):
+                    path.write_text(value, encoding="ascii")
 
     def _index(self, name: str, device: str) -> int:
-        found = self._handles[name].link_lookup(ifname=device)
-        if not found:
-            raise LookupError(f"{name} has no device {device}")
-        return int(found[0])
+        if (name, device) not in self._indexes:
+            found = self._handles[name].link_lookup(ifname=device)
+            if not found:
+                raise LookupError(f"{name} has no device {device}")
+            self._indexes[name, device] = int(found[0])
+        return self._indexes[name, device]
+
+    def _add_neighbour(self, name: str, entry: Neighbour) -> None:
+        index = self._index(name, entry.device)
+        self._handles[name].neigh(
+            "add", dst=str(entry.address), lladdr=str(entry.mac), ifindex=index, state="permanent"
+        )
 
     def _set_port(self, name: str, device: Device) -> None:
         port = device.port
@@ -184,12 +211,27 @@ def _link_values(device: Device) -> dict[str, object]:
     return {"address": str(device.mac), "mtu": device.mtu}
 
 
-_LOADERS: dict[Family, str] = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}
+def _sysctl_path(name: str) -> Path:
+    """A sysctl's file. A device's name may hold dots, so of ``conf`` only the ends are split."""
+    head, *tail = name.split(".")
+    if tail[:2] in (["ipv4", "conf"], ["ipv6", "conf"]):
+        tail = [*tail[:2], ".".join(tail[2:-1]), tail[-1]]
+    return Path("/proc/sys", head, *tail)
 
 
-def load_xtables(real_name: str, ruleset: Ruleset) -> None:
+LOADERS: dict[tuple[Family, bool], str] = {
+    # (family, legacy): the tool that loads rules
+    (Family.IPV4, False): "iptables-nft-restore",
+    (Family.IPV6, False): "ip6tables-nft-restore",
+    (Family.IPV4, True): "iptables-legacy-restore",
+    (Family.IPV6, True): "ip6tables-legacy-restore",
+}
+
+
+def load_xtables(real_name: str, ruleset: Ruleset, *, legacy: bool = False) -> None:
     """Load iptables rules into a real namespace. Raises RuntimeError with the tool's message where it refuses them."""
-    words = ["ip", "netns", "exec", real_name, _LOADERS[ruleset.family]]
-    done = subprocess.run(words, input=dump(ruleset), capture_output=True, text=True, check=False)
+    tool = LOADERS[ruleset.family, legacy]
+    with entered(real_name):
+        done = subprocess.run([tool], input=dump(ruleset), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{words[-1]} refused the rules of {real_name}: {done.stderr.strip()}")
+        raise RuntimeError(f"{tool} refused the rules of {real_name}: {done.stderr.strip()}")

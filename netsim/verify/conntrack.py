@@ -1,0 +1,92 @@
+"""The kernel's conntrack table of a namespace: read and emptied over netlink.
+
+Ref: include/uapi/linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_tcp.h (v6.12).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from netsim.net.packet import Protocol
+from netsim.stack.nf_conntrack_entry import CtStatus, TCPState
+from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, ConntrackTuple
+from netsim.verify.nfnetlink import Attributes, NetfilterSocket, attributes
+
+SUBSYSTEM = 1
+GET, DELETE = 1, 2
+CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS, CTA_PROTOINFO, CTA_MARK = 1, 2, 3, 4, 8
+CTA_TUPLE_IP, CTA_TUPLE_PROTO = 1, 2
+CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT = 1, 2, 3
+CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE = 4, 5, 6
+CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE = 7, 8, 9
+CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE = 1, 1
+FAMILIES = {4: 2, 6: 10}
+
+# what tells something of a connection; the rest is bookkeeping that differs from kernel to kernel
+COMPARED = (CtStatus.SEEN_REPLY, CtStatus.ASSURED, CtStatus.SRC_NAT, CtStatus.DST_NAT)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One connection in the words of ``conntrack -L``, without its timeout. Model and kernel are both brought to it."""
+
+    original: ConntrackTuple
+    reply: ConntrackTuple
+    status: CtStatus
+    state: str
+    mark: int
+
+    def __str__(self) -> str:
+        name = Protocol(self.original.protocol).name.lower() if self.original.protocol in _KNOWN else "unknown"
+        words = [name, *([self.state] if self.state else []), str(self.original)]
+        words += [] if self.status & CtStatus.SEEN_REPLY else ["[UNREPLIED]"]
+        words.append(str(self.reply))
+        words += [f"[{bit.name}]" for bit in COMPARED[1:] if bit & self.status]
+        return " ".join([*words, f"mark={self.mark}"])
+
+
+_KNOWN = frozenset(int(protocol) for protocol in Protocol)
+
+
+def entries(asked: NetfilterSocket, version: int) -> list[Entry]:
+    """The table of the socket's namespace for one IP version."""
+    return [_entry(message.attributes) for message in asked.dump(SUBSYSTEM, GET, FAMILIES[version])]
+
+
+def flush(asked: NetfilterSocket) -> None:
+    """Empty the table of the socket's namespace. Ref: nf_conntrack_netlink.c:ctnetlink_del_conntrack()."""
+    asked.request(SUBSYSTEM, DELETE, 0)
+
+
+def _entry(found: Attributes) -> Entry:
+    status = CtStatus(int.from_bytes(found.get(CTA_STATUS, b""), "big") & sum(COMPARED))
+    mark = int.from_bytes(found.get(CTA_MARK, b""), "big")
+    return Entry(_tuple(found[CTA_TUPLE_ORIG]), _tuple(found[CTA_TUPLE_REPLY]), status, _state(found), mark)
+
+
+def _tuple(data: bytes) -> ConntrackTuple:
+    found = attributes(data)
+    addresses = attributes(found[CTA_TUPLE_IP])
+    proto = attributes(found[CTA_TUPLE_PROTO])
+    number = proto[CTA_PROTO_NUM][0]
+    first, second = (addresses[1], addresses[2]) if 1 in addresses else (addresses[3], addresses[4])
+    src, dst = ip_address(first), ip_address(second)
+    if number in ICMP_PROTOCOLS:
+        names = (CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE)
+        if number == Protocol.ICMPV6:
+            names = (CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE)
+        identifier, kind, code = (int.from_bytes(proto.get(name, b""), "big") for name in names)
+        return ConntrackTuple(src, dst, number, identifier, kind << 8 | code)
+    ports = (
+        struct.unpack("!H", proto[name])[0] if name in proto else 0 for name in (CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT)
+    )
+    return ConntrackTuple(src, dst, number, *ports)
+
+
+def _state(found: Attributes) -> str:
+    if CTA_PROTOINFO not in found:
+        return ""
+    tcp = attributes(found[CTA_PROTOINFO]).get(CTA_PROTOINFO_TCP)
+    return "" if tcp is None else TCPState(attributes(tcp)[CTA_PROTOINFO_TCP_STATE][0]).name

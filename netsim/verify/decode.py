@@ -1,0 +1,153 @@
+"""Bytes of a captured packet → ``netsim.net.packet.Packet``: what the kernel sent, in the words of the model.
+
+Ref: RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792, RFC 4443, RFC 9260.
+"""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address, IPv6Address
+
+from netsim.net.packet import (
+    ICMPHeader,
+    IPHeader,
+    Packet,
+    Protocol,
+    SCTPChunk,
+    SCTPHeader,
+    TCPFlags,
+    TCPHeader,
+    Transport,
+    UDPHeader,
+)
+
+_ECHO = {Protocol.ICMP: (0, 8), Protocol.ICMPV6: (128, 129)}
+_ERRORS = {Protocol.ICMP: (3, 4, 5, 11, 12), Protocol.ICMPV6: (1, 2, 3, 4)}
+_TCP_OPTION_MSS = 2
+
+
+def decode(data: bytes) -> Packet | None:
+    """The packet that begins with these bytes; None for what the model does not walk (another protocol, a later fragment)."""
+    if not data:
+        return None
+    match data[0] >> 4:
+        case 4 if len(data) >= 20:
+            return _ipv4(data)
+        case 6 if len(data) >= 40:
+            return _ipv6(data)
+        case _:
+            return None
+
+
+def _ipv4(data: bytes) -> Packet | None:
+    header_length = (data[0] & 15) * 4
+    total, identification, fragment = struct.unpack_from("!HHH", data, 2)
+    protocol = _protocol(data[9])
+    if protocol is None or fragment & 0x1FFF:
+        return None
+    header = IPHeader(
+        src=IPv4Address(data[12:16]),
+        dst=IPv4Address(data[16:20]),
+        protocol=protocol,
+        ttl=data[8],
+        dscp=data[1] >> 2,
+        identification=identification,
+        dont_fragment=bool(fragment & 0x4000),
+        more_fragments=bool(fragment & 0x2000),
+    )
+    return _packet(header, data[header_length:], total - header_length)
+
+
+def _ipv6(data: bytes) -> Packet | None:
+    protocol = _protocol(data[6])
+    if protocol is None:
+        return None
+    header = IPHeader(
+        src=IPv6Address(data[8:24]),
+        dst=IPv6Address(data[24:40]),
+        protocol=protocol,
+        ttl=data[7],
+        dscp=(data[0] << 4 | data[1] >> 4) >> 2 & 0x3F,
+        dont_fragment=True,
+    )
+    return _packet(header, data[40:], int.from_bytes(data[4:6], "big"))
+
+
+def _protocol(number: int) -> Protocol | None:
+    try:
+        return Protocol(number)
+    except ValueError:
+        return None
+
+
+def _packet(header: IPHeader, data: bytes, length: int) -> Packet | None:
+    """``length`` is that of the transport header and the payload, which may be cut off in ``data``."""
+    found = _transport(header.protocol, data)
+    if found is None:
+        return None
+    l4, size = found
+    quotes = isinstance(l4, ICMPHeader) and l4.quoted is not None
+    return Packet(header, l4, 0 if quotes else max(0, length - size))
+
+
+def _transport(protocol: Protocol, data: bytes) -> tuple[Transport, int] | None:
+    if len(data) < 8:
+        return None
+    match protocol:
+        case Protocol.TCP:
+            return _tcp(data)
+        case Protocol.UDP:
+            sport, dport = struct.unpack_from("!HH", data)
+            return UDPHeader(sport, dport), 8
+        case Protocol.ICMP | Protocol.ICMPV6:
+            return _icmp(protocol, data), 8
+        case Protocol.SCTP:
+            return _sctp(data)
+        case Protocol.IPIP:
+            return None
+
+
+def _tcp(data: bytes) -> tuple[Transport, int]:
+    """A segment; of one that an ICMP error cut after 8 bytes, the ports and the sequence number."""
+    sport, dport, seq = struct.unpack_from("!HHI", data)
+    if len(data) < 20:
+        return TCPHeader(sport, dport, TCPFlags(0), seq), 8
+    ack, offset, flags, window = struct.unpack_from("!IBBH", data, 8)
+    size = (offset >> 4) * 4
+    return TCPHeader(sport, dport, TCPFlags(flags), seq, ack, window, _mss(data[20:size])), size
+
+
+def _mss(options: bytes) -> int | None:
+    at = 0
+    while at + 1 < len(options) and options[at] != 0:
+        if options[at] == 1:
+            at += 1
+            continue
+        if options[at] == _TCP_OPTION_MSS and at + 4 <= len(options):
+            return int.from_bytes(options[at + 2 : at + 4], "big")
+        at += max(2, options[at + 1])
+    return None
+
+
+def _icmp(protocol: Protocol, data: bytes) -> ICMPHeader:
+    kind, code = data[0], data[1]
+    first, second = struct.unpack_from("!HH", data, 4)
+    if kind in _ECHO[protocol]:
+        return ICMPHeader(kind, code, identifier=first, sequence=second)
+    if kind not in _ERRORS[protocol]:
+        return ICMPHeader(kind, code)
+    mtu = second if protocol is Protocol.ICMP and (kind, code) == (3, 4) else 0
+    if protocol is Protocol.ICMPV6 and kind == 2:
+        mtu = first << 16 | second
+    return ICMPHeader(kind, code, mtu=mtu, quoted=decode(data[8:]))
+
+
+def _sctp(data: bytes) -> tuple[Transport, int] | None:
+    if len(data) < 16:
+        return None
+    sport, dport, tag = struct.unpack_from("!HHI", data)
+    try:
+        chunk = SCTPChunk(data[12])
+    except ValueError:
+        return None
+    return SCTPHeader(sport, dport, chunk, tag), 12

@@ -1,0 +1,283 @@
+"""The ends of a flow in real namespaces: sockets that listen, and sockets that ask. Nothing here waits.
+
+Listeners hold what they took: a connection stays open and a datagram unanswered until they are told to go on. So the packets of one
+phase (there, back, data) are all seen before the next begins, and no FIN or late answer gets between them.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from netsim.net.packet import Protocol, TCPFlags
+from netsim.topology.model import Listener
+from netsim.trace.model import Flow
+from netsim.trace.walk import ECHO_REQUEST
+from netsim.verify.crafted import echo_request, segment
+from netsim.verify.enter import entered
+
+Endpoint: TypeAlias = tuple[str, int]
+
+IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it before Python 3.14
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 10, 0, 2
+IP_RECVERR, IPV6_RECVERR = 11, 25
+NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
+LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A listener took a connection or a datagram: its owner, its own end and the other end as it saw them."""
+
+    owner: str
+    local: Endpoint
+    peer: Endpoint
+
+
+@dataclass(slots=True)
+class Held:
+    """A datagram that waits for its answer."""
+
+    through: socket.socket
+    data: bytes
+    ancillary: list[tuple[int, int, bytes]]
+    peer: tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Client:
+    """The asking end. ``result`` is ``connected``, ``no route``, the name of an error, or empty as long as nothing came."""
+
+    flow: Flow
+    sockets: list[socket.socket] = field(default_factory=list)
+    result: str = ""
+
+
+class Ends:
+    """All sockets of the flow's two ends, in whatever namespace they are."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._listeners: list[socket.socket] = []
+        self._open: list[socket.socket] = []
+        self._held: list[Held] = []
+        self.taken: list[Taken] = []
+        self.client: Client | None = None
+
+    # --- listening ----------------------------------------------------------------------------------------------
+
+    def listen(self, real_name: str, listener: Listener) -> None:
+        """Open a socket that answers. Raises OSError."""
+        v6 = listener.address is None or listener.address.version == 6
+        with entered(real_name):
+            opened = _socket(socket.AF_INET6 if v6 else socket.AF_INET, listener.protocol)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if v6 and listener.address is None:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        opened.bind((str(listener.address) if listener.address else "::", listener.port))
+        self._listeners.append(opened)
+        if listener.protocol is Protocol.UDP:
+            for level, option in ((socket.IPPROTO_IP, IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)):
+                with suppress(OSError):
+                    opened.setsockopt(level, option, 1)
+            self._watch(opened, lambda: self._take_datagram(opened, listener.owner))
+        else:
+            opened.listen(64)
+            self._watch(opened, lambda: self._accept(opened, listener.owner))
+
+    def _watch(self, opened: socket.socket, react: Callable[[], None], events: int = selectors.EVENT_READ) -> None:
+        opened.setblocking(False)
+        self._selector.register(opened, events, react)
+
+    def _accept(self, opened: socket.socket, owner: str) -> None:
+        with suppress(BlockingIOError):
+            connection, _ = opened.accept()
+            self._open.append(connection)
+            with suppress(OSError):
+                self.taken.append(Taken(owner, _plain(connection.getsockname()), _plain(connection.getpeername())))
+
+    def _take_datagram(self, opened: socket.socket, owner: str) -> None:
+        try:
+            data, ancillary, _, peer = opened.recvmsg(1 << 16, 256)
+        except OSError:
+            return  # an ICMP error about an answer of this socket
+        local = _destination(ancillary) or str(opened.getsockname()[0])
+        self.taken.append(Taken(owner, _plain((local, opened.getsockname()[1])), _plain(peer)))
+        self._held.append(Held(opened, data, ancillary, peer))
+
+    def answer(self) -> bool:
+        """Answer the datagrams that were held, each from the address it was sent to; False where there were none."""
+        held, self._held = self._held, []
+        for each in held:
+            with suppress(OSError):
+                each.through.sendmsg([each.data], each.ancillary, 0, each.peer)
+        return bool(held)
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def ask(self, real_name: str, flow: Flow) -> None:
+        """Send a flow's first packet from a socket of its own. Raises OSError where the socket cannot be made at all."""
+        client = self.client = Client(flow)
+        with entered(real_name):
+            if flow.protocol is Protocol.TCP and flow.flags != TCPFlags.SYN:
+                self._send_segment(client)
+                return
+            family = socket.AF_INET if flow.destination.version == 4 else socket.AF_INET6
+            asking = _raw(family) if flow.protocol in ECHO_REQUEST else _socket(family, flow.protocol)
+        client.sockets.append(asking)
+        _prepare(asking, flow)
+        try:
+            self._begin(client, asking)
+        except OSError as error:
+            if error.errno in NO_ROUTE:
+                client.result = "no route"
+            elif error.errno == errno.EMSGSIZE:
+                client.result = "EMSGSIZE"
+            elif (
+                error.errno != errno.EPERM
+            ):  # a rule of OUTPUT or POSTROUTING dropped it: sendto(2) tells, connect(2) does not
+                raise
+
+    def _begin(self, client: Client, asking: socket.socket) -> None:
+        flow = client.flow
+        echo = flow.protocol in ECHO_REQUEST
+        if flow.source is not None or not echo:
+            anywhere = "0.0.0.0" if flow.destination.version == 4 else "::"
+            asking.bind((str(flow.source) if flow.source else anywhere, 0 if echo else flow.sport))
+        if flow.protocol in (Protocol.TCP, Protocol.SCTP):
+            self._watch(asking, lambda: self._connected(client, asking), selectors.EVENT_WRITE)
+            number = asking.connect_ex((str(flow.destination), flow.dport))
+            if number not in (0, errno.EINPROGRESS):
+                raise OSError(number, "connect")
+            return
+        asking.connect((str(flow.destination), 0 if echo else flow.dport))
+        self._watch(asking, lambda: self._heard(client, asking))
+        asking.send(echo_request(flow) if echo else b"x" * flow.payload)
+
+    def _connected(self, client: Client, asking: socket.socket) -> None:
+        number = asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        client.result = errno.errorcode.get(number, str(number)) if number else "connected"
+        self._selector.unregister(asking)
+
+    def _heard(self, client: Client, asking: socket.socket) -> None:
+        try:
+            data = asking.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            client.result = client.result or errno.errorcode.get(error.errno or 0, str(error))
+            with suppress(OSError):
+                asking.recvmsg(1 << 16, 512, socket.MSG_ERRQUEUE)
+            return
+        if client.flow.protocol not in ECHO_REQUEST or _is_reply(data, client.flow):
+            client.result = "connected"
+
+    def _send_segment(self, client: Client) -> None:
+        flow = client.flow
+        asking = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        client.sockets.append(asking)
+        if flow.mark:
+            asking.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, flow.mark)
+        with suppress(PermissionError):
+            try:
+                source = str(flow.source) if flow.source else _source_towards(flow)
+                asking.sendto(segment(flow, source), (str(flow.destination), 0))
+            except OSError as error:
+                if error.errno not in NO_ROUTE:
+                    raise
+                client.result = "no route"
+
+    def send_data(self) -> bool:
+        """Send the flow's payload on its connection; False where there is nothing to send."""
+        client = self.client
+        if client is None or client.flow.protocol is not Protocol.TCP or client.result != "connected":
+            return False
+        if not client.flow.payload or client.flow.flags != TCPFlags.SYN:
+            return False
+        with suppress(OSError):
+            client.sockets[0].send(b"x" * client.flow.payload)
+        return True
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Close every connection of the flow at once (with a reset), and forget what was taken."""
+        client, self.client = self.client, None
+        for opened in (*(client.sockets if client else ()), *self._open):
+            with suppress(KeyError, ValueError):
+                self._selector.unregister(opened)
+            with suppress(OSError):
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+            opened.close()
+        self._open.clear()
+        self._held.clear()
+        self.taken.clear()
+
+    def close(self) -> None:
+        """Close every socket."""
+        self.release()
+        for opened in self._listeners:
+            with suppress(KeyError, ValueError):
+                self._selector.unregister(opened)
+            opened.close()
+        self._listeners.clear()
+
+
+def _socket(family: int, protocol: Protocol) -> socket.socket:
+    kind = socket.SOCK_DGRAM if protocol is Protocol.UDP else socket.SOCK_STREAM
+    return socket.socket(family, kind, int(protocol) if protocol is Protocol.SCTP else 0)
+
+
+def _raw(family: int) -> socket.socket:
+    number = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
+    return socket.socket(family, socket.SOCK_RAW, number)
+
+
+def _prepare(asking: socket.socket, flow: Flow) -> None:
+    asking.setblocking(False)
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if flow.mark:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, flow.mark)
+    if flow.destination.version == 4:
+        asking.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, flow.ttl)
+        asking.setsockopt(
+            socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO if flow.dont_fragment else IP_PMTUDISC_DONT
+        )
+        if flow.protocol is not Protocol.TCP:
+            asking.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    else:
+        asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, flow.ttl)
+        if flow.protocol is not Protocol.TCP:
+            asking.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+
+
+def _source_towards(flow: Flow) -> str:
+    """The address that the kernel gives to a socket for the flow's destination. Raises OSError without a route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.connect((str(flow.destination), flow.dport or 1))
+        return str(asked.getsockname()[0])
+
+
+def _is_reply(data: bytes, flow: Flow) -> bool:
+    message = data[(data[0] & 15) * 4 :] if flow.destination.version == 4 else data
+    return message[0] in (0, 129) and int.from_bytes(message[4:6], "big") == flow.sport
+
+
+def _destination(ancillary: list[tuple[int, int, bytes]]) -> str | None:
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            return socket.inet_ntop(socket.AF_INET6, data[:16])
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            return socket.inet_ntop(socket.AF_INET, data[8:12])
+    return None
+
+
+def _plain(address: tuple[str | int, ...]) -> Endpoint:
+    text = str(address[0]).split("%", 1)[0]
+    return (text.removeprefix("::ffff:") if "." in text else text, int(address[1]))

@@ -1,0 +1,237 @@
+"""What the model foretells: the walk of each branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from netsim.net.packet import ICMPHeader, Protocol, TCPFlags, TCPHeader
+from netsim.stack.netfilter import Netfilter
+from netsim.stack.network import Network
+from netsim.stack.nf_conntrack_entry import NfConn, TCPState
+from netsim.stack.reasons import DropReason
+from netsim.stack.steps import (
+    ChainPass,
+    Chooser,
+    Clock,
+    Drop,
+    LocalSend,
+    Receive,
+    Recorder,
+    SocketLookup,
+    Step,
+    Transmit,
+)
+from netsim.topology.model import Topology
+from netsim.trace.explore import WalkChooser
+from netsim.trace.model import Branch, Flow, Hop, Leg, Trace, Verdict
+from netsim.trace.trace import trace
+from netsim.verify.conntrack import COMPARED, Entry
+from netsim.verify.walk import Matched, Passing, Walk
+
+ICMP_ERRORS: dict[tuple[int, int], str] = {
+    # (type, code): the error that the client's socket gets. Ref: net/ipv4/icmp.c:icmp_err_convert[] (v6.12)
+    (3, 0): "ENETUNREACH",
+    (3, 1): "EHOSTUNREACH",
+    (3, 2): "ENOPROTOOPT",
+    (3, 3): "ECONNREFUSED",
+    (3, 4): "EMSGSIZE",
+    (3, 9): "ENETUNREACH",
+    (3, 10): "EHOSTUNREACH",
+    (3, 13): "EHOSTUNREACH",
+    (11, 0): "EHOSTUNREACH",
+}
+
+ICMPV6_ERRORS: dict[tuple[int, int], str] = {
+    # Ref: net/ipv6/icmp.c:tab_unreach[], icmpv6_err_convert() (v6.12)
+    (1, 0): "ENETUNREACH",
+    (1, 1): "EACCES",
+    (1, 3): "EHOSTUNREACH",
+    (1, 4): "ECONNREFUSED",
+    (1, 5): "EACCES",
+    (1, 6): "EACCES",
+    (2, 0): "EMSGSIZE",
+    (3, 0): "EHOSTUNREACH",
+}
+
+UNSEEN = frozenset({DropReason.NO_CARRIER, DropReason.NO_PEER})
+"""Drops before which no frame is seen on the device: its queue is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """One branch as the model has it."""
+
+    branch: Branch
+    walk: Walk
+
+    @property
+    def probability(self) -> Fraction:
+        """How likely the branch is."""
+        return self.branch.probability
+
+
+@dataclass(slots=True)
+class _Networks:
+    """Makes the networks of a trace, and keeps each with its chooser: what they remember at a branch's end is compared too."""
+
+    made: list[tuple[Network, WalkChooser]] = field(default_factory=list)
+
+    def __call__(self, topology: Topology, recorder: Recorder, chooser: Chooser, clock: Clock) -> Network:
+        network = Network(topology, recorder, chooser, clock)
+        assert isinstance(chooser, WalkChooser)
+        self.made.append((network, chooser))
+        return network
+
+
+def foretell(topology: Topology, flow: Flow, *, seed: int = 0) -> tuple[Trace, tuple[Foretold, ...]]:
+    """The model's answer, and the walk of each branch. ``seed`` decides ports that the kernel picks at random."""
+    networks = _Networks()
+    found = trace(topology, flow, source=flow.netns, target=str(flow.destination), seed=seed, network=networks)
+    branches = found.branches[: len(networks.made)]
+    pairs = zip(branches, networks.made, strict=True)
+    return found, tuple(Foretold(branch, _walk(flow, branch, *made, topology)) for branch, made in pairs)
+
+
+def _walk(flow: Flow, branch: Branch, network: Network, chooser: WalkChooser, topology: Topology) -> Walk:
+    return Walk(
+        frames=tuple(frame for leg in branch.legs for frame in _frames(leg)),
+        matched=tuple(match for leg in branch.legs for match in _matched(leg)),
+        conntrack=tuple(_conntrack(network, topology)),
+        ends=(*_taken(branch, flow), f"the client: {_client(branch, flow)}"),
+        ports=frozenset(picked.port for picked in chooser.picked),
+    )
+
+
+def _frames(leg: Leg) -> Iterator[Passing]:
+    for hop in leg.hops:
+        for index, step in enumerate(hop.steps):
+            match step:
+                case Receive(device=device, packet=packet):
+                    yield Passing(leg.name, hop.netns, device, outgoing=False, packet=packet)
+                case Transmit(device=device, packet=packet) if not _unseen(hop, index):
+                    yield Passing(leg.name, hop.netns, device, outgoing=True, packet=packet)
+                case _:
+                    continue
+
+
+def _unseen(hop: Hop, index: int) -> bool:
+    following = hop.steps[index + 1] if index + 1 < len(hop.steps) else None
+    return isinstance(following, Drop) and following.reason in UNSEEN
+
+
+def _matched(leg: Leg) -> Iterator[Matched]:
+    for hop in leg.hops:
+        family = 4
+        for step in hop.steps:
+            family = _family(step) or family
+            if not isinstance(step, ChainPass):
+                continue
+            for evaluation in step.evaluations:
+                ref = evaluation.ref
+                if evaluation.matched:
+                    yield Matched(leg.name, hop.netns, ref.family, ref.table, ref.chain, ref.index)
+            if step.policy:
+                yield Matched(leg.name, hop.netns, family, step.table, step.hook.value, None, step.verdict)
+
+
+def _family(step: Step) -> int | None:
+    match step:
+        case Receive(packet=packet) | Transmit(packet=packet) | LocalSend(packet=packet):
+            return packet.ip.dst.version
+        case _:
+            return None
+
+
+# --- conntrack -----------------------------------------------------------------------------------------------------
+
+
+def _conntrack(network: Network, topology: Topology) -> Iterator[tuple[str, str]]:
+    for name, netns in topology.namespaces.items():
+        if not netns.xtables:
+            continue
+        netfilter = network.namespace(name).netfilter
+        assert isinstance(netfilter, Netfilter)
+        for text in (str(_entry(ct)) for ct in netfilter.conntrack):
+            yield name, text
+
+
+def _entry(ct: NfConn) -> Entry:
+    status = ct.status & sum(COMPARED)
+    state = ct.tcp.name if ct.original.protocol == Protocol.TCP and ct.tcp is not TCPState.NONE else ""
+    if ct.original.protocol == Protocol.SCTP:
+        state = ct.sctp.name
+    return Entry(ct.original, ct.reply, type(ct.status)(status), state, ct.mark)
+
+
+# --- the two ends --------------------------------------------------------------------------------------------------
+
+
+def _taken(branch: Branch, flow: Flow) -> Sequence[str]:
+    """Whose listener took the first packet. A TCP listener has a connection only once the handshake is complete."""
+    if flow.protocol in (Protocol.ICMP, Protocol.ICMPV6) or (flow.protocol is Protocol.TCP and not _accepted(branch)):
+        return ()
+    if flow.protocol is Protocol.TCP and flow.flags != TCPFlags.SYN:
+        return ()
+    found = [
+        (step.owner, step.packet)
+        for hop in branch.forward
+        for step in hop.steps
+        if isinstance(step, SocketLookup) and step.owner
+    ]
+    return [
+        taken_text(owner, (str(packet.ip.dst), packet.dport or 0), (str(packet.ip.src), packet.sport or 0))
+        for owner, packet in found
+    ]
+
+
+def taken_text(owner: str, local: tuple[str, int], peer: tuple[str, int]) -> str:
+    """What a listener saw."""
+    return f"{owner} took it at {local[0]} dport={local[1]} from {peer[0]} sport={peer[1]}"
+
+
+def _accepted(branch: Branch) -> bool:
+    return any(leg.name == "ACK" and not leg.reply and leg.received is not None for leg in branch.legs)
+
+
+def _client(branch: Branch, flow: Flow) -> str:
+    if flow.protocol is Protocol.TCP and flow.flags != TCPFlags.SYN:
+        return "no route" if _never_sent(branch) else "sent it"
+    if _never_sent(branch):
+        return "no route"
+    answered = _answered(branch, flow)
+    return answered or "silence"
+
+
+def _never_sent(branch: Branch) -> bool:
+    return bool(branch.legs) and branch.legs[0].sent is None
+
+
+def _answered(branch: Branch, flow: Flow) -> str | None:
+    """What the first answer that the client's socket took means to it."""
+    for leg in branch.legs:
+        if not leg.reply or leg.received is None or not _at_client(leg, flow):
+            continue
+        match leg.received.l4:
+            case ICMPHeader(type=kind, code=code, quoted=quoted) if quoted is not None:
+                errors = ICMP_ERRORS if leg.received.ip.protocol is Protocol.ICMP else ICMPV6_ERRORS
+                return errors.get((kind, code), f"ICMP {kind}/{code}")
+            case TCPHeader(flags=flags) if flags & TCPFlags.RST:
+                return "ECONNREFUSED"
+            case _:
+                return "connected"
+    return None
+
+
+def _at_client(leg: Leg, flow: Flow) -> bool:
+    return any(
+        isinstance(step, SocketLookup) and step.owner == flow.owner and hop.netns == flow.netns
+        for hop in leg.hops
+        for step in hop.steps
+    )
+
+
+def is_unknown(found: Trace) -> bool:
+    """True where a branch met something that the model does not have: then nothing can be compared."""
+    return any(branch.verdict is Verdict.UNKNOWN for branch in found.branches)

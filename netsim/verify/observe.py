@@ -1,0 +1,217 @@
+"""Sends a flow in a real network and writes down everything that was seen of it.
+
+An exchange has phases: there (SYN to ACK, the query, the segment), back (answers of datagrams), data. A phase ends when
+nothing more is seen for ``patience_s``, or at once when both ends have what they wait for.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from netsim.net.packet import Protocol
+from netsim.rules.xtables.ast import RecentMatch, Ruleset, StatisticNthMatch
+from netsim.trace.model import Flow
+from netsim.verify.capture import Capture, Frame
+from netsim.verify.conntrack import Entry, entries, flush
+from netsim.verify.ends import Ends, Taken
+from netsim.verify.enter import entered
+from netsim.verify.namespaces import RealNetwork
+from netsim.verify.nfnetlink import NetfilterSocket
+from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
+
+AFTER_DONE_S = 0.004
+LONGEST_PHASE_S = 0.9  # a SYN is sent again after a second
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A matched rule, the namespace, and the phase in which it was seen."""
+
+    phase: int
+    netns: str
+    hit: Hit
+
+
+@dataclass(slots=True)
+class Observation:
+    """What the kernel showed of one flow. Frames are in the order of time, with the phase each was seen in.
+
+    ``conntrack`` are the entries of each namespace with rules while the connection was still open.
+    """
+
+    flow: Flow
+    frames: list[tuple[int, Frame]] = field(default_factory=list)
+    hits: list[Placed] = field(default_factory=list)
+    taken: tuple[Taken, ...] = ()
+    client: str = ""
+    conntrack: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+
+
+class Observer:
+    """Listeners, captures and rule traces in every namespace of a real network."""
+
+    def __init__(self, network: RealNetwork) -> None:
+        self.network = network
+        self._selector = selectors.DefaultSelector()
+        self.ends = Ends(self._selector)
+        self._captures: list[Capture] = []
+        self._traces: dict[str, RuleTrace] = {}
+        self._asked: dict[str, NetfilterSocket] = {}
+        self._phase = 0
+        self._seen = Observation(Flow("", None, Protocol.TCP))  # type: ignore[arg-type]
+
+    def __enter__(self) -> Observer:
+        try:
+            for name, listener in self.network.listeners:
+                self.ends.listen(self.network.real_name(name), listener)
+            for name in self.network.topology.namespaces:
+                self._look_at(name)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every socket."""
+        self.ends.close()
+        for opened in (*self._captures, *self._traces.values(), *self._asked.values()):
+            opened.close()
+        self._selector.close()
+
+    def _look_at(self, name: str) -> None:
+        rulesets = self.network.topology.namespaces[name].xtables
+        with entered(self.network.real_name(name)):
+            capture = Capture(name)
+            self._captures.append(capture)
+            self._selector.register(capture, selectors.EVENT_READ, lambda: self._take_frames(capture))
+            if rulesets:
+                self._asked[name] = NetfilterSocket()
+                mark_packets({4 if each.family.value == 4 else 6 for each in rulesets})
+                self._trace(name, rulesets)
+
+    def _trace(self, name: str, rulesets: tuple[Ruleset, ...]) -> None:
+        old = self._traces.pop(name, None)
+        if old is not None:
+            self._selector.unregister(old)
+            old.close()
+        by_version = {each.family.value: each for each in rulesets}
+        trace: RuleTrace = LegacyTrace(by_version) if self.network.legacy else NftTrace()
+        self._traces[name] = trace
+        self._selector.register(trace, selectors.EVENT_READ, lambda: self._take_hits(name, trace))
+
+    # --- one flow -----------------------------------------------------------------------------------------------
+
+    def observe(self, flow: Flow, *, patience_s: float) -> Observation:
+        """Send a flow, and see. Leaves the network as it was: connections closed, conntrack and ``recent`` lists empty."""
+        self._forget()
+        seen = self._seen = Observation(flow)
+        self._phase = 0
+        self.ends.ask(self.network.real_name(flow.netns), flow)
+        self._gather(patience_s)
+        self._phase = 1
+        if self.ends.answer():
+            self._gather(patience_s)
+        self._phase = 2
+        if self.ends.send_data():
+            self._gather(patience_s)
+        assert self.ends.client is not None
+        seen.client = self.ends.client.result or "silence"
+        seen.taken = tuple(self.ends.taken)
+        seen.conntrack = {name: tuple(_tables(asked)) for name, asked in self._asked.items()}
+        seen.frames.sort(key=lambda found: (found[0], found[1].time_ns))
+        self._seen = Observation(flow)
+        return seen
+
+    def _gather(self, patience_s: float) -> None:
+        """Take what comes until nothing of the flow does. Other events (ARP, neighbour discovery) prolong nothing."""
+        end = time.monotonic() + LONGEST_PHASE_S
+        quiet = time.monotonic() + patience_s
+        while (now := time.monotonic()) < end:
+            wait = min(AFTER_DONE_S, patience_s) if self._done() else quiet - now
+            events = self._selector.select(max(wait, 0))
+            before = self._progress()
+            for key, _ in events:
+                key.data()
+            if self._progress() != before:
+                quiet = time.monotonic() + patience_s
+            elif not events:
+                return
+
+    def _progress(self) -> tuple[int, int, int, str]:
+        client = self.ends.client.result if self.ends.client else ""
+        return (len(self._seen.frames), len(self._seen.hits), len(self.ends.taken), client)
+
+    def _done(self) -> bool:
+        client, flow = self.ends.client, self._seen.flow
+        if client is None:
+            return True
+        if self._phase == 0 and flow.protocol is Protocol.UDP:
+            return bool(self.ends.taken or client.result)
+        if self._phase == 2:
+            return False
+        return bool(client.result) and (
+            client.result != "connected" or flow.protocol is not Protocol.TCP or bool(self.ends.taken)
+        )
+
+    def _take_frames(self, capture: Capture) -> None:
+        self._seen.frames += [(self._phase, frame) for frame in capture.pending()]
+
+    def _take_hits(self, name: str, trace: RuleTrace) -> None:
+        self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending()]
+
+    def _forget(self) -> None:
+        """Close what is open, let its packets pass, and empty what the kernel remembers."""
+        self.ends.release()
+        self._gather(AFTER_DONE_S)
+        for name, asked in self._asked.items():
+            flush(asked)
+            if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
+                with entered(self.network.real_name(name)):
+                    _empty_lists()
+            if any(map(_counts, self.network.topology.namespaces[name].xtables)):
+                self._reload(name)
+
+    def _reload(self, name: str) -> None:
+        self.network.load_rules(name)
+        with entered(self.network.real_name(name)):
+            self._trace(name, self.network.topology.namespaces[name].xtables)
+
+
+def _tables(asked: NetfilterSocket) -> list[Entry]:
+    return [*entries(asked, 4), *entries(asked, 6)]
+
+
+def _matches(ruleset: Ruleset, kind: type) -> bool:
+    return any(
+        isinstance(match, kind)
+        for table in ruleset.tables.values()
+        for chain in table.chains.values()
+        for rule in chain.rules
+        for match in rule.matches
+    )
+
+
+def _remembers_lists(ruleset: Ruleset) -> bool:
+    return _matches(ruleset, RecentMatch)
+
+
+def _counts(ruleset: Ruleset) -> bool:
+    return _matches(ruleset, StatisticNthMatch)
+
+
+def _empty_lists() -> None:
+    """``recent`` lists of this namespace. Ref: net/netfilter/xt_recent.c:recent_mt_proc_write()."""
+    for path in sorted(Path("/proc/net/xt_recent").glob("*")):
+        with suppress(OSError):
+            path.write_text("/", encoding="ascii")

@@ -1,0 +1,18 @@
+"""Kernel settings that a verify needs in its own namespaces, and why. None changes where a packet goes."""
+
+from __future__ import annotations
+
+QUICK: tuple[tuple[str, str, str], ...] = (
+    # sysctl (``*`` each device), value, reason
+    ("net/ipv4/neigh/*/mcast_solicit", "1", "a host that does not answer ARP is given up after one request, not three"),
+    ("net/ipv4/neigh/*/retrans_time_ms", "40", "and after 40 ms, not a second"),
+    ("net/ipv4/neigh/*/delay_first_probe_time", "60", "no unicast probe of a known neighbour gets between"),
+    ("net/ipv6/neigh/*/mcast_solicit", "1", "the same for neighbour discovery"),
+    ("net/ipv6/neigh/*/retrans_time_ms", "40", "the same"),
+    ("net/ipv4/icmp_ratelimit", "0", "many flows are sent, and each one's error counts"),
+    ("net/ipv6/icmp/ratelimit", "0", "the same"),
+    ("net/ipv4/tcp_synack_retries", "0", "a listener whose answer was lost does not repeat it into the next flow"),
+    ("net/ipv4/tcp_timestamps", "0", "segments have the length that the model gives them"),
+    ("net/ipv4/tcp_sack", "0", "the same"),
+    ("net/ipv4/tcp_window_scaling", "0", "the same"),
+)

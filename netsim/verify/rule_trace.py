@@ -1,0 +1,198 @@
+"""The kernel's own trace of the rules that a packet matched, and which modelled rule each is.
+
+A small nftables table marks every packet of the namespace before any other rule sees it (``meta nftrace set 1``). The kernel then tells
+of each rule that matched and each policy that decided: rules of iptables-nft as nftables trace events, by handle; rules of
+iptables-legacy through NFLOG group 0, by number. The table decides nothing and is the namespace's own.
+Ref: net/netfilter/nf_tables_trace.c:nft_trace_notify(), net/ipv4/netfilter/ip_tables.c:trace_packet(), nfnetlink_log.c (v6.12).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol as TypingProtocol
+
+from netsim.net.packet import Packet
+from netsim.rules.xtables.ast import Ruleset
+from netsim.verify.decode import decode
+from netsim.verify.nfnetlink import Attributes, Message, NetfilterSocket, attribute, attributes
+
+TRACER = "netsim-trace"
+_MARKING = f"""
+table FAMILY {TRACER} {{
+  chain prerouting {{ type filter hook prerouting priority -500; meta nftrace set 1; }}
+  chain output {{ type filter hook output priority -500; meta nftrace set 1; }}
+}}
+"""
+
+NFTABLES, ULOG = 10, 4
+NEWRULE, GETRULE, TRACE = 6, 7, 17
+NFNLGRP_NFTRACE = 9
+FAMILIES = {2: 4, 10: 6}  # NFPROTO_IPV4, NFPROTO_IPV6: IP version
+
+NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE = 1, 2, 3
+NFTA_TRACE_TABLE, NFTA_TRACE_CHAIN, NFTA_TRACE_RULE_HANDLE, NFTA_TRACE_TYPE = 1, 2, 3, 4
+NFTA_TRACE_VERDICT, NFTA_TRACE_ID = 5, 6
+NFTA_TRACE_NETWORK_HEADER, NFTA_TRACE_TRANSPORT_HEADER, NFTA_TRACE_POLICY = 8, 9, 16
+POLICY, RULE = 1, 3
+NFTA_VERDICT_CODE = 1
+VERDICTS = {0: "DROP", 1: "ACCEPT", 2: "STOLEN", 3: "QUEUE", -1: "CONTINUE", -3: "JUMP", -4: "GOTO", -5: "RETURN"}
+
+MSG_PACKET, MSG_CONFIG = 0, 1
+NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_QTHRESH = 1, 2, 5
+NFULNL_CFG_CMD_BIND = 1
+NFULNL_COPY_PACKET = 2
+NFULA_PAYLOAD, NFULA_PREFIX = 9, 10
+_PREFIX = re.compile(r"TRACE: (?P<table>[^:]+):(?P<chain>[^:]+):(?P<kind>rule|return|policy):(?P<number>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that a packet matched, or (``index`` None) the policy that decided. ``packet`` is cut after the transport header."""
+
+    packet: Packet | None
+    table: str
+    chain: str
+    index: int | None
+    verdict: str
+
+
+class RuleTrace(TypingProtocol):
+    """What tells of matched rules, in the namespace that it is made in."""
+
+    def fileno(self) -> int:
+        """For a selector."""
+
+    def pending(self) -> Iterator[Hit]:
+        """What has been told, without waiting."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+def mark_packets(versions: set[int]) -> None:
+    """Have every packet of this namespace traced. Raises RuntimeError with nft's message."""
+    text = "".join(_MARKING.replace("FAMILY", "ip" if version == 4 else "ip6") for version in sorted(versions))
+    done = subprocess.run(["nft", "-f", "-"], input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"nft refused the tracing table: {done.stderr.strip()}")
+
+
+class NftTrace:
+    """Trace events of rules that iptables-nft loaded."""
+
+    def __init__(self) -> None:
+        self._socket = NetfilterSocket()
+        self._packets: dict[bytes, Packet | None] = {}
+        self._index = self._handles()
+        self._socket.subscribe(NFNLGRP_NFTRACE)
+
+    def fileno(self) -> int:
+        """For a selector."""
+        return self._socket.fileno()
+
+    def pending(self) -> Iterator[Hit]:
+        """What has been told, without waiting."""
+        for message in self._socket.pending():
+            if message.subsystem == NFTABLES and message.type == TRACE:
+                yield from self._hit(message.attributes)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+    def _handles(self) -> dict[tuple[str, str, bytes], int]:
+        """The place of each rule in its chain, by table, chain and handle: a dump lists a chain's rules in order."""
+        found: dict[tuple[str, str, bytes], int] = {}
+        for family in FAMILIES:
+            counts: dict[tuple[str, str], int] = {}
+            for message in self._socket.dump(NFTABLES, GETRULE, family):
+                values = message.attributes
+                place = (_text(values[NFTA_RULE_TABLE]), _text(values[NFTA_RULE_CHAIN]))
+                found[(*place, values[NFTA_RULE_HANDLE])] = counts.get(place, 0)
+                counts[place] = counts.get(place, 0) + 1
+        return found
+
+    def _hit(self, values: Attributes) -> Iterator[Hit]:
+        """Only the first event of a base chain carries the packet's headers."""
+        number = values[NFTA_TRACE_ID]
+        if NFTA_TRACE_NETWORK_HEADER in values:
+            self._packets[number] = _headers(values)
+        table, chain = _text(values[NFTA_TRACE_TABLE]), _text(values[NFTA_TRACE_CHAIN])
+        if table == TRACER:
+            return
+        match int.from_bytes(values[NFTA_TRACE_TYPE], "big"):
+            case kind if kind == RULE and NFTA_TRACE_RULE_HANDLE in values:  # without a handle it is the chain's end
+                index = self._index.get((table, chain, values[NFTA_TRACE_RULE_HANDLE]), -1)
+                yield Hit(self._packets.get(number), table, chain, index, _verdict(values))
+            case kind if kind == POLICY:
+                policy = VERDICTS[int.from_bytes(values[NFTA_TRACE_POLICY], "big")]
+                yield Hit(self._packets.get(number), table, chain, None, policy)
+            case _:
+                return
+
+
+def _headers(values: Attributes) -> Packet | None:
+    network = values[NFTA_TRACE_NETWORK_HEADER]
+    size = (network[0] & 15) * 4 if network and network[0] >> 4 == 4 else 40
+    return decode(network[:size] + values.get(NFTA_TRACE_TRANSPORT_HEADER, b""))
+
+
+def _verdict(values: Attributes) -> str:
+    code: int = struct.unpack("!i", attributes(values[NFTA_TRACE_VERDICT])[NFTA_VERDICT_CODE])[0]
+    return VERDICTS.get(code, str(code))
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode()
+
+
+class LegacyTrace:
+    """Trace messages of rules that iptables-legacy loaded. ``rulesets`` tell how long each chain is."""
+
+    def __init__(self, rulesets: Mapping[int, Ruleset]) -> None:
+        self._lengths: dict[tuple[int, str, str], int] = {}
+        self._policies: dict[tuple[int, str, str], str] = {}
+        for version, ruleset in rulesets.items():
+            for table in ruleset.tables.values():
+                for chain in table.chains.values():
+                    self._lengths[version, table.name, chain.name] = len(chain.rules)
+                    if chain.policy is not None:
+                        self._policies[version, table.name, chain.name] = chain.policy.value
+        self._socket = NetfilterSocket()
+        for name, value in ((NFULA_CFG_CMD, bytes([NFULNL_CFG_CMD_BIND])), (NFULA_CFG_QTHRESH, struct.pack("!I", 1)),
+                            (NFULA_CFG_MODE, struct.pack("!IBB", 256, NFULNL_COPY_PACKET, 0))):  # fmt: skip
+            self._socket.request(ULOG, MSG_CONFIG, 0, attribute(name, value))
+        for family in FAMILIES:
+            Path(f"/proc/sys/net/netfilter/nf_log/{family}").write_text("nfnetlink_log", encoding="ascii")
+
+    def fileno(self) -> int:
+        """For a selector."""
+        return self._socket.fileno()
+
+    def pending(self) -> Iterator[Hit]:
+        """What has been told, without waiting."""
+        for message in self._socket.pending():
+            if message.subsystem == ULOG and message.type == MSG_PACKET:
+                yield from self._hit(message)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+    def _hit(self, message: Message) -> Iterator[Hit]:
+        """A rule without conditions is called after what ends a chain; its number tells that it is one of the chain's rules."""
+        found = _PREFIX.match(_text(message.attributes.get(NFULA_PREFIX, b"")))
+        packet = decode(message.attributes.get(NFULA_PAYLOAD, b""))
+        if found is None or packet is None:
+            return
+        table, chain, number = found["table"], found["chain"], int(found["number"])
+        place = (packet.ip.dst.version, table, chain)
+        if number <= self._lengths.get(place, 0):
+            yield Hit(packet, table, chain, number - 1, "")
+        elif found["kind"] == "policy":
+            yield Hit(packet, table, chain, None, self._policies.get(place, "ACCEPT"))

@@ -1,0 +1,189 @@
+"""One form for what the model foretells of a flow and what the kernel showed: a walk.
+
+A walk is what can be seen from outside: each packet on each device, each rule it matched and each policy that decided, the conntrack
+entries at the end, and what both ends got. It keeps one line of events for each packet of the exchange and each namespace, since
+copies of a flooded frame have no order among each other.
+
+Left out on both sides: ARP; the acknowledgement of data, with which the model's exchange is over; frames given to a device without
+carrier, which a kernel drops before it would be seen; and a bridged frame with DNAT on the bridge device, which it passes unless the
+neighbour's header is cached (``net/bridge/br_netfilter_hooks.c:br_nf_pre_routing_finish_bridge()``, v6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.trace.recording import leg_name
+
+NO_PORTS: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A packet on a device."""
+
+    leg: str
+    netns: str
+    device: str
+    outgoing: bool
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A rule that matched, or (``index`` None) the policy that decided, with its verdict."""
+
+    leg: str
+    netns: str
+    family: int
+    table: str
+    chain: str
+    index: int | None
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What was seen of a flow. ``ends`` are what listeners took and what the client got, as text; ``conntrack`` entries by namespace.
+
+    ``ports`` are those of the walk that a kernel picks at random: they stand for any port.
+    """
+
+    frames: tuple[Passing, ...]
+    matched: tuple[Matched, ...]
+    conntrack: tuple[tuple[str, str], ...]
+    ends: tuple[str, ...]
+    ports: frozenset[int] = NO_PORTS
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line of a walk was seen: the packet of the exchange, and the namespace. Empty leg: at the end."""
+
+    leg: str
+    netns: str
+
+
+Lines = dict[Place, tuple[str, ...]]
+
+
+def leg_of(packet: Packet, *, answering: bool) -> str:
+    """What a captured packet is called in the exchange. Datagrams look alike, so whether they answer is told."""
+    return leg_name(packet, reply=answering)
+
+
+def lines(walk: Walk, names: PortNames) -> Lines:
+    """The walk as text, line by line, by place; places in the order of their first line."""
+    found: dict[Place, list[str]] = {}
+    for frame in walk.frames:
+        way = "out of" if frame.outgoing else "in on"
+        found.setdefault(Place(frame.leg, frame.netns), []).append(
+            f"{way} {frame.device}: {packet_text(frame.packet, names)}"
+        )
+    for match in walk.matched:
+        what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
+        family = "" if match.family == 4 else "ip6 "
+        found.setdefault(Place(match.leg, match.netns), []).append(f"{family}{match.table} {match.chain}: {what}")
+    for netns, entry in sorted((netns, names.replace(entry)) for netns, entry in walk.conntrack):
+        found.setdefault(Place("", netns), []).append(f"conntrack: {entry}")
+    found[Place("", "")] = [names.replace(end) for end in walk.ends]
+    return {place: tuple(text) for place, text in found.items()}
+
+
+class PortNames:
+    """Names for ports that chance picked, in the order in which they are met: ``port-1``, ``port-2``."""
+
+    def __init__(self, random: Iterable[int]) -> None:
+        self._random = frozenset(random)
+        self._names: dict[int, str] = {}
+
+    def of(self, port: int) -> str:
+        """The port's name, or the port itself where chance did not pick it."""
+        if port not in self._random:
+            return str(port)
+        return self._names.setdefault(port, f"port-{len(self._names) + 1}")
+
+    def replace(self, text: str) -> str:
+        """A text in which ports and echo identifiers stand as conntrack prints them, with names in their place."""
+        for port, name in self._names.items():
+            for before in ("sport=", "dport=", "id="):
+                text = _replaced(text, f"{before}{port}", f"{before}{name}")
+        return text
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    pieces = text.split(old)
+    joined = pieces[0]
+    for piece in pieces[1:]:
+        joined += (old if piece[:1].isdigit() else new) + piece
+    return joined
+
+
+# --- packets as text ---------------------------------------------------------------------------------------------
+
+
+def packet_text(packet: Packet, names: PortNames) -> str:
+    """Everything of a packet that model and kernel must agree on: addresses, ports, TTL, Don't Fragment, flags, lengths."""
+    ip = packet.ip
+    words = [f"{_end(packet, names, source=True)} → {_end(packet, names, source=False)}", _transport(packet, names)]
+    words.append(f"ttl {ip.ttl}")
+    words += ["DF"] if ip.dont_fragment and ip.dst.version == 4 else []
+    words += [f"{packet.payload} bytes"] if packet.payload else []
+    return ", ".join(words)
+
+
+def _end(packet: Packet, names: PortNames, *, source: bool) -> str:
+    address = packet.ip.src if source else packet.ip.dst
+    port = packet.sport if source else packet.dport
+    text = f"[{address}]" if address.version == 6 and port is not None else str(address)
+    return text if port is None else f"{text}:{names.of(port)}"
+
+
+def _transport(packet: Packet, names: PortNames) -> str:
+    match packet.l4:
+        case TCPHeader(flags=flags):
+            return f"TCP {_flags(flags)}"
+        case UDPHeader():
+            return "UDP"
+        case SCTPHeader(chunk=chunk):
+            return f"SCTP {chunk.name}"
+        case ICMPHeader(quoted=None) as header:
+            echo = f" id {names.of(header.identifier)}" if header.identifier else ""
+            return f"ICMP {header.type}/{header.code}{echo}"
+        case ICMPHeader(quoted=quoted) as header:
+            assert quoted is not None
+            mtu = f" mtu {header.mtu}" if header.mtu else ""
+            inner = f"{_end(quoted, names, source=True)} → {_end(quoted, names, source=False)}"
+            return f"ICMP {header.type}/{header.code}{mtu} about {inner}, ttl {quoted.ip.ttl}"
+
+
+def _flags(flags: TCPFlags) -> str:
+    order = (TCPFlags.SYN, TCPFlags.FIN, TCPFlags.RST, TCPFlags.PSH, TCPFlags.URG, TCPFlags.ACK)
+    return "-".join(flag.name or "" for flag in order if flags & flag) or "none"
+
+
+def ports_of(frames: Iterable[Passing]) -> Iterator[int]:
+    """Every port and echo identifier in the frames, quoted ones too."""
+    for frame in frames:
+        yield from _ports(frame.packet)
+
+
+def _ports(packet: Packet) -> Iterator[int]:
+    match packet.l4:
+        case ICMPHeader(quoted=None, identifier=identifier):
+            yield identifier
+        case ICMPHeader(quoted=quoted):
+            assert quoted is not None
+            yield from _ports(quoted)
+        case header:
+            yield header.sport
+            yield header.dport
+
+
+def is_bare_acknowledgement(packet: Packet) -> bool:
+    """True for a segment that says nothing but ACK."""
+    return packet.ip.protocol is Protocol.TCP and (
+        isinstance(packet.l4, TCPHeader) and packet.l4.flags == TCPFlags.ACK and not packet.payload
+    )
