@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +23,17 @@ from pyroute2 import NetNS, netns
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
-from netsim.topology.model import BridgePort, Device, Listener, Neighbour, Route, Topology
+from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Topology
 from netsim.verify.enter import FOLDER, entered
 from netsim.verify.plan import (
     AddAddress,
     AddBridge,
+    AddFdb,
+    AddLink,
     AddNeighbour,
     AddNetns,
     AddRoute,
+    AddRule,
     AddVeth,
     Listen,
     LoadXtables,
@@ -40,6 +44,7 @@ from netsim.verify.plan import (
     operations,
 )
 from netsim.verify.prepared import QUICK
+from netsim.verify.rtnetlink import fdb_values, link_values, route_values, rule_values, stacked_link
 
 _NAME = re.compile(r"netsim-(\d+)-(\d+)-\d+")
 _numbers = count()
@@ -130,11 +135,13 @@ class RealNetwork:
                 netns.create(self._names[name])
                 self._handles[name] = NetNS(self._names[name])
             case AddVeth(netns=name, device=device, peer_netns=peer_netns, peer=peer):
-                there = {"ifname": peer.name, "net_ns_fd": self._names[peer_netns], **_link_values(peer)}
-                self._handles[name].link("add", ifname=device.name, kind="veth", **_link_values(device), peer=there)
+                there = {"ifname": peer.name, "net_ns_fd": self._names[peer_netns], **link_values(peer)}
+                self._handles[name].link("add", ifname=device.name, kind="veth", **link_values(device), peer=there)
             case AddBridge(netns=name, device=device):
-                values = {**_link_values(device), "br_stp_state": 0, "br_mcast_snooping": 0}
+                values = {**link_values(device), "br_stp_state": 0, "br_mcast_snooping": 0}
                 self._handles[name].link("add", ifname=device.name, kind="bridge", **values)
+            case AddLink(netns=name, device=device):
+                self._add_link(name, device)
             case SetPort(netns=name, device=device):
                 self._set_port(name, device)
             case AddAddress(netns=name, device=device, address=address):
@@ -146,13 +153,23 @@ class RealNetwork:
                     prefixlen=address.network.prefixlen,
                     **extra,
                 )
+            case _:
+                self._carry_out_layer3(operation)
+
+    def _carry_out_layer3(self, operation: Operation) -> None:
+        match operation:
             case SetState(netns=name, device=device, up=up):
                 self._handles[name].link("set", index=self._index(name, device), state="up" if up else "down")
             case SetSysctl(netns=name, name=sysctl, value=value):
                 with entered(self._names[name]):
                     _sysctl_path(sysctl).write_text(value, encoding="ascii")
             case AddRoute(netns=name, route=route):
-                self._handles[name].route("add", **self._route_values(name, route))
+                self._handles[name].route("add", **route_values(route, partial(self._index, name)))
+            case AddRule(netns=name, rule=rule):
+                self._handles[name].rule("add", **rule_values(rule))
+            case AddFdb(netns=name, entry=forwarding):
+                values = fdb_values(forwarding, partial(self._index, name))
+                self._handles[name].fdb("append" if forwarding.dst is not None else "add", **values)
             case AddNeighbour(netns=name, neighbour=entry):
                 self._add_neighbour(name, entry)
             case LoadXtables(netns=name, ruleset=ruleset):
@@ -180,6 +197,13 @@ class RealNetwork:
             "add", dst=str(entry.address), lladdr=str(entry.mac), ifindex=index, state="permanent"
         )
 
+    def _add_link(self, name: str, device: Device) -> None:
+        """A device that stands on another one is made beside that, and moved where it belongs."""
+        base = device.kind.parent.netns if isinstance(device.kind, Macvlan) else name
+        there = {"net_ns_fd": self._names[name]} if base != name else {}
+        values = stacked_link(device, partial(self._index, base))
+        self._handles[base].link("add", ifname=device.name, **values, **there)
+
     def _set_port(self, name: str, device: Device) -> None:
         port = device.port
         assert isinstance(port, BridgePort)
@@ -188,27 +212,6 @@ class RealNetwork:
         self._handles[name].brport(
             "set", index=index, mode=int(port.hairpin), learning=int(port.learning), isolated=int(port.isolated)
         )
-
-    def _route_values(self, name: str, route: Route) -> dict[str, object]:
-        values: dict[str, object] = {"dst": str(route.to), "type": route.type.value}
-        if route.to.prefixlen == 0:
-            values["dst"] = "default"
-            values["family"] = 2 if route.to.version == 4 else 10
-        if route.via is not None:
-            values["gateway"] = str(route.via)
-        if route.device is not None:
-            values["oif"] = self._index(name, route.device)
-        if route.source is not None:
-            values["prefsrc"] = str(route.source)
-        if route.metric:
-            values["priority"] = route.metric
-        if route.onlink:
-            values["flags"] = 4  # RTNH_F_ONLINK
-        return values
-
-
-def _link_values(device: Device) -> dict[str, object]:
-    return {"address": str(device.mac), "mtu": device.mtu}
 
 
 def _sysctl_path(name: str) -> Path:

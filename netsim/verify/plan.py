@@ -12,7 +12,22 @@ from typing import TypeAlias
 
 from netsim.net.address import InterfaceAddress
 from netsim.rules.xtables.ast import Ruleset
-from netsim.topology.model import Bridge, Device, Listener, Loopback, Neighbour, Netns, Route, Topology, Veth
+from netsim.topology.model import (
+    Bridge,
+    Device,
+    FdbEntry,
+    Listener,
+    Loopback,
+    Macvlan,
+    Neighbour,
+    Netns,
+    PolicyRule,
+    Route,
+    Topology,
+    Veth,
+    Vlan,
+    Vxlan,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,14 @@ class AddVeth:
 @dataclass(frozen=True, slots=True)
 class AddBridge:
     """Make a bridge without STP and multicast snooping."""
+
+    netns: str
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class AddLink:
+    """Make a device of another kind: dummy, vlan, macvlan, vxlan, ipip. What it stands on is there."""
 
     netns: str
     device: Device
@@ -77,10 +100,26 @@ class SetSysctl:
 
 @dataclass(frozen=True, slots=True)
 class AddRoute:
-    """Add a route to the main table."""
+    """Add a route to its table."""
 
     netns: str
     route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class AddRule:
+    """Add a rule to the routing policy database."""
+
+    netns: str
+    rule: PolicyRule
+
+
+@dataclass(frozen=True, slots=True)
+class AddFdb:
+    """Add a static forwarding entry to a bridge port or a vxlan device."""
+
+    netns: str
+    entry: FdbEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +150,14 @@ Operation: TypeAlias = (
     AddNetns
     | AddVeth
     | AddBridge
+    | AddLink
     | SetPort
     | AddAddress
     | SetState
     | SetSysctl
     | AddRoute
+    | AddRule
+    | AddFdb
     | AddNeighbour
     | LoadXtables
     | Listen
@@ -128,6 +170,7 @@ def operations(topology: Topology) -> tuple[Operation, ...]:
     return (
         *(AddNetns(netns.name) for netns in namespaces),
         *_links(topology, namespaces),
+        *_stacked(namespaces),
         *(step for netns in namespaces for step in _layer2(netns)),
         *(step for netns in namespaces for step in _layer3(netns)),
         *(LoadXtables(netns.name, ruleset) for netns in namespaces for ruleset in netns.xtables),
@@ -150,8 +193,19 @@ def _links(topology: Topology, namespaces: Iterable[Netns]) -> Iterator[Operatio
                     if peer is None:
                         raise ValueError(f"{netns.name}/{device.name}: its peer {end} does not exist")
                     yield AddVeth(netns.name, device, end.netns, peer)
-                case Loopback():
+                case _:
                     pass
+
+
+def _stacked(namespaces: Iterable[Netns]) -> Iterator[Operation]:
+    """Devices that are neither loopback, bridge nor veth; those that stand on another one last."""
+    links = [
+        AddLink(netns.name, device)
+        for netns in namespaces
+        for device in netns.devices
+        if not isinstance(device.kind, Loopback | Bridge | Veth)
+    ]
+    yield from sorted(links, key=lambda link: isinstance(link.device.kind, Vlan | Macvlan | Vxlan))
 
 
 def _layer2(netns: Netns) -> Iterator[Operation]:
@@ -171,10 +225,14 @@ def _layer3(netns: Netns) -> Iterator[Operation]:
         yield SetSysctl(netns.name, name, value)
     for route in _gateways_first(netns.routes):
         yield AddRoute(netns.name, route)
+    for rule in netns.rules:
+        yield AddRule(netns.name, rule)
+    for entry in netns.fdb:
+        yield AddFdb(netns.name, entry)
     for neighbour in netns.neighbours:
         yield AddNeighbour(netns.name, neighbour)
 
 
 def _gateways_first(routes: Iterable[Route]) -> list[Route]:
     """Routes without a gateway first: a gateway must be reachable when its route is added."""
-    return sorted(routes, key=lambda route: route.via is not None)
+    return sorted(routes, key=lambda route: route.via is not None or bool(route.nexthops))
