@@ -11,7 +11,7 @@ Theory of operation
    each Service that changed (of all of them in a full sync). A plan holds every decision that is common to the modes:
    which endpoints serve policy Cluster and policy Local (``categorize``), what is refused and how, whose sources pass.
 3. The backend of the mode turns plans into text. It keeps what it programmed, so that a partial sync writes only what
-   changed. Backends: ``iptables.backend``, ``nftables.backend``.
+   changed. Backends: ``iptables.backend``, ``ipvs.backend``, ``nftables.backend``.
    Everything that is the same for a whole run (configuration, node) is resolved into the backend's settings before:
    ``local_detector``, ``node_port_addresses``, ``node``, ``config``.
 

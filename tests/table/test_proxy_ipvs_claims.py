@@ -152,6 +152,19 @@ def test_the_node_may_reach_a_vip_whose_ranges_hold_it():
     assert sync.chains.filter["KUBE-IPVS-OUT-FILTER"] == ""
 
 
+def test_rules_follow_source_ranges_even_if_the_same_sets_have_members():
+    feed, proxy = feed_and_proxy(None, ipvs_proxy, mode=ProxyMode.IPVS)
+    found = []
+    for holding in ("a", "b", "ab"):
+        for number, other in enumerate("ab"):
+            ranges = ["192.168.0.0/24"] if other in holding else ["10.0.0.0/8"]
+            spec = {"type": "LoadBalancer", "ingress": ({"ip": f"203.0.113.{number}"},)}
+            feed.put(service_object(other, ips=(f"10.96.0.{number}",), loadBalancerSourceRanges=ranges, **spec))
+        found.append(proxy.sync()[Family.IPV4].chains.filter["KUBE-IPVS-OUT-FILTER"].split(" -m ")[0])
+    out = "-A KUBE-IPVS-OUT-FILTER -s"
+    assert found == [f"{out} 203.0.113.1", f"{out} 203.0.113.0", ""]
+
+
 def test_sctp_node_ports_stand_with_their_addresses():
     ports = ({"port": 80, "protocol": "SCTP", "nodePort": 30080},)
     sync = synced(service_object(type="NodePort", externalTrafficPolicy="Local", ports=ports))

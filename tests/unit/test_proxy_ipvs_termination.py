@@ -82,6 +82,25 @@ def test_it_stays_as_long_as_connections_last_and_is_looked_at_once_a_minute():
     assert world.at(START + 10 * MINUTE + 1).changes.ipvsadm.startswith("-d")
 
 
+def test_one_of_weight_0_waits_for_the_look_even_if_others_change_and_its_connections_ended():
+    world = World()
+    world.sync(2, 3)
+    world.open.counts = {"10.244.1.2:8080": 1}
+    world.sync(3)
+    world.open.counts = {}
+    sync = world.sync(3, 4)
+    assert sync.changes.ipvsadm == "-a -t 10.96.0.10:80 -r 10.244.1.4:8080 -m -w 1\n"
+    assert weights(sync) == {"10.244.1.2:8080": 0, "10.244.1.3:8080": 1, "10.244.1.4:8080": 1}
+
+
+def test_looks_that_no_sync_took_are_not_made_up_for():
+    world = World()
+    world.sync(2)
+    world.open.counts = {"10.244.1.2:8080": 1}
+    world.sync()
+    assert world.at(START + 10 * MINUTE + 1).next_check == START + 11 * MINUTE
+
+
 def test_one_that_is_wanted_again_is_deleted_and_added_anew():
     world = World()
     world.sync(2)
