@@ -120,16 +120,33 @@ class ICMPHeader:
     quoted: Packet | None = None
 
 
-Transport: TypeAlias = TCPHeader | UDPHeader | SCTPHeader | ICMPHeader
+@dataclass(frozen=True, slots=True)
+class IPIPHeader:
+    """What stands between the two IP headers of an IPv4-in-IPv4 packet: nothing. RFC 2003 §3."""
+
+
+Transport: TypeAlias = TCPHeader | UDPHeader | SCTPHeader | ICMPHeader | IPIPHeader
+
+
+@dataclass(frozen=True, slots=True)
+class VXLAN:
+    """What a VXLAN datagram carries: a network identifier and an Ethernet frame. RFC 7348 §5."""
+
+    vni: int
+    frame: Frame
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One IP packet: header, transport header, and the number of payload bytes after both."""
+    """One IP packet: header, transport header, and the number of payload bytes after both.
+
+    ``inner`` is what a tunnel's packet carries; its bytes are counted in ``payload``.
+    """
 
     ip: IPHeader
     l4: Transport
     payload: int = 0
+    inner: VXLAN | Packet | None = None
 
     @property
     def family(self) -> Family:
@@ -138,13 +155,13 @@ class Packet:
 
     @property
     def sport(self) -> int | None:
-        """Source port, None for ICMP."""
-        return None if isinstance(self.l4, ICMPHeader) else self.l4.sport
+        """Source port, None for ICMP and IPIP."""
+        return None if isinstance(self.l4, ICMPHeader | IPIPHeader) else self.l4.sport
 
     @property
     def dport(self) -> int | None:
-        """Destination port, None for ICMP."""
-        return None if isinstance(self.l4, ICMPHeader) else self.l4.dport
+        """Destination port, None for ICMP and IPIP."""
+        return None if isinstance(self.l4, ICMPHeader | IPIPHeader) else self.l4.dport
 
     def with_ip(self, **changes: object) -> Packet:
         """A copy with IP fields replaced."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from netsim.net.packet import ICMPHeader, Packet, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import VXLAN, ICMPHeader, IPIPHeader, Packet, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.objects.json import Json
 
 _FLAGS = (
@@ -39,7 +39,22 @@ def packet_document(packet: Packet) -> dict[str, Json]:
         "moreFragments": ip.more_fragments,
         **_transport(packet),
         "payload": packet.payload,
+        **_inner(packet),
     }
+
+
+def _inner(packet: Packet) -> dict[str, Json]:
+    """What a tunnel's packet carries."""
+    match packet.inner:
+        case None:
+            return {}
+        case VXLAN(vni=vni, frame=frame):
+            carried = packet_document(frame.payload) if isinstance(frame.payload, Packet) else None
+            return {"inner": {"vni": vni, "srcMAC": str(frame.src), "dstMAC": str(frame.dst), "packet": carried}}
+        case Packet() as carried_packet:
+            return {"inner": {"vni": None, "srcMAC": None, "dstMAC": None, "packet": packet_document(carried_packet)}}
+        case _ as never:
+            assert_never(never)
 
 
 def _transport(packet: Packet) -> dict[str, Json]:
@@ -59,6 +74,8 @@ def _transport(packet: Packet) -> dict[str, Json]:
         case SCTPHeader() as sctp:
             tag = sctp.verification_tag
             return {"sport": sctp.sport, "dport": sctp.dport, "chunk": sctp.chunk.name, "verificationTag": tag}
+        case IPIPHeader():
+            return {}
         case ICMPHeader() as icmp:
             return {
                 "type": icmp.type,

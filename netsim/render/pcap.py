@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, assert_never
 
 from netsim.net.address import MAC
-from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPHeader, UDPHeader
+from netsim.net.packet import VXLAN, Frame, ICMPHeader, IPIPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPHeader, UDPHeader
 from netsim.stack.steps import Receive, Transmit
 from netsim.trace.model import Branch, Trace
 
@@ -60,11 +60,14 @@ def _capture(frames: list[tuple[int, bytes]]) -> bytes:
 
 def frame_bytes(step: Receive | Transmit) -> bytes:
     """The Ethernet frame of a step, with right lengths and checksums. Where a device has no MAC (``lo``) the addresses are zero."""
+    return _ethernet(step.src_mac, step.dst_mac, step.packet)
+
+
+def _ethernet(src: MAC | None, dst: MAC | None, packet: Packet) -> bytes:
     from scapy.layers.l2 import Ether
 
-    kind = 0x0800 if step.packet.ip.dst.version == 4 else 0x86DD
-    header = Ether(src=_mac(step.src_mac), dst=_mac(step.dst_mac), type=kind)
-    return bytes(header) + packet_bytes(step.packet)
+    kind = 0x0800 if packet.ip.dst.version == 4 else 0x86DD
+    return bytes(Ether(src=_mac(src), dst=_mac(dst), type=kind)) + packet_bytes(packet)
 
 
 def _mac(mac: MAC | None) -> str:
@@ -75,9 +78,28 @@ def packet_bytes(packet: Packet) -> bytes:
     """An IP packet as it is on the wire."""
     from scapy.packet import Raw
 
-    if isinstance(packet.l4, ICMPHeader):
-        return bytes(_ip(packet) / Raw(_icmp(packet, packet.l4)))
-    return bytes(_ip(packet) / _transport(packet.l4) / Raw(bytes(packet.payload)))
+    match packet.l4:
+        case ICMPHeader() as message:
+            return bytes(_ip(packet) / Raw(_icmp(packet, message)))
+        case IPIPHeader():
+            return bytes(_ip(packet) / Raw(_payload(packet)))
+        case header:
+            return bytes(_ip(packet) / _transport(header) / Raw(_payload(packet)))
+
+
+def _payload(packet: Packet) -> bytes:
+    """Zeros, or what a tunnel's packet carries. RFC 7348 §5: flags with I set, and the identifier in the upper 24 bits."""
+    match packet.inner:
+        case None:
+            return bytes(packet.payload)
+        case VXLAN(vni=vni, frame=Frame(payload=Packet() as carried) as frame):
+            return struct.pack("!II", 0x08000000, vni << 8) + _ethernet(frame.src, frame.dst, carried)
+        case VXLAN(vni=vni):
+            return struct.pack("!II", 0x08000000, vni << 8).ljust(packet.payload, b"\0")
+        case Packet() as carried:
+            return packet_bytes(carried)
+        case _ as never:
+            assert_never(never)
 
 
 def _ip(packet: Packet) -> ScapyPacket:

@@ -13,7 +13,9 @@ from netsim.stack.steps import (
     ChainPass,
     Choice,
     ConntrackStep,
+    Decapsulation,
     Drop,
+    Encapsulation,
     LocalSend,
     NATStep,
     NeighbourResolution,
@@ -36,6 +38,8 @@ def step_document(step: Step) -> dict[str, Json]:
             return _way(step)
         case ChainPass() | ConntrackStep() | NATStep():
             return _netfilter(step)
+        case Encapsulation() | Decapsulation():
+            return _tunnel(step)
         case TTLStep() | SocketLookup() | Drop() | NotModelled():
             return _end(step)
         case _ as never:
@@ -128,6 +132,20 @@ def _netfilter(step: ChainPass | ConntrackStep | NATStep) -> dict[str, Json]:
             }
         case _ as never:
             assert_never(never)
+
+
+def _tunnel(step: Encapsulation | Decapsulation) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "type": "encapsulate" if isinstance(step, Encapsulation) else "decapsulate",
+        "device": step.device,
+        "kind": step.kind,
+        "vni": step.vni,
+        "inner": packet_document(step.inner),
+        "outer": packet_document(step.outer),
+    }
+    if isinstance(step, Encapsulation):
+        document |= {"srcMAC": _text(step.src_mac), "dstMAC": _text(step.dst_mac), "detail": step.detail}
+    return document
 
 
 def _end(step: TTLStep | SocketLookup | Drop | NotModelled) -> dict[str, Json]:

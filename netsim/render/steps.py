@@ -18,7 +18,9 @@ from netsim.stack.steps import (
     BridgeDecision,
     ChainPass,
     ConntrackStep,
+    Decapsulation,
     Drop,
+    Encapsulation,
     LocalSend,
     NATStep,
     NeighbourResolution,
@@ -130,6 +132,8 @@ PlainStep: TypeAlias = (
     | NeighbourResolution
     | RoutingDecision
     | ConntrackStep
+    | Encapsulation
+    | Decapsulation
     | TTLStep
     | SocketLookup
 )
@@ -151,6 +155,10 @@ def _plain_step(step: PlainStep, *, more: bool) -> tuple[str, str]:
             return "route", _route(step)
         case ConntrackStep():
             return "conntrack", _conntrack(step, more=more)
+        case Encapsulation():
+            return "encap", _encapsulation(step)
+        case Decapsulation():
+            return "decap", f"{_tunnel(step)}: {packet_text(step.inner, more=more)} comes out of {step.outer}"
         case TTLStep(before=before, after=after):
             return "ttl", f"{before} → {after}"
         case SocketLookup():
@@ -193,6 +201,15 @@ def _neighbour(step: NeighbourResolution) -> str:
 def _route(step: RoutingDecision) -> str:
     table = f" (table {step.table})" if step.table not in ("main", "local") else ""
     return f"{step.route}{table}" if step.route else f"{step.result} for {step.destination}"
+
+
+def _tunnel(step: Encapsulation | Decapsulation) -> str:
+    return f"{step.device} ({step.kind}{f' {step.vni}' if step.vni is not None else ''})"
+
+
+def _encapsulation(step: Encapsulation) -> str:
+    carried = f"the frame for {step.dst_mac}" if step.dst_mac is not None else "the packet"
+    return f"{_tunnel(step)}: {carried} travels in {step.outer}{_aside(step.detail)}"
 
 
 def _conntrack(step: ConntrackStep, *, more: bool) -> str:

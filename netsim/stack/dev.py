@@ -6,7 +6,7 @@ Ref: net/core/dev.c:__dev_queue_xmit(), net/ethernet/eth.c:eth_type_trans() (v6.
 from __future__ import annotations
 
 from netsim.net.address import MAC
-from netsim.net.packet import ICMPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
+from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
 from netsim.stack.namespace import Namespace, NotModelledError
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import PacketType, SkBuff
@@ -62,6 +62,8 @@ def skb_len(packet: Packet) -> int:
             return header + 8 + packet.payload
         case SCTPHeader():
             return header + 12 + packet.payload
+        case IPIPHeader():
+            return header + packet.payload
         case ICMPHeader(quoted=None):
             return header + 8 + packet.payload
         case ICMPHeader(quoted=quoted):

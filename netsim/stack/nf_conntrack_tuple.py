@@ -82,7 +82,7 @@ def packet_tuple(packet: Packet) -> ConntrackTuple:
         return ConntrackTuple(ip.src, ip.dst, int(ip.protocol))
     if isinstance(l4, ICMPHeader):
         return ConntrackTuple(ip.src, ip.dst, int(ip.protocol), l4.identifier, l4.type << 8 | l4.code)
-    return ConntrackTuple(ip.src, ip.dst, int(ip.protocol), l4.sport, l4.dport)
+    return ConntrackTuple(ip.src, ip.dst, int(ip.protocol), packet.sport or 0, packet.dport or 0)
 
 
 _TRACKED = frozenset({Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.ICMP, Protocol.ICMPV6})

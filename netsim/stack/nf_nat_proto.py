@@ -5,7 +5,7 @@ Ref: net/netfilter/nf_nat_proto.c:nf_nat_manip_pkt(), nf_nat_icmp_reply_translat
 
 from __future__ import annotations
 
-from netsim.net.packet import ICMPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
+from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
 from netsim.stack.nf_conntrack_tuple import ConntrackTuple
 
 # ICMP types whose identifier belongs to the tuple: queries and their answers.
@@ -25,6 +25,8 @@ def manip_packet(packet: Packet, target: ConntrackTuple, *, source: bool) -> Pac
         case ICMPHeader() as icmp:
             known = WITH_IDENTIFIER if packet.ip.src.version == 4 else WITH_IDENTIFIER_V6
             return packet.with_l4(identifier=target.sport) if icmp.type in known else packet
+        case IPIPHeader():
+            return packet
 
 
 def icmp_reply_translation(packet: Packet, other: ConntrackTuple, *, source: bool) -> Packet:

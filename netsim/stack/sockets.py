@@ -35,14 +35,14 @@ class Connection:
         """The connection that would have sent this packet."""
         if isinstance(packet.l4, ICMPHeader):
             return cls(packet.ip.protocol, (packet.ip.src, packet.l4.identifier), (packet.ip.dst, 0))
-        return cls(packet.ip.protocol, (packet.ip.src, packet.l4.sport), (packet.ip.dst, packet.l4.dport))
+        return cls(packet.ip.protocol, (packet.ip.src, packet.sport or 0), (packet.ip.dst, packet.dport or 0))
 
 
 def ports(packet: Packet) -> tuple[int, int]:
     """The receiver's and the sender's port; for echo the identifier and 0."""
     if isinstance(packet.l4, ICMPHeader):
         return packet.l4.identifier, 0
-    return packet.l4.dport, packet.l4.sport
+    return packet.dport or 0, packet.sport or 0
 
 
 @dataclass(slots=True)

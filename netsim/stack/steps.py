@@ -178,6 +178,34 @@ class NATStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Encapsulation:
+    """A tunnel device put the packet (a vxlan device its frame) into another one. ``kind`` is ``vxlan`` or ``ipip``.
+
+    ``vni`` and the MACs of the inner frame are vxlan's. ``detail`` says where the remote end was found.
+    """
+
+    device: str
+    kind: str
+    inner: Packet
+    outer: Packet
+    vni: int | None = None
+    src_mac: MAC | None = None
+    dst_mac: MAC | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decapsulation:
+    """A tunnel's packet reached its end, and what it carried comes in on the tunnel device ``device``."""
+
+    device: str
+    kind: str
+    outer: Packet
+    inner: Packet
+    vni: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TTLStep:
     """Forwarding decremented the TTL (hop limit)."""
 
@@ -225,6 +253,8 @@ Step: TypeAlias = (
     | ChainPass
     | ConntrackStep
     | NATStep
+    | Encapsulation
+    | Decapsulation
     | TTLStep
     | SocketLookup
     | Drop

@@ -12,7 +12,19 @@ from enum import Enum
 from netsim.net.address import Address
 from netsim.net.packet import Packet
 from netsim.stack.reasons import DropReason
-from netsim.stack.steps import Drop, LocalSend, NATStep, NotModelled, Receive, SocketLookup, Step, Transmit, TTLStep
+from netsim.stack.steps import (
+    Decapsulation,
+    Drop,
+    Encapsulation,
+    LocalSend,
+    NATStep,
+    NotModelled,
+    Receive,
+    SocketLookup,
+    Step,
+    Transmit,
+    TTLStep,
+)
 from netsim.topology.model import Role
 from netsim.trace.model import Hop, Leg
 
@@ -105,6 +117,10 @@ def _after(step: Step, packet: Packet) -> Packet:
             return step.packet
         case NATStep():
             return step.after
+        case Encapsulation():
+            return step.outer
+        case Decapsulation():
+            return step.inner
         case TTLStep():
             return packet.with_ip(ttl=step.after)
         case _:

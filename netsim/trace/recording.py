@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
-from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.stack.steps import LocalSend, SocketLookup, Step
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow, Hop, Leg
@@ -162,6 +162,8 @@ def leg_name(packet: Packet, *, reply: bool) -> str:
             return SCTPChunk(chunk).name.replace("_", "-")
         case ICMPHeader():
             return _icmp_name(packet.ip.protocol, packet.l4)
+        case IPIPHeader():
+            return "IPIP packet"
 
 
 def _tcp_name(flags: TCPFlags, payload: int) -> str:
@@ -196,5 +198,5 @@ def is_consequence(leg: Leg) -> bool:
             return quoted is not None
         case SCTPHeader(chunk=chunk):
             return chunk is SCTPChunk.ABORT
-        case UDPHeader():
+        case UDPHeader() | IPIPHeader():
             return False

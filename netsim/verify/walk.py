@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.trace.recording import leg_name
 
 NO_PORTS: frozenset[int] = frozenset()
@@ -149,6 +149,8 @@ def _transport(packet: Packet, names: PortNames) -> str:
             return "UDP"
         case SCTPHeader(chunk=chunk):
             return f"SCTP {chunk.name}"
+        case IPIPHeader():
+            return "IPIP"
         case ICMPHeader(quoted=None) as header:
             echo = f" id {names.of(header.identifier)}" if header.identifier else ""
             return f"ICMP {header.type}/{header.code}{echo}"
@@ -177,6 +179,8 @@ def _ports(packet: Packet) -> Iterator[int]:
         case ICMPHeader(quoted=quoted):
             assert quoted is not None
             yield from _ports(quoted)
+        case IPIPHeader():
+            return
         case header:
             yield header.sport
             yield header.dport

@@ -9,8 +9,11 @@ from fractions import Fraction
 
 from netsim.net.address import MAC, parse_address, parse_interface
 from netsim.net.packet import (
+    VXLAN,
+    Frame,
     ICMPHeader,
     IPHeader,
+    IPIPHeader,
     Packet,
     Protocol,
     SCTPChunk,
@@ -27,7 +30,9 @@ from netsim.stack.steps import (
     ChainPass,
     Choice,
     ConntrackStep,
+    Decapsulation,
     Drop,
+    Encapsulation,
     Hook,
     LocalSend,
     NATStep,
@@ -315,6 +320,10 @@ SCTP = Packet(IPHeader(CLIENT, VIP, Protocol.SCTP), SCTPHeader(1, 2, SCTPChunk.C
 RULE = ref(replace(dnat_rule(), origin=Origin("x.rules", 3, 5)), "KUBE-SEP-A", "nat")
 CHOICE = Choice("KUBE-SVC-A rule 1", (("match", Fraction(1, 3)), ("no match", Fraction(2, 3))), 1)
 
+VXLAN_PACKET = Packet(
+    IPHeader(CLIENT, VIP, Protocol.UDP), UDPHeader(40000, 8472), 8 + 14 + 58, VXLAN(1, Frame(M1, M2, PACKET))
+)
+IPIP_PACKET = Packet(IPHeader(CLIENT, VIP, Protocol.IPIP, dont_fragment=True), IPIPHeader(), 58, PACKET)
 EVERY_STEP: list[Step] = [
     LocalSend(PACKET, "client"),
     Receive("eth0", ERROR, M1, M2),
@@ -329,6 +338,10 @@ EVERY_STEP: list[Step] = [
     ConntrackStep(Hook.INPUT, "invalid", "INVALID", None, ""),
     NATStep(Hook.PREROUTING, "DNAT", PACKET, PACKET, RULE),
     NATStep(Hook.PREROUTING, "un-SNAT", PACKET, PACKET),
+    Encapsulation("flannel.1", "vxlan", PACKET, VXLAN_PACKET, 1, M1, M2, "the FDB has 192.168.0.12"),
+    Encapsulation("tunl0", "ipip", PACKET, IPIP_PACKET),
+    Decapsulation("flannel.1", "vxlan", VXLAN_PACKET, PACKET, 1),
+    Decapsulation("tunl0", "ipip", IPIP_PACKET, PACKET),
     TTLStep(64, 63),
     SocketLookup(PACKET, None, "RST"),
     Drop(DropReason.NETFILTER_DROP, "FORWARD", RULE, "nat", "KUBE-SEP-A"),
