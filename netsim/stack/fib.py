@@ -165,7 +165,7 @@ class Fib:
         hops = route.nexthops or (MultipathHop(route.device, route.via, onlink=route.onlink),)
         found: list[FibNexthop] = []
         for hop in hops:
-            nexthop = self._nexthop(hop)
+            nexthop = self._nexthop(hop, table)
             if isinstance(nexthop, str):
                 return route, nexthop
             found.append(nexthop)
@@ -177,24 +177,27 @@ class Fib:
             table.add(replace(entry, nexthops=tuple(found)))
         return None
 
-    def _nexthop(self, hop: MultipathHop) -> FibNexthop | str:
+    def _nexthop(self, hop: MultipathHop, table: Table) -> FibNexthop | str:
         """A way that the kernel takes, or what it says. Ref: net/ipv4/fib_semantics.c:fib_check_nh() (v6.12)."""
-        device = hop.device or self._device_towards(hop.via)
+        device = hop.device or self._device_towards(hop.via, table)
         if device is None:
             return "Nexthop has invalid gateway."
         if device not in self._devices:
             return f'Cannot find device "{device}"'
         if not self._devices[device].up:
             return "Network is down"
-        if hop.via is not None and not hop.onlink and self._device_towards(hop.via, device) != device:
+        if hop.via is not None and not hop.onlink and self._device_towards(hop.via, table, device) != device:
             return "Nexthop has invalid gateway."
         return FibNexthop(device, hop.via, hop.weight, hop.onlink)
 
-    def _device_towards(self, gateway: Address | None, oif: str | None = None) -> str | None:
-        """The device on whose link a gateway is. Ref: net/ipv4/fib_semantics.c:fib_check_nh_v4_gw() (v6.12)."""
+    def _device_towards(self, gateway: Address | None, table: Table, oif: str | None = None) -> str | None:
+        """The device on whose link a gateway is: the route's own table is asked first, so a gateway may be an own address.
+
+        Ref: net/ipv4/fib_semantics.c:fib_check_nh_v4_gw() (v6.12).
+        """
         if gateway is None:
             return None
-        found = self.lookup(gateway, oif)
+        found = table.lookup(gateway, oif) or self.lookup(gateway, oif)
         if found is None or found.kind is not RouteKind.UNICAST or found.scope is Scope.UNIVERSE:
             return None
         return found.device

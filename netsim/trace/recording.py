@@ -91,8 +91,10 @@ def _is_reply(pieces: list[Piece], replies: list[bool], position: int, flow: Flo
     """An answer goes against the packet that caused it: the latest before it that was in the same namespace."""
     piece = pieces[position]
     assert piece.made is not None
-    if position == 0 or (piece.netns == flow.netns and piece.made.by == flow.owner):
+    if position == 0:
         return False
+    if piece.netns == flow.netns and piece.made.by == flow.owner and flow.protocol is not Protocol.UDP:
+        return False  # of datagrams the asker sends one: a second one of the same process answers it
     for earlier in range(position - 1, -1, -1):
         if any(entry.netns == piece.netns for entry in pieces[earlier].entries):
             return not replies[earlier]
