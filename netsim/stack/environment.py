@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -22,6 +23,21 @@ class HookVerdict(Enum):
     STOLEN = "stolen"
 
 
+@dataclass(frozen=True, slots=True)
+class ReversePath:
+    """The way back to a source: whether there is one, and whether it goes by the device asked for."""
+
+    reachable: bool
+    same_device: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSocket:
+    """A socket of this host; ``wildcard`` where it is bound to no address."""
+
+    wildcard: bool
+
+
 class HookEnvironment(Protocol):
     """One namespace, seen from its hooks."""
 
@@ -35,6 +51,9 @@ class HookEnvironment(Protocol):
 
     def address_type(self, address: Address, device: str | None = None) -> AddressType:
         """What the FIB says of an address (``inet_addr_type()``, ``inet_dev_addr_type()`` where a device is named)."""
+
+    def is_address_type6(self, address: Address, wanted: frozenset[AddressType], device: str | None = None) -> bool:
+        """What ``-m addrtype`` says of an IPv6 address: unlike IPv4's, its types are not exclusive (``match_type6()``)."""
 
     def select_source(self, device: str, towards: Address) -> Address | None:
         """The address of a device that a packet to ``towards`` gets as its source (``inet_select_addr()``), None without one."""
@@ -50,3 +69,17 @@ class HookEnvironment(Protocol):
 
     def local_port_used(self, protocol: int, address: Address, port: int) -> bool:
         """True where a socket of this namespace holds the port."""
+
+    def is_loopback(self, device: str) -> bool:
+        """True for ``lo``."""
+
+    def reverse_path(
+        self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
+    ) -> ReversePath:
+        """The route to a packet's source, as ``-m rpfilter`` asks for it; ``towards`` is the packet's destination."""
+
+    def socket_of(self, skb: SkBuff) -> FoundSocket | None:
+        """The socket of this host that would take a TCP or UDP packet as it stands (``nf_sk_lookup_slow_v4()``)."""
+
+    def mtu_both_ways(self, skb: SkBuff) -> int:
+        """The smaller of the MTUs (bytes) of a routed packet's way out and of the way to its source (``-j TCPMSS``)."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
+
 from netsim.net.address import Address
 from netsim.rules.xtables.ast import AddressType
+from netsim.stack.addrconf import ipv6_addr_scope
+from netsim.stack.environment import FoundSocket, ReversePath
 from netsim.stack.fib import addresses_of
+from netsim.stack.fib_rules import FlowKey
+from netsim.stack.fib_trie import RouteKind
+from netsim.stack.ip6_netfilter import ip6_route_me_harder, match_type6
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.reject import send_reject
 from netsim.stack.route import OutputKey, ip_route_output, record_output
 from netsim.stack.skbuff import SkBuff
+from netsim.stack.sockets import Connection
 from netsim.stack.steps import Hook
+from netsim.topology.model import Loopback
 
 
 class NamespaceHooks:
@@ -28,22 +37,31 @@ class NamespaceHooks:
         return self._ns.sysctls.get(name)
 
     def address_type(self, address: Address, device: str | None = None) -> AddressType:
-        """What the FIB says of an address."""
+        """What the FIB says of an IPv4 address."""
         return self._ns.fib.address_type(address, device)
 
+    def is_address_type6(self, address: Address, wanted: frozenset[AddressType], device: str | None = None) -> bool:
+        """What ``-m addrtype`` says of an IPv6 address."""
+        return match_type6(self._ns, address, wanted, device)
+
     def select_source(self, device: str, towards: Address) -> Address | None:
-        """``inet_select_addr()`` with scope universe."""
-        return self._ns.fib.select_source(device, towards)
+        """``inet_select_addr()`` with scope universe; IPv6's ``ipv6_dev_get_saddr()``."""
+        return self._ns.fib_of(towards).select_source(device, towards)
 
     def first_address(self, device: str, like: Address) -> Address | None:
-        """The first address of a device in the family of ``like``."""
+        """The first address of a device in the family of ``like``; in IPv6 of its scope too (``nf_nat_redirect_ipv6()``)."""
         found = self._ns.devices.get(device)
         if found is None:
             return None
-        return next((a.ip for a in addresses_of(found) if a.version == like.version), None)
+        if isinstance(like, IPv6Address):
+            scope = ipv6_addr_scope(like)
+            return next((a.ip for a in self._ns.fib6.addresses[device] if ipv6_addr_scope(a.ip) == scope), None)
+        return next((a.ip for a in addresses_of(found)), None)
 
     def reroute(self, skb: SkBuff) -> bool:
-        """Route a packet of OUTPUT again. Ref: net/ipv4/netfilter.c:ip_route_me_harder() (v6.12)."""
+        """Route a packet of OUTPUT again. Ref: net/ipv4/netfilter.c:ip_route_me_harder(), net/ipv6/netfilter.c (v6.12)."""
+        if skb.packet.ip.dst.version == 6:
+            return ip6_route_me_harder(self._ns, skb)
         ns, packet = self._ns, skb.packet
         kind = ns.fib.address_type(packet.ip.src)
         own = kind in (AddressType.LOCAL, AddressType.UNICAST)
@@ -68,3 +86,36 @@ class NamespaceHooks:
     def local_port_used(self, protocol: int, address: Address, port: int) -> bool:
         """True where a socket of this namespace holds the port."""
         return self._ns.sockets.holds(protocol, address, port)
+
+    def is_loopback(self, device: str) -> bool:
+        """True for ``lo``."""
+        found = self._ns.devices.get(device)
+        return found is not None and isinstance(found.kind, Loopback)
+
+    def reverse_path(
+        self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
+    ) -> ReversePath:
+        """Ref: net/ipv4/netfilter/ipt_rpfilter.c:rpfilter_lookup_reverse() (v6.12)."""
+        back = self._ns.fib.resolve(FlowKey(source, towards, iif="lo", mark=mark))
+        wanted = (RouteKind.UNICAST, RouteKind.LOCAL) if accept_local else (RouteKind.UNICAST,)
+        if back is None or back.kind not in wanted:
+            return ReversePath(reachable=False, same_device=False)
+        return ReversePath(reachable=True, same_device=back.uses(device))
+
+    def socket_of(self, skb: SkBuff) -> FoundSocket | None:
+        """The connected socket of a packet, else who listens at its destination."""
+        sockets, packet = self._ns.sockets, skb.packet
+        connection = Connection.receiving(packet)
+        if connection in sockets.clients or connection in sockets.accepted:
+            return FoundSocket(wildcard=False)
+        listener = sockets.listener(packet.ip.protocol, packet.ip.dst, packet.dport or 0)
+        return None if listener is None else FoundSocket(wildcard=listener.address is None)
+
+    def mtu_both_ways(self, skb: SkBuff) -> int:
+        """Ref: net/netfilter/xt_TCPMSS.c:tcpmss_reverse_mtu() (v6.12)."""
+        assert skb.nexthop is not None
+        out = self._ns.oif(skb.nexthop).mtu
+        back = self._ns.fib.resolve(FlowKey(skb.packet.ip.src))
+        if back is None or back.device is None:
+            return out
+        return min(out, self._ns.devices[back.device].mtu)

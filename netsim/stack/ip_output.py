@@ -26,7 +26,7 @@ def ip_local_out(ns: Namespace, out: LocalOut) -> None:
     routed = ip_route_output(ns, key)
     if unset and routed.nexthop is not None and routed.nexthop.source is not None:
         skb.packet = packet.with_ip(src=routed.nexthop.source)
-    skb.socket_owner = out.owner or None
+    skb.socket_owner, skb.made_by = out.owner or None, out.by
     ns.record(LocalSend(skb.packet, out.by))
     if out.through_port is not None:
         dev_queue_xmit(ns, ns.devices[out.through_port], skb)

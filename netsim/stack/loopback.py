@@ -16,5 +16,5 @@ def loopback_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
     skb.oif = None
     skb.physindev = skb.physoutdev = None
     skb.bridged = False
-    skb.socket_owner = None
+    skb.socket_owner, skb.made_by = None, ""
     ns.network.frame_in_flight(ns.name, device.name, skb)

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from netsim.net.address import Family
+from netsim.rules.ipset.ast import IPSets
 from netsim.rules.xtables.ast import (
     ConnmarkMatch,
     ConnmarkTarget,
@@ -37,13 +38,16 @@ from netsim.rules.xtables.ast import (
     Ruleset,
     SNATTarget,
 )
+from netsim.rules.xtables.matches import ConnLimitMatch
+from netsim.rules.xtables.targets import CTTarget, NetmapTarget
 from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.ip_set import kernel_sets
 from netsim.stack.ip_tables import CompiledTable, do_table
 from netsim.stack.nf_conntrack_core import Conntrack, nf_conntrack_confirm, nf_conntrack_in
 from netsim.stack.nf_nat_core import HOOK2MANIP, initialized, nf_nat_inet_fn
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook
-from netsim.stack.x_tables import AddressSet, TablesState, XtContext
+from netsim.stack.x_tables import TablesState, XtContext
 
 _ALL = (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
 
@@ -98,11 +102,17 @@ DEVICES: dict[Hook, tuple[bool, bool]] = {
 }
 
 # Parts of rules that hold conntrack. Each one's checkentry function calls nf_ct_netns_get().
-HOLDING_MATCHES = (ConntrackMatch, ConnmarkMatch)
-HOLDING_TARGETS = (ConnmarkTarget, DNATTarget, SNATTarget, MasqueradeTarget, RedirectTarget)
-HOLDING_NAMES = frozenset(
-    {"connbytes", "connlabel", "connlimit", "cluster", "helper", "CONNSECMARK", "CT", "NETMAP", "SYNPROXY"}
+HOLDING_MATCHES = (ConntrackMatch, ConnmarkMatch, ConnLimitMatch)
+HOLDING_TARGETS = (
+    ConnmarkTarget,
+    DNATTarget,
+    SNATTarget,
+    MasqueradeTarget,
+    RedirectTarget,
+    NetmapTarget,
+    CTTarget,
 )
+HOLDING_NAMES = frozenset({"connbytes", "connlabel", "cluster", "helper", "CONNSECMARK", "DNAT", "SYNPROXY"})
 
 Handler: TypeAlias = Callable[[XtContext], HookVerdict]
 HookFunction: TypeAlias = Callable[[Hook, SkBuff], HookVerdict]
@@ -133,6 +143,7 @@ def holds_conntrack(rule: Rule) -> bool:
     )
 
 
+_NO_SETS = IPSets()
 _CACHE_SIZE = 1024
 _cache: OrderedDict[int, _Compiled] = OrderedDict()
 
@@ -161,11 +172,11 @@ class Netfilter:
         env: HookEnvironment,
         *,
         conntrack_families: Iterable[Family] = (),
-        sets: Mapping[str, AddressSet] | None = None,
+        sets: IPSets = _NO_SETS,
     ) -> None:
         self.env = env
         self.conntrack = Conntrack(env)
-        self.state = TablesState(self.conntrack, sets if sets is not None else {})
+        self.state = TablesState(self.conntrack, kernel_sets(sets, env.clock))
         self._compiled = [_compile(ruleset) for ruleset in rulesets]
         self._held = {each.ruleset.family for each in self._compiled if each.holds_conntrack} | set(conntrack_families)
         self._others: list[tuple[Hook, int, Family, Handler]] = []

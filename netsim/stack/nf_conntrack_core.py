@@ -1,6 +1,6 @@
 """Connection tracking: the table, the look-up of a packet and the confirmation of an entry.
 
-One zone, no expectations and no helpers (so RELATED is an ICMP error, or what REJECT answers). Time is the environment's clock:
+No expectations and no helpers (so RELATED is an ICMP error, or what REJECT answers). Time is the environment's clock:
 an entry that ran out is gone at its next look-up. A full table evicts the oldest entry that is not ASSURED, where the
 kernel takes one of a few random buckets (``early_drop()``).
 
@@ -13,13 +13,29 @@ from collections.abc import Callable, Iterator
 
 from netsim.net.packet import ICMPHeader, Packet, Protocol
 from netsim.stack.environment import HookEnvironment, HookVerdict
-from netsim.stack.nf_conntrack_entry import NAT_MASK, CtInfo, CtStatus, NatBinding, NfConn, SCTPState, TCPState
+from netsim.stack.nf_conntrack_entry import (
+    NAT_MASK,
+    CtInfo,
+    CtStatus,
+    NatBinding,
+    NfConn,
+    SCTPState,
+    TableKey,
+    TCPState,
+)
 from netsim.stack.nf_conntrack_proto import Tracked, Tracking
 from netsim.stack.nf_conntrack_proto_icmp import NR_ICMP_TYPES, icmp_packet, is_error, is_untracked
 from netsim.stack.nf_conntrack_proto_sctp import sctp_packet
 from netsim.stack.nf_conntrack_proto_tcp import tcp_packet
 from netsim.stack.nf_conntrack_proto_udp import generic_packet, udp_packet
-from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, ConntrackTuple, Direction, packet_tuple
+from netsim.stack.nf_conntrack_tuple import (
+    DEFAULT_ZONE,
+    ICMP_PROTOCOLS,
+    ConntrackTuple,
+    Direction,
+    Zone,
+    packet_tuple,
+)
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import ConntrackStep, Drop, Hook
@@ -57,6 +73,8 @@ ESTABLISHED_TIMEOUTS: dict[int, str] = {
     Protocol.SCTP: "net.netfilter.nf_conntrack_sctp_timeout_established",
 }
 
+CLASH_SECONDS = 1.0  # how long the loser of a race waits for its reply
+
 MAXIMUM = "net.netfilter.nf_conntrack_max"
 
 
@@ -65,9 +83,9 @@ class Conntrack:
 
     def __init__(self, env: HookEnvironment) -> None:
         self._env = env
-        self._by_tuple: dict[ConntrackTuple, tuple[NfConn, Direction]] = {}
+        self._by_tuple: dict[TableKey, tuple[NfConn, Direction]] = {}
         self._entries: dict[NfConn, None] = {}
-        self._by_source: dict[tuple[object, int, int], list[NfConn]] = {}
+        self._by_source: dict[tuple[object, int, int, int], list[NfConn]] = {}
 
     def __iter__(self) -> Iterator[NfConn]:
         """The confirmed entries that have not run out, oldest first."""
@@ -77,22 +95,30 @@ class Conntrack:
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def find(self, key: ConntrackTuple) -> tuple[NfConn, Direction] | None:
-        """The entry that a packet with this tuple belongs to, and its direction. Ref: nf_conntrack_find_get()."""
-        found = self._by_tuple.get(key)
-        if found is not None and found[0].deadline <= self._env.clock.now():
+    def find(self, key: ConntrackTuple, zone: Zone = DEFAULT_ZONE) -> tuple[NfConn, Direction] | None:
+        """The entry that a packet with this tuple belongs to, and its direction. Ref: resolve_normal_ct(), nf_conntrack_find_get()."""
+        for asked in Direction:
+            found = self._by_tuple.get((zone.of(asked), key))
+            if found is None or found[0].zone.of(found[1]) != zone.of(found[1]):
+                continue
+            if found[0].deadline > self._env.clock.now():
+                return found
             self.kill(found[0])
-            return None
-        return found
+        return None
+
+    def find_original(self, key: ConntrackTuple, zone: Zone = DEFAULT_ZONE) -> NfConn | None:
+        """The entry whose original tuple this is."""
+        found = self.find(key, zone)
+        return found[0] if found is not None and found[1] is Direction.ORIGINAL else None
 
     def insert(self, ct: NfConn) -> None:
         """Put an entry into the table: seed it before a walk, or confirm it. Raises ValueError where a tuple is taken."""
-        if any(self.find(ct.tuple(direction)) for direction in Direction):
+        if any(self.find(ct.tuple(direction), ct.zone) for direction in Direction):
             raise ValueError(f"conntrack already has an entry with a tuple of: {ct.original}")
         ct.status |= CtStatus.CONFIRMED
         self._entries[ct] = None
         for direction in Direction:
-            self._by_tuple[ct.tuple(direction)] = (ct, direction)
+            self._by_tuple[ct.key(direction)] = (ct, direction)
 
     def seed(
         self, first: Packet, *, reply: ConntrackTuple | None = None, seconds: float = 0.0, established: bool = False
@@ -120,13 +146,28 @@ class Conntrack:
         self.insert(ct)
         return ct
 
+    def insert_reply_only(self, ct: NfConn) -> bool:
+        """Put the loser of a race into the table by its reply tuple alone; False where that is taken too.
+
+        Ref: nf_ct_resolve_clash_harder() (since v5.7).
+        """
+        key = ct.key(Direction.REPLY)
+        if self.find(ct.reply, ct.zone) is not None:
+            return False
+        ct.status |= CtStatus.CONFIRMED | CtStatus.FIXED_TIMEOUT | CtStatus.NAT_CLASH
+        ct.deadline = self._env.clock.now() + CLASH_SECONDS
+        self._entries[ct] = None
+        self._by_tuple[key] = (ct, Direction.REPLY)
+        return True
+
     def kill(self, ct: NfConn) -> None:
         """Take an entry out. Ref: nf_ct_kill()."""
         ct.status |= CtStatus.DYING
         if ct in self._entries:
             del self._entries[ct]
-            for key in {ct.original, ct.reply}:
-                del self._by_tuple[key]
+            for key in {ct.key(direction) for direction in Direction}:
+                if self._by_tuple.get(key, (None,))[0] is ct:
+                    del self._by_tuple[key]
         self.forget_source(ct)
 
     def flush(self) -> None:
@@ -136,23 +177,22 @@ class Conntrack:
 
     def taken(self, key: ConntrackTuple, ours: NfConn) -> bool:
         """True where another connection has the tuple. Ref: nf_conntrack_tuple_taken()."""
-        found = self.find(key)
+        found = self.find(key, ours.zone)
         return found is not None and found[0] is not ours and found[0].original != ours.original
 
     def remember_source(self, ct: NfConn) -> None:
         """Keep the entry among those of its source, so that later connections get the same mapping (``nf_nat_bysource``)."""
-        key = (ct.original.src, ct.original.protocol, ct.original.sport)
-        self._by_source.setdefault(key, []).insert(0, ct)
+        self._by_source.setdefault(_source_key(ct.original, ct.zone), []).insert(0, ct)
 
     def forget_source(self, ct: NfConn) -> None:
         """Ref: nf_nat_cleanup_conntrack()."""
-        known = self._by_source.get((ct.original.src, ct.original.protocol, ct.original.sport), [])
+        known = self._by_source.get(_source_key(ct.original, ct.zone), [])
         if ct in known:
             known.remove(ct)
 
-    def same_source(self, key: ConntrackTuple) -> tuple[NfConn, ...]:
-        """Entries with the same original source, newest first."""
-        return tuple(self._by_source.get((key.src, key.protocol, key.sport), ()))
+    def same_source(self, key: ConntrackTuple, zone: Zone = DEFAULT_ZONE) -> tuple[NfConn, ...]:
+        """Entries with the same original source in the zone, newest first."""
+        return tuple(self._by_source.get(_source_key(key, zone), ()))
 
     def text(self) -> str:
         """The table as ``conntrack -L`` prints it, oldest entry first (the kernel's order is that of its hash)."""
@@ -183,6 +223,11 @@ class Conntrack:
         return tracker(Tracking(ct, ctinfo, packet, self._env.clock.now(), self._env.sysctl))
 
 
+def _source_key(key: ConntrackTuple, zone: Zone) -> tuple[object, int, int, int]:
+    """Ref: nf_nat_core.c:hash_by_src()."""
+    return key.src, key.protocol, key.sport, zone.of(Direction.ORIGINAL)
+
+
 def _nat_status(ct: NfConn) -> CtStatus:
     """The NAT bits that two tuples tell: what is not the inverse of the original was changed."""
     status = CtStatus.SRC_NAT_DONE | CtStatus.DST_NAT_DONE
@@ -209,17 +254,18 @@ def nf_conntrack_in(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkB
     if skb.ct is not None and skb.ctinfo is not None:
         _record(env, hook, skb, "found", "kept since the packet left by lo")
         return HookVerdict.ACCEPT
+    zone, skb.template = skb.template or DEFAULT_ZONE, None
     if isinstance(skb.packet.l4, ICMPHeader):
-        wrong = _related(table, skb)
+        wrong = _related(table, skb, zone)
         if wrong is not None:
             return _invalid(env, hook, wrong)
         if skb.ct is not None:
             _record(env, hook, skb, "found", "an ICMP error about this connection")
             return HookVerdict.ACCEPT
-    return _resolve(table, env, hook, skb)
+    return _resolve(table, env, hook, skb, zone)
 
 
-def _related(table: Conntrack, skb: SkBuff) -> str | None:
+def _related(table: Conntrack, skb: SkBuff, zone: Zone) -> str | None:
     """Attach the entry of the packet that an ICMP error quotes; what is wrong where that cannot be, None where all is well.
 
     Ref: nf_conntrack_icmpv4_error(), nf_conntrack_icmpv6_error(), nf_conntrack_inet_error().
@@ -231,7 +277,7 @@ def _related(table: Conntrack, skb: SkBuff) -> str | None:
     if not is_error(skb.packet):
         return None
     quoted = packet_tuple(icmp.quoted).invert() if icmp.quoted is not None else None
-    found = table.find(quoted) if quoted is not None else None
+    found = table.find(quoted, zone) if quoted is not None else None
     if found is None:
         return "no connection is known for the packet that the ICMP error quotes"
     ct, direction = found
@@ -242,11 +288,11 @@ def _related(table: Conntrack, skb: SkBuff) -> str | None:
     return None
 
 
-def _resolve(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:
+def _resolve(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff, zone: Zone) -> HookVerdict:
     """Ref: resolve_normal_ct(), init_conntrack(), nf_conntrack_handle_packet()."""
     while True:
         key = packet_tuple(skb.packet)
-        found = table.find(key)
+        found = table.find(key, zone)
         made = found is None
         if found is None:
             if not table.has_room():
@@ -256,7 +302,7 @@ def _resolve(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) ->
             reply = key.invert()
             if reply is None:
                 return _invalid(env, hook, "an ICMP type that has no answer starts no connection")
-            found = (NfConn(key, reply), Direction.ORIGINAL)
+            found = (NfConn(key, reply, zone=zone), Direction.ORIGINAL)
         ct, direction = found
         ctinfo = _ctinfo(ct, direction)
         match table.track(ct, ctinfo, skb.packet):
@@ -301,13 +347,14 @@ def _record(env: HookEnvironment, hook: Hook, skb: SkBuff, action: str, detail: 
 def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:
     """Put the entry of a connection's first packet into the table, now that no rule stopped it.
 
-    Drops where another entry has one of the tuples, except for UDP, which takes over an equal entry.
-    Ref: __nf_conntrack_confirm(), nf_ct_resolve_clash().
+    Drops where another entry has one of the tuples. For UDP there are ways out: the packet takes over an equal entry, and where only
+    the reply's tuple differs (two packets of one socket, at once, to two backends) its own entry stands for replies alone, for a second.
+    Ref: __nf_conntrack_confirm(), nf_ct_resolve_clash(), nf_ct_resolve_clash_harder().
     """
     ct, ctinfo = skb.ct, skb.ctinfo
     if ct is None or ctinfo is None or ct.confirmed or ctinfo.direction is Direction.REPLY:
         return HookVerdict.ACCEPT
-    other = next((found for d in Direction if (found := table.find(ct.tuple(d))) is not None), None)
+    other = next((found for d in Direction if (found := table.find(ct.tuple(d), ct.zone)) is not None), None)
     if other is None:
         table.insert(ct)
         _record(env, hook, skb, "confirm", "")
@@ -316,6 +363,11 @@ def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb
     table.forget_source(ct)
     if ct.original.protocol in ALLOW_CLASH and (winner.original, winner.reply) == (ct.original, ct.reply):
         skb.ct = winner
+        return HookVerdict.ACCEPT
+    if ct.original.protocol in ALLOW_CLASH and table.insert_reply_only(ct):
+        _record(
+            env, hook, skb, "confirm", f"for replies only: {winner.original} was confirmed first, with another reply"
+        )
         return HookVerdict.ACCEPT
     natted = ct.has(NAT_MASK) and winner.original != ct.original
     reason = DropReason.NAT_NO_TUPLE if natted else DropReason.CONNTRACK_CLASH

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.net.packet import Protocol
-from netsim.stack.nf_conntrack_tuple import ConntrackTuple, Direction
+from netsim.stack.nf_conntrack_tuple import DEFAULT_ZONE, ConntrackTuple, Direction, Zone
 from netsim.stack.steps import RuleRef
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class CtStatus(IntFlag):
     SRC_NAT_DONE = 1 << 7
     DST_NAT_DONE = 1 << 8
     DYING = 1 << 9
+    FIXED_TIMEOUT = 1 << 10
+    NAT_CLASH = 1 << 12
 
 
 NAT_MASK = CtStatus.SRC_NAT | CtStatus.DST_NAT
@@ -87,6 +89,9 @@ class SCTPState(Enum):
     SHUTDOWN_RECD = 6
     SHUTDOWN_ACK_SENT = 7
     HEARTBEAT_SENT = 8
+
+
+TableKey: TypeAlias = tuple[int, ConntrackTuple]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ class NfConn:
     udp_stream_since: float = 0.0
     bindings: dict[Manip, NatBinding] = field(default_factory=dict)
     masquerade_device: str | None = None
+    zone: Zone = DEFAULT_ZONE
 
     def tuple(self, direction: Direction) -> ConntrackTuple:
         """The tuple of packets of a direction as they come in."""
@@ -149,7 +155,12 @@ class NfConn:
         words += [] if self.has(CtStatus.SEEN_REPLY) else ["[UNREPLIED]"]
         words.append(str(self.reply))
         words += ["[ASSURED]"] if self.has(CtStatus.ASSURED) else []
-        return " ".join([*words, f"mark={self.mark}", "use=1"])
+        words += [f"mark={self.mark}", *([str(self.zone)] if self.zone.id else []), "use=1"]
+        return " ".join(words)
+
+    def key(self, direction: Direction) -> TableKey:
+        """Where the tuple of a direction stands in the table: zone and tuple."""
+        return self.zone.of(direction), self.tuple(direction)
 
 
 _NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from netsim.net.packet import Packet
-from netsim.stack.nf_conntrack_entry import CtInfo, NfConn
+from netsim.stack.nf_conntrack_entry import CtInfo, CtStatus, NfConn
 
 
 class Tracked(Enum):
@@ -38,4 +38,5 @@ class Tracking:
 
     def refresh(self, seconds: float) -> None:
         """The entry lives so long from now. Ref: nf_ct_refresh_acct()."""
-        self.ct.deadline = self.now + seconds
+        if not self.ct.has(CtStatus.FIXED_TIMEOUT):
+            self.ct.deadline = self.now + seconds

@@ -34,6 +34,30 @@ class Direction(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Zone:
+    """A conntrack zone and the directions in which it counts; in the other one the entry is in zone 0.
+
+    Ref: include/net/netfilter/nf_conntrack_zones.h:nf_ct_zone_id() (v6.12).
+    """
+
+    id: int = 0
+    directions: tuple[Direction, ...] = (Direction.ORIGINAL, Direction.REPLY)
+
+    def of(self, direction: Direction) -> int:
+        """The zone's number for tuples of a direction."""
+        return self.id if direction in self.directions else 0
+
+    def __str__(self) -> str:
+        if not self.id:
+            return ""
+        name = {2: "zone", 1: "zone-orig" if Direction.ORIGINAL in self.directions else "zone-reply"}
+        return f"{name[len(self.directions)]}={self.id}"
+
+
+DEFAULT_ZONE = Zone()
+
+
+@dataclass(frozen=True, slots=True)
 class ConntrackTuple:
     """Addresses, protocol number and the protocol's own part.
 

@@ -20,7 +20,7 @@ from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple, CtInfo, CtStatus, Direction, NatBinding, NfConn
-from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS
+from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, Zone
 from netsim.stack.nf_nat_hash import spread_address
 from netsim.stack.nf_nat_proto import icmp_reply_translation, manip_packet
 from netsim.stack.reasons import DropReason
@@ -128,7 +128,7 @@ def _get_unique_tuple(
             if not _used(table, original, ct):
                 return original
         else:
-            mapped = _find_appropriate_src(table, original, wanted)
+            mapped = _find_appropriate_src(table, original, wanted, ct.zone)
             if mapped is not None and not _used(table, mapped, ct):
                 return mapped
     best = _find_best_address(original, wanted, manip)
@@ -172,9 +172,9 @@ def _port_in_range(key: ConntrackTuple, wanted: NatRange, manip: Manip) -> bool:
     return wanted.port_first <= port <= wanted.port_last
 
 
-def _find_appropriate_src(table: Conntrack, key: ConntrackTuple, wanted: NatRange) -> ConntrackTuple | None:
+def _find_appropriate_src(table: Conntrack, key: ConntrackTuple, wanted: NatRange, zone: Zone) -> ConntrackTuple | None:
     """The mapping that another connection of the same source already has. Ref: find_appropriate_src()."""
-    for ct in table.same_source(key):
+    for ct in table.same_source(key, zone):
         mapped = ct.reply.invert()
         assert mapped is not None
         candidate = replace(key, src=mapped.src, sport=mapped.sport)

@@ -14,6 +14,7 @@ from netsim.net.packet import Packet
 
 if TYPE_CHECKING:
     from netsim.stack.nf_conntrack_core import CtInfo, NfConn
+    from netsim.stack.nf_conntrack_tuple import Zone
 
 
 class PacketType(Enum):
@@ -47,7 +48,8 @@ class SkBuff:
 
     ``iif`` and ``oif`` are what ``-i`` and ``-o`` match. ``physindev`` and ``physoutdev`` are the bridge ports of a packet that
     br_netfilter lent to the IP hooks. ``ct`` and ``ctinfo`` are its conntrack entry; both None before the look-up, and
-    ``untracked`` after NOTRACK.
+    ``untracked`` after NOTRACK; ``template`` is the zone that ``-j CT`` chose before conntrack looked (``nf_ct_tmpl``).
+    ``socket_owner`` is whose socket sent it from here, ``made_by`` who made it here; both empty for what came in.
     """
 
     packet: Packet
@@ -64,5 +66,7 @@ class SkBuff:
     ctinfo: CtInfo | None = None
     untracked: bool = False
     nexthop: Nexthop | None = None
+    template: Zone | None = None
     socket_owner: str | None = None
+    made_by: str = ""
     traversed: list[str] = field(default_factory=list)

@@ -5,15 +5,17 @@ Ref: include/linux/netfilter/x_tables.h:struct xt_action_param, net/netfilter/x_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from netsim.stack.environment import HookEnvironment, HookVerdict
-from netsim.stack.nf_conntrack_core import Conntrack
+from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Choice, Hook
+
+_MARGIN = 1e-9  # sums of fractions of a second are not exact
 
 
 class RuleNotModelledError(Exception):
@@ -23,8 +25,19 @@ class RuleNotModelledError(Exception):
 class AddressSet(Protocol):
     """An ipset, as ``-m set`` asks it. Ref: net/netfilter/ipset/ip_set_core.c:ip_set_test()."""
 
-    def test(self, skb: SkBuff, directions: tuple[str, ...], *, iif: str, oif: str) -> bool:
-        """True where the packet's addresses and ports (``src`` or ``dst`` for each dimension) are a member."""
+    def test(self, skb: SkBuff, directions: Sequence[str], *, iif: str, oif: str, return_nomatch: bool = False) -> bool:
+        """True where the packet's addresses and ports (``src`` or ``dst`` for each dimension) are a member.
+
+        ``return_nomatch`` asks for members that are exceptions instead.
+        """
+
+    def add(
+        self, skb: SkBuff, directions: Sequence[str], *, iif: str, oif: str, timeout: int | None, exist: bool
+    ) -> str | None:
+        """Add what the packet is; its text, None where nothing changed. ``timeout`` in seconds, None for the set's own."""
+
+    def delete(self, skb: SkBuff, directions: Sequence[str], *, iif: str, oif: str) -> str | None:
+        """Take out what the packet is; its text, None where it was no member."""
 
 
 @dataclass(slots=True)
@@ -36,16 +49,46 @@ class RecentEntry:
 
 
 @dataclass(slots=True)
+class TokenBucket:
+    """Credit in seconds: a packet costs ``cost``, and no more than ``cap`` is saved. ``expires`` is when an idle one is forgotten."""
+
+    cost: float
+    cap: float
+    credit: float
+    since: float
+    expires: float = float("inf")
+
+    def take(self, now: float) -> bool:
+        """True where there is credit for one packet, which is spent."""
+        self.credit = min(self.cap, self.credit + now - self.since)
+        self.since = now
+        if self.credit + _MARGIN < self.cost:
+            return False
+        self.credit -= self.cost
+        return True
+
+
+@dataclass(slots=True)
+class CountedConnections:
+    """The connections that one ``connlimit`` rule has seen, by network and zone."""
+
+    by_network: dict[object, dict[ConntrackTuple, None]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class TablesState:
     """What matches and targets remember in one namespace, from packet to packet.
 
     ``recent``: list name, then address, in the order of last use. ``nth``: counters of ``-m statistic --mode nth``, by rule.
+    ``buckets``: those of ``limit`` by rule, those of ``hashlimit`` by name and packet. ``counted``: connections of ``connlimit``, by rule.
     """
 
     conntrack: Conntrack
     sets: Mapping[str, AddressSet] = field(default_factory=dict)
     recent: dict[str, dict[object, RecentEntry]] = field(default_factory=dict)
     nth: dict[object, int] = field(default_factory=dict)
+    buckets: dict[object, TokenBucket] = field(default_factory=dict)
+    counted: dict[object, CountedConnections] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -23,4 +23,8 @@ def addrtype(match: AddrTypeMatch) -> Check:
 def _is(
     ctx: XtContext, address: Address, wanted: frozenset[AddressType] | None, device: str | None, *, inverted: bool
 ) -> bool:
-    return wanted is None or (ctx.env.address_type(address, device) in wanted) != inverted
+    if wanted is None:
+        return True
+    if address.version == 6:
+        return ctx.env.is_address_type6(address, wanted, device) != inverted
+    return (ctx.env.address_type(address, device) in wanted) != inverted

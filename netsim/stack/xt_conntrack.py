@@ -6,7 +6,7 @@ Ref: net/netfilter/xt_conntrack.c:conntrack_mt(), xt_state.c:state_mt() (v6.12).
 from __future__ import annotations
 
 from netsim.net.address import Address
-from netsim.rules.xtables.ast import ConntrackMatch, CtState, PortMatch, PrefixMatch
+from netsim.rules.xtables.ast import ConntrackMatch, CtState, CtStatusName, PortMatch, PrefixMatch
 from netsim.stack.nf_conntrack_core import CtStatus, Direction, NfConn
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.x_tables import Check, XtContext
@@ -21,7 +21,9 @@ def conntrack(match: ConntrackMatch) -> Check:
             return False
         if ct is None:
             return match.states is not None
-        return _direction(match, ctx.skb) and _protocol(match, ct) and _tuples(match, ct)
+        if not (_direction(match, ctx.skb) and _protocol(match, ct) and _tuples(match, ct)):
+            return False
+        return _status(match, ct) and _expire(match, ct, ctx.env.clock.now())
 
     return check
 
@@ -45,6 +47,28 @@ def _direction(match: ConntrackMatch, skb: SkBuff) -> bool:
 def _protocol(match: ConntrackMatch, ct: NfConn) -> bool:
     asked = match.protocol
     return asked is None or (ct.original.protocol == asked.number) != asked.inverted
+
+
+_STATUS = {
+    # NONE and EXPECTED are no bits of any entry here: the model has no expectations
+    CtStatusName.SEEN_REPLY: CtStatus.SEEN_REPLY,
+    CtStatusName.ASSURED: CtStatus.ASSURED,
+    CtStatusName.CONFIRMED: CtStatus.CONFIRMED,
+}
+
+
+def _status(match: ConntrackMatch, ct: NfConn) -> bool:
+    if match.status is None:
+        return True
+    return any(ct.has(_STATUS[name]) for name in match.status if name in _STATUS) != match.status_inverted
+
+
+def _expire(match: ConntrackMatch, ct: NfConn, now: float) -> bool:
+    """Seconds left, rounded down; 0 for an entry that is not confirmed, whose time does not run yet."""
+    if match.expire is None:
+        return True
+    left = int(max(0.0, ct.deadline - now)) if ct.confirmed else 0
+    return (left in match.expire) != match.expire_inverted
 
 
 def _tuples(match: ConntrackMatch, ct: NfConn) -> bool:

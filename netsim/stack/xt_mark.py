@@ -46,11 +46,19 @@ def set_connmark(target: ConnmarkTarget) -> Apply:
             return Outcome(None, f"connmark {target.operation}: no conntrack entry")
         if target.operation == "restore":
             before = ctx.skb.mark
-            ctx.skb.mark = ((before & ~target.nf_mask) ^ (ct.mark & target.ct_mask)) & BITS
+            restored = _shifted(ct.mark & target.ct_mask, target.shift)
+            ctx.skb.mark = ((before & ~target.nf_mask) ^ restored) & BITS
             return Outcome(None, f"mark {before:#x} → {ctx.skb.mark:#x} (from the connection)")
         before = ct.mark
-        given = target.value if target.operation == "set" else ctx.skb.mark & target.nf_mask
-        ct.mark = ((before & ~target.ct_mask) ^ given) & BITS
+        if target.operation == "set":
+            ct.mark = _shifted((before & ~target.ct_mask) ^ target.value, target.shift)
+        else:
+            saved = _shifted(ctx.skb.mark & target.nf_mask, target.shift)
+            ct.mark = ((before & ~target.ct_mask) ^ saved) & BITS
         return Outcome(None, f"connmark {before:#x} → {ct.mark:#x}")
 
     return apply
+
+
+def _shifted(mark: int, shift: int) -> int:
+    return (mark << shift if shift >= 0 else mark >> -shift) & BITS

@@ -27,7 +27,33 @@ from netsim.rules.xtables.ast import (
     TCPMatch,
     UDPMatch,
 )
-from netsim.stack import xt_addrtype, xt_conntrack, xt_mark, xt_physdev, xt_recent, xt_set, xt_statistic, xt_tcpudp
+from netsim.rules.xtables.matches import (
+    ConnLimitMatch,
+    HashLimitMatch,
+    IPRangeMatch,
+    LengthMatch,
+    LimitMatch,
+    OwnerMatch,
+    PacketTypeMatch,
+    RPFilterMatch,
+    SocketMatch,
+    TCPMSSMatch,
+    TOSMatch,
+    TTLMatch,
+)
+from netsim.stack import (
+    xt_addrtype,
+    xt_conntrack,
+    xt_header,
+    xt_mark,
+    xt_physdev,
+    xt_rate,
+    xt_recent,
+    xt_set,
+    xt_socket,
+    xt_statistic,
+    xt_tcpudp,
+)
 from netsim.stack.steps import RuleRef
 from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
 
@@ -110,6 +136,30 @@ def _match(match: Match, ref: RuleRef) -> Check:  # noqa: C901 - one line a matc
             return xt_physdev.physdev(match)
         case MACMatch():
             return xt_physdev.mac(match)
+        case IPRangeMatch():
+            return xt_header.iprange(match)
+        case LengthMatch():
+            return xt_header.length(match)
+        case TTLMatch():
+            return xt_header.ttl(match)
+        case TOSMatch():
+            return xt_header.tos(match)
+        case PacketTypeMatch():
+            return xt_header.pkttype(match)
+        case TCPMSSMatch():
+            return xt_header.tcpmss(match)
+        case LimitMatch():
+            return xt_rate.limit(match)
+        case HashLimitMatch():
+            return xt_rate.hashlimit(match)
+        case ConnLimitMatch():
+            return xt_rate.connlimit(match)
+        case OwnerMatch():
+            return xt_socket.owner(match)
+        case RPFilterMatch():
+            return xt_socket.rpfilter(match)
+        case SocketMatch():
+            return xt_socket.socket(match)
         case NotModelledMatch():
             return _not_modelled(match)
         case _:

@@ -1,4 +1,4 @@
-"""NAT targets: DNAT, SNAT, MASQUERADE, REDIRECT.
+"""NAT targets: DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP.
 
 Ref: net/netfilter/xt_nat.c:xt_dnat_target_v2(), xt_snat_target_v2(), xt_MASQUERADE.c, xt_REDIRECT.c (v6.12).
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from netsim.net.packet import endpoint
 from netsim.rules.xtables.ast import DNATTarget, MasqueradeTarget, NATRange, RedirectTarget, SNATTarget
+from netsim.rules.xtables.targets import NetmapTarget
 from netsim.stack.environment import HookVerdict
 from netsim.stack.nf_conntrack_core import ConntrackTuple, NatBinding
 from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS
@@ -49,6 +50,22 @@ def masquerade(target: MasqueradeTarget, ref: RuleRef) -> Apply:
 def redirect(target: RedirectTarget, ref: RuleRef) -> Apply:
     """Ref: redirect_tg4(), redirect_tg6()."""
     return _nat("REDIRECT", Manip.DST, ref, lambda ctx: redirect_range(target, ctx))
+
+
+def netmap(target: NetmapTarget, ref: RuleRef) -> Apply:
+    """Ref: netmap_tg4(), netmap_tg6(): the host part of the packet's own address stays."""
+    prefix = target.to
+    hosts = int(prefix.hostmask)
+
+    def wanted(manip: Manip, ctx: XtContext) -> NatRange:
+        ip = ctx.skb.packet.ip
+        own = ip.src if manip is Manip.SRC else ip.dst
+        address = type(own)(int(prefix.network_address) | int(own) & hosts)
+        return NatRange(address, address)
+
+    destination = _nat("NETMAP", Manip.DST, ref, lambda ctx: wanted(Manip.DST, ctx))
+    source = _nat("NETMAP", Manip.SRC, ref, lambda ctx: wanted(Manip.SRC, ctx))
+    return lambda ctx: source(ctx) if HOOK2MANIP.get(ctx.hook) is Manip.SRC else destination(ctx)
 
 
 def _range(to: NATRange, *, random: bool, persistent: bool) -> NatRange:

@@ -19,7 +19,18 @@ from netsim.rules.xtables.ast import (
     RejectTarget,
     SNATTarget,
 )
-from netsim.stack import xt_mark, xt_nat
+from netsim.rules.xtables.targets import (
+    CTTarget,
+    NetmapTarget,
+    PassiveTarget,
+    QueueTarget,
+    SetTarget,
+    TCPMSSTarget,
+    TOSTarget,
+    TProxyTarget,
+    TTLTarget,
+)
+from netsim.stack import xt_ct, xt_header, xt_mark, xt_nat, xt_set, xt_socket
 from netsim.stack.environment import HookVerdict
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import RuleRef
@@ -35,11 +46,20 @@ Action: TypeAlias = (
     | ConnmarkTarget
     | NoTrackTarget
     | LogTarget
+    | QueueTarget
+    | NetmapTarget
+    | TProxyTarget
+    | TCPMSSTarget
+    | TOSTarget
+    | TTLTarget
+    | CTTarget
+    | SetTarget
+    | PassiveTarget
     | NotModelledTarget
 )
 
 
-def compile_target(target: Action, ref: RuleRef) -> Apply:
+def compile_target(target: Action, ref: RuleRef) -> Apply:  # noqa: C901 - one line a target
     """What a rule does with a packet that it matched."""
     match target:
         case RejectTarget():
@@ -60,6 +80,24 @@ def compile_target(target: Action, ref: RuleRef) -> Apply:
             return _notrack
         case LogTarget():
             return _log(target)
+        case QueueTarget():
+            return _queue(target)
+        case NetmapTarget():
+            return xt_nat.netmap(target, ref)
+        case TProxyTarget():
+            return xt_socket.tproxy(target)
+        case TCPMSSTarget():
+            return xt_header.set_mss(target)
+        case TOSTarget():
+            return xt_header.set_tos(target)
+        case TTLTarget():
+            return xt_header.set_ttl(target)
+        case CTTarget():
+            return xt_ct.set_ct(target)
+        case SetTarget():
+            return xt_set.change_sets(target)
+        case PassiveTarget():
+            return _passive(target)
         case NotModelledTarget():
             return _not_modelled(target)
         case _:
@@ -81,6 +119,25 @@ def _notrack(ctx: XtContext) -> Outcome:
         return Outcome(None, "NOTRACK: tracked already")
     ctx.skb.untracked = True
     return Outcome(None, "NOTRACK")
+
+
+def _queue(target: QueueTarget) -> Apply:
+    """Ref: nfqueue_tg(), nf_queue.c:nf_queue(): where nobody listens at the queue, ``bypass`` goes on as ACCEPT does.
+
+    What a program that listens would say nobody can tell.
+    """
+
+    def apply(_: XtContext) -> Outcome:
+        if not target.bypass:
+            raise RuleNotModelledError(f"-j NFQUEUE: the program at queue {target.first} decides")
+        return Outcome(HookVerdict.ACCEPT, f"NFQUEUE {target.first}: nobody listens, --queue-bypass accepts")
+
+    return apply
+
+
+def _passive(target: PassiveTarget) -> Apply:
+    text = " ".join((target.name, *target.words))
+    return lambda _: Outcome(None, f"{text} (no effect on the packet's way)")
 
 
 def _log(target: LogTarget) -> Apply:

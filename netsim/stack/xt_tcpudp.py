@@ -6,7 +6,7 @@ Ref: net/netfilter/xt_tcpudp.c, xt_sctp.c, xt_multiport.c, net/ipv4/netfilter/ip
 
 from __future__ import annotations
 
-from netsim.net.packet import ICMPHeader, Protocol, SCTPHeader, TCPHeader, UDPHeader
+from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.rules.xtables.ast import (
     ICMPMatch,
     MultiportMatch,
@@ -16,10 +16,15 @@ from netsim.rules.xtables.ast import (
     TCPMatch,
     UDPMatch,
 )
-from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
+from netsim.stack.x_tables import Check, XtContext
 
 ANY_ICMP_TYPE = 255
-MSS_OPTION = 2  # the only TCP option that the model's header keeps
+
+# Option kinds that Linux's TCP sends with its default sysctls; every TCP of the model is Linux's. The MSS option is the header's own.
+# Ref: net/ipv4/tcp_output.c:tcp_syn_options(), tcp_established_options(), tcp_options_write() (v6.12).
+NO_OPERATION, MSS, WINDOW_SCALE, SACK_PERMITTED, TIMESTAMPS = 1, 2, 3, 4, 8
+SYN_OPTIONS = frozenset({NO_OPERATION, WINDOW_SCALE, SACK_PERMITTED, TIMESTAMPS})
+LATER_OPTIONS = frozenset({NO_OPERATION, TIMESTAMPS})
 
 
 def _port(match: PortMatch | None, port: int) -> bool:
@@ -44,9 +49,24 @@ def tcp(match: TCPMatch) -> Check:
 
 
 def _option(match: TCPMatch, header: TCPHeader) -> bool:
-    if match.option != MSS_OPTION:
-        raise RuleNotModelledError(f"--tcp-option {match.option}: the model's TCP header keeps only the MSS option")
-    return (header.mss is not None) != match.option_inverted
+    """Ref: tcp_find_option()."""
+    return (match.option in _options(header)) != match.option_inverted
+
+
+def _options(header: TCPHeader) -> frozenset[int]:
+    """The kinds of the options in a segment: a reset has none (``tcp_v4_send_reset()``)."""
+    own = frozenset({MSS}) if header.mss is not None else frozenset()
+    if header.flags & TCPFlags.RST:
+        return own
+    return own | (SYN_OPTIONS if header.flags & TCPFlags.SYN else LATER_OPTIONS)
+
+
+def unmodelled_option_bytes(packet: Packet) -> int:
+    """Bytes of the options that Linux's TCP sends and the model's header does not keep."""
+    header = packet.l4
+    if not isinstance(header, TCPHeader) or header.flags & TCPFlags.RST:
+        return 0
+    return 16 if header.flags & TCPFlags.SYN else 12
 
 
 def udp(match: UDPMatch) -> Check:

@@ -43,6 +43,42 @@ ROWS: list[tuple[str, Packet, bool]] = [
     ("-p tcp -m tcp --tcp-flags SYN,RST SYN", tcp(flags="SA"), True),
     ("-p tcp -m tcp --tcp-option 2", tcp(), True),
     ("-p tcp -m tcp --tcp-option 2", tcp(flags="A"), False),
+    ("-p tcp -m tcp --tcp-option 8", tcp(), True),
+    ("-p tcp -m tcp --tcp-option 8", tcp(flags="A"), True),
+    ("-p tcp -m tcp --tcp-option 4", tcp(flags="A"), False),
+    ("-p tcp -m tcp --tcp-option 1", tcp(flags="R"), False),
+    ("-p tcp -m tcp ! --tcp-option 30", tcp(), True),
+    ("-m iprange --src-range 10.1.0.1-10.1.0.9", tcp(), True),
+    ("-m iprange ! --src-range 10.1.0.1-10.1.0.9", tcp(), False),
+    ("-m iprange --dst-range 10.2.0.3-10.2.0.9", tcp(), False),
+    ("-m iprange --src-range 10.1.0.2 --dst-range 10.2.0.2", tcp(), True),
+    ("-m length --length 60", tcp(), True),
+    ("-m length --length 28:", udp(), True),
+    ("-m length ! --length :27", udp(), True),
+    ("-m length --length 0:27", udp(), False),
+    ("-m ttl --ttl-eq 64", tcp(), True),
+    ("-m ttl ! --ttl-eq 64", tcp(), False),
+    ("-m ttl --ttl-lt 64", tcp(), False),
+    ("-m ttl --ttl-lt 64", tcp(ttl=63), True),
+    ("-m ttl --ttl-gt 63", tcp(), True),
+    ("-m tos --tos 0", tcp(), True),
+    ("-m tos --tos 0x10", tcp().with_ip(dscp=4), True),
+    ("-m tos --tos Minimize-Delay", tcp().with_ip(dscp=0x3C), False),
+    ("-m tos ! --tos 0x10/0x10", tcp(), True),
+    ("-m dscp --dscp-class EF", tcp().with_ip(dscp=46), True),
+    ("-m dscp ! --dscp 46", tcp().with_ip(dscp=46), False),
+    ("-m pkttype --pkt-type unicast", tcp(), True),
+    ("-m pkttype ! --pkt-type broadcast", tcp(), True),
+    ("-p tcp -m tcpmss --mss 1400:1500", tcp(), True),
+    ("-p tcp -m tcpmss ! --mss 1400:1500", tcp(), False),
+    ("-p tcp -m tcpmss --mss 1400:1500", tcp(flags="A"), False),
+    ("-p tcp -m tcpmss ! --mss 1400:1500", tcp(flags="A"), True),
+    ("-m conntrack --ctstatus NONE", tcp(), False),
+    ("-m conntrack ! --ctstatus NONE", tcp(), True),
+    ("-m conntrack --ctstatus CONFIRMED", tcp(), False),
+    ("-m conntrack ! --ctstatus SEEN_REPLY,ASSURED", tcp(), True),
+    ("-m conntrack --ctexpire 0", tcp(), True),
+    ("-m conntrack --ctexpire 1:", tcp(), False),
     ("-p udp -m udp --dport 53", udp(), True),
     ("-p udp -m udp --dport 53", udp(dport=54), False),
     ("-p udp -m udp --sport 1:1023", udp(), False),
@@ -288,33 +324,18 @@ def test_recent_list_holds_a_hundred_addresses() -> None:
     assert walk(netfilter, tcp(src="10.1.1.1")) is None
 
 
-# --- set and what is not modelled -------------------------------------------------------------------------------
-
-
-class _Pairs:
-    """A set of (source, destination) pairs."""
-
-    def __init__(self, *pairs: tuple[str, str]) -> None:
-        self.pairs = pairs
-
-    def test(self, skb: SkBuff, directions: tuple[str, ...], *, iif: str, oif: str) -> bool:
-        sides = {"src": str(skb.packet.ip.src), "dst": str(skb.packet.ip.dst)}
-        assert (iif, oif) == ("in0", "out0")
-        return tuple(sides[side] for side in directions) in self.pairs
-
-
-@pytest.mark.parametrize(("words", "matches"), [("src,dst", True), ("dst,src", False)])
-def test_set(words: str, matches: bool) -> None:
-    text = f"-A FORWARD -m set --match-set PAIRS {words} -j DROP"
-    _, netfilter = rules(text, sets={"PAIRS": _Pairs(("10.1.0.2", "10.2.0.2"))})
-    assert (walk(netfilter, tcp()) is None) == matches
+# --- what is not modelled -------------------------------------------------------------------------------
 
 
 NOT_MODELLED = [
     ("-m set --match-set NOWHERE src -j DROP", "ipset NOWHERE"),
-    ("-p tcp -m tcp --tcp-option 8 -j DROP", "--tcp-option 8"),
-    ("-m limit --limit 5/sec -j DROP", "-m limit"),
-    ("-p tcp -j TCPMSS --clamp-mss-to-pmtu", "-j TCPMSS"),
+    ("-j SET --add-set NOWHERE src", "ipset NOWHERE"),
+    ("-m u32 --u32 0x0=0 -j DROP", "-m u32"),
+    ("-m time --timestart 10:00 -j DROP", "-m time"),
+    ("-m hashlimit --hashlimit-upto 1mb/s --hashlimit-name x -j DROP", "-m hashlimit"),
+    ("-j TEE --gateway 10.0.0.1", "-j TEE"),
+    ("-j NFQUEUE --queue-num 3", "queue 3"),
+    ("-j QUEUE", "-j QUEUE"),
 ]
 
 

@@ -19,13 +19,13 @@ from netsim.net.packet import (
     TCPHeader,
     UDPHeader,
 )
+from netsim.rules.ipset.parse import parse as parse_sets
 from netsim.rules.xtables.ast import AddressType
 from netsim.rules.xtables.parse import parse
-from netsim.stack.environment import HookVerdict
+from netsim.stack.environment import FoundSocket, HookVerdict, ReversePath
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.steps import ChainPass, ConntrackStep, Drop, Hook, NATStep, RuleEvaluation, Step
-from netsim.stack.x_tables import AddressSet
 from netsim.topology import sysctl
 
 FLAGS = {
@@ -63,6 +63,9 @@ class World:
             "lo": ("127.0.0.1", "::1"),
         }
     )
+    sockets: dict[tuple[str, int], FoundSocket] = field(default_factory=dict)
+    routes_back: dict[str, str] = field(default_factory=dict)
+    mtu: int = 1500
     rejected: list[tuple[Packet, Hook, str]] = field(default_factory=list)
     rerouted: list[Packet] = field(default_factory=list)
     routable: bool = True
@@ -124,6 +127,25 @@ class World:
     def local_port_used(self, protocol: int, address: Address, port: int) -> bool:
         return False
 
+    def is_loopback(self, device: str) -> bool:
+        return device == "lo"
+
+    def reverse_path(
+        self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
+    ) -> ReversePath:
+        """By ``routes_back`` (source: device); an address of its own is local, any other is reached through in0."""
+        if self.address_type(source) is AddressType.LOCAL:
+            own = next(name for name, own in self.addresses.items() if str(source) in own)
+            return ReversePath(accept_local, accept_local and own == device)
+        back = self.routes_back.get(str(source), "in0")
+        return ReversePath(back != "", back == device)
+
+    def socket_of(self, skb: SkBuff) -> FoundSocket | None:
+        return self.sockets.get((str(skb.packet.ip.dst), skb.packet.dport or 0))
+
+    def mtu_both_ways(self, skb: SkBuff) -> int:
+        return self.mtu
+
     def of(self, kind: type[S]) -> list[S]:
         """The steps of one kind, in order."""
         return [step for step in self.steps if isinstance(step, kind)]
@@ -157,15 +179,15 @@ def rules(
     *more: str,
     family: Family = Family.IPV4,
     world: World | None = None,
-    sets: dict[str, AddressSet] | None = None,
+    sets: str = "",
 ) -> tuple[World, Netfilter]:
-    """A world whose node has the rules of ``iptables-restore`` texts.
+    """A world whose node has the rules of ``iptables-restore`` texts, and the sets of an ``ipset restore`` text.
 
     ``COMMIT`` may be left out, and ``*filter`` where it is the first table.
     """
     world = world or World()
     rulesets = [parse(_complete(each), family, "test") for each in (text, *more)]
-    return world, Netfilter(rulesets, world, sets=sets)
+    return world, Netfilter(rulesets, world, sets=parse_sets(sets, "test"))
 
 
 def _complete(text: str) -> str:

@@ -17,6 +17,32 @@ from typing import TypeAlias
 
 from netsim.net.address import Address, Family, Prefix
 from netsim.rules.source import Origin
+from netsim.rules.xtables.matches import (
+    ConnLimitMatch,
+    HashLimitMatch,
+    IPRangeMatch,
+    LengthMatch,
+    LimitMatch,
+    NumberRange,
+    OwnerMatch,
+    PacketTypeMatch,
+    RPFilterMatch,
+    SocketMatch,
+    TCPMSSMatch,
+    TOSMatch,
+    TTLMatch,
+)
+from netsim.rules.xtables.targets import (
+    CTTarget,
+    NetmapTarget,
+    PassiveTarget,
+    QueueTarget,
+    SetTarget,
+    TCPMSSTarget,
+    TOSTarget,
+    TProxyTarget,
+    TTLTarget,
+)
 
 BUILTIN_CHAINS: dict[str, tuple[str, ...]] = {
     # table: chains, in the order in which iptables-save prints them (the order of hook numbers)
@@ -167,9 +193,22 @@ class CtState(Enum):
     DNAT = "DNAT"
 
 
+class CtStatusName(Enum):
+    """Bits of ``--ctstatus``, in the order in which iptables prints them. NONE is no bit: it never matches."""
+
+    NONE = "NONE"
+    EXPECTED = "EXPECTED"
+    SEEN_REPLY = "SEEN_REPLY"
+    ASSURED = "ASSURED"
+    CONFIRMED = "CONFIRMED"
+
+
 @dataclass(frozen=True, slots=True)
 class ConntrackMatch:
-    """``-m conntrack`` (and ``-m state``, of which ``as_state`` keeps the spelling). Ref: net/netfilter/xt_conntrack.c."""
+    """``-m conntrack`` (and ``-m state``, of which ``as_state`` keeps the spelling); ``expire`` in seconds.
+
+    Ref: net/netfilter/xt_conntrack.c (v6.12).
+    """
 
     states: frozenset[CtState] | None = None
     states_inverted: bool = False
@@ -184,6 +223,10 @@ class ConntrackMatch:
     reply_destination_port: PortMatch | None = None
     protocol: ProtocolMatch | None = None
     as_state: bool = False
+    status: frozenset[CtStatusName] | None = None
+    status_inverted: bool = False
+    expire: NumberRange | None = None
+    expire_inverted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +354,18 @@ Match: TypeAlias = (
     | SetMatch
     | PhysdevMatch
     | MACMatch
+    | IPRangeMatch
+    | LimitMatch
+    | HashLimitMatch
+    | ConnLimitMatch
+    | LengthMatch
+    | TTLMatch
+    | OwnerMatch
+    | RPFilterMatch
+    | SocketMatch
+    | TOSMatch
+    | PacketTypeMatch
+    | TCPMSSMatch
     | NotModelledMatch
 )
 
@@ -404,12 +459,16 @@ class MarkTarget:
 
 @dataclass(frozen=True, slots=True)
 class ConnmarkTarget:
-    """``-j CONNMARK``; ``operation`` is ``set``, ``save`` or ``restore``. Ref: net/netfilter/xt_connmark.c."""
+    """``-j CONNMARK``; ``operation`` is ``set``, ``save`` or ``restore``. Ref: net/netfilter/xt_connmark.c.
+
+    ``shift`` moves the bits that are written, to the left where it is positive.
+    """
 
     operation: str
     value: int = 0
     ct_mask: int = 0xFFFFFFFF
     nf_mask: int = 0xFFFFFFFF
+    shift: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +506,15 @@ Target: TypeAlias = (
     | ConnmarkTarget
     | NoTrackTarget
     | LogTarget
+    | QueueTarget
+    | NetmapTarget
+    | TProxyTarget
+    | TCPMSSTarget
+    | TOSTarget
+    | TTLTarget
+    | CTTarget
+    | SetTarget
+    | PassiveTarget
     | NotModelledTarget
 )
 

@@ -9,30 +9,52 @@ from netsim.rules.xtables.ast import Match, NotModelledMatch, NotModelledTarget,
 from netsim.rules.xtables.extensions.addrtype import ADDRTYPE
 from netsim.rules.xtables.extensions.comment import COMMENT
 from netsim.rules.xtables.extensions.conntrack import CONNTRACK, STATE
+from netsim.rules.xtables.extensions.header import (
+    DSCP_MATCH,
+    DSCP_TARGET,
+    HL_MATCH,
+    HL_TARGET,
+    IPRANGE,
+    LENGTH,
+    PKTTYPE,
+    TCPMSS_MATCH,
+    TCPMSS_TARGET,
+    TOS_MATCH,
+    TOS_TARGET,
+    TTL_MATCH,
+    TTL_TARGET,
+)
 from netsim.rules.xtables.extensions.icmp import ICMP, ICMP6
-from netsim.rules.xtables.extensions.ipset import SET
+from netsim.rules.xtables.extensions.ipset import SET, SET_TARGET
 from netsim.rules.xtables.extensions.link import MAC, PHYSDEV
 from netsim.rules.xtables.extensions.log import LOG, NFLOG
 from netsim.rules.xtables.extensions.mark import CONNMARK_MATCH, CONNMARK_TARGET, MARK_MATCH, MARK_TARGET
-from netsim.rules.xtables.extensions.nat import DNAT, MASQUERADE, REDIRECT, SNAT
+from netsim.rules.xtables.extensions.nat import DNAT, MASQUERADE, NETMAP, REDIRECT, SNAT
+from netsim.rules.xtables.extensions.passive import AUDIT, CHECKSUM, CLASSIFY, TRACE
+from netsim.rules.xtables.extensions.rate import CONNLIMIT, HASHLIMIT, LIMIT
 from netsim.rules.xtables.extensions.raw import CT, NOTRACK
 from netsim.rules.xtables.extensions.recent import RECENT
 from netsim.rules.xtables.extensions.reject import REJECT
+from netsim.rules.xtables.extensions.socket import NFQUEUE, OWNER, RPFILTER, SOCKET, TPROXY
 from netsim.rules.xtables.extensions.statistic import STATISTIC
 from netsim.rules.xtables.extensions.transport import MULTIPORT, SCTP, TCP, UDP
 from netsim.rules.xtables.extensions.unmodelled import UNMODELLED_MATCHES, UNMODELLED_TARGETS
 from netsim.rules.xtables.option import NOTHING, Extension, Needs, nothing
+from netsim.rules.xtables.targets import PassiveTarget
 
 # Rows hold values of many types; the type of each is tied to its row by ``Extension.types``.
 _MATCH_ROWS: tuple[Extension[Any], ...] = (
     *(TCP, UDP, SCTP, MULTIPORT, ICMP, ICMP6),
     *(CONNTRACK, STATE, MARK_MATCH, CONNMARK_MATCH),
     *(COMMENT, STATISTIC, RECENT, ADDRTYPE, SET, PHYSDEV, MAC),
+    *(IPRANGE, LENGTH, TTL_MATCH, HL_MATCH, TOS_MATCH, DSCP_MATCH, PKTTYPE, TCPMSS_MATCH),
+    *(LIMIT, HASHLIMIT, CONNLIMIT, OWNER, RPFILTER, SOCKET),
     *UNMODELLED_MATCHES,
 )
 _TARGET_ROWS: tuple[Extension[Any], ...] = (
-    *(DNAT, SNAT, MASQUERADE, REDIRECT, REJECT),
-    *(MARK_TARGET, CONNMARK_TARGET, NOTRACK, CT, LOG, NFLOG),
+    *(DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP, REJECT),
+    *(MARK_TARGET, CONNMARK_TARGET, NOTRACK, CT, LOG, NFLOG, NFQUEUE, TPROXY, SET_TARGET),
+    *(TTL_TARGET, HL_TARGET, TOS_TARGET, DSCP_TARGET, TCPMSS_TARGET, TRACE, AUDIT, CLASSIFY, CHECKSUM),
     *UNMODELLED_TARGETS,
 )
 
@@ -65,9 +87,10 @@ PLACED = frozenset(kind for kind, row in _BY_TYPE.items() if row.needs is not no
     NotModelledMatch,
     NotModelledTarget,
 }
-_NOT_MODELLED: dict[tuple[type, str], Extension[Any]] = {
+_NAMED: dict[tuple[type, str], Extension[Any]] = {
+    # values that stand for many rows, and name theirs
     **{(NotModelledMatch, row.name): row for row in _MATCH_ROWS},
-    **{(NotModelledTarget, row.name): row for row in _TARGET_ROWS},
+    **{(kind, row.name): row for row in _TARGET_ROWS for kind in (NotModelledTarget, PassiveTarget)},
 }
 
 
@@ -99,9 +122,9 @@ def target_names(family: Family) -> tuple[str, ...]:
 def extension_of(value: Match | Target) -> Extension[Any] | None:
     """The row that a match or target comes from; None for verdicts and jumps."""
     if isinstance(value, NotModelledMatch):
-        return _NOT_MODELLED.get((NotModelledMatch, value.module))
-    if isinstance(value, NotModelledTarget):
-        return _NOT_MODELLED.get((NotModelledTarget, value.name))
+        return _NAMED.get((NotModelledMatch, value.module))
+    if isinstance(value, NotModelledTarget | PassiveTarget):
+        return _NAMED.get((type(value), value.name))
     return _BY_TYPE.get(type(value))
 
 

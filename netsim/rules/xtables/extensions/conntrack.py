@@ -5,9 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from netsim.net.address import Family
-from netsim.rules.xtables.ast import ConntrackMatch, CtState, NotModelledMatch, PortMatch, PrefixMatch, ProtocolMatch
+from netsim.rules.xtables.ast import ConntrackMatch, CtState, CtStatusName, PortMatch, PrefixMatch, ProtocolMatch
+from netsim.rules.xtables.matches import NumberRange
 from netsim.rules.xtables.option import Extension, Given, Option, inverting
-from netsim.rules.xtables.values import read_ports, read_prefix, read_protocol, write_host, write_ports
+from netsim.rules.xtables.values import (
+    read_integer_range,
+    read_ports,
+    read_prefix,
+    read_protocol,
+    write_host,
+    write_ports,
+)
 
 _STATE_ORDER = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")
 _STATE_MODULE = frozenset(("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED"))
@@ -44,11 +52,22 @@ def _port(given: Given, option: str) -> PortMatch | None:
     return None if ports is None else PortMatch(ports, given.inverted(option))
 
 
-def _build(given: Given) -> ConntrackMatch | NotModelledMatch:
+def _read_status(text: str) -> frozenset[CtStatusName]:
+    names = text.upper().split(",")
+    for name in names:
+        if name not in CtStatusName.__members__:
+            raise ValueError(f"bad ctstatus {name!r}")
+    return frozenset(CtStatusName(name) for name in names)
+
+
+def _read_expire(text: str) -> NumberRange:
+    found = read_integer_range(text, 0xFFFFFFFF)
+    return NumberRange(found.first, found.last)
+
+
+def _build(given: Given) -> ConntrackMatch:
     if not given.options:
         raise given.problem("at least one option is required", advice="--ctstate is the usual one")
-    if "ctstatus" in given or "ctexpire" in given:
-        return NotModelledMatch("conntrack", given.words())
     protocol = given.read("ctproto", read_protocol)
     return ConntrackMatch(
         states=given.read("ctstate", partial(_read_states, frozenset(_STATE_ORDER))),
@@ -63,6 +82,10 @@ def _build(given: Given) -> ConntrackMatch | NotModelledMatch:
         reply_source_port=_port(given, "ctreplsrcport"),
         reply_destination_port=_port(given, "ctrepldstport"),
         protocol=None if protocol is None else ProtocolMatch(protocol, given.inverted("ctproto")),
+        status=given.read("ctstatus", _read_status),
+        status_inverted=given.inverted("ctstatus"),
+        expire=given.read("ctexpire", _read_expire),
+        expire_inverted=given.inverted("ctexpire"),
     )
 
 
@@ -71,9 +94,7 @@ def _build_state(given: Given) -> ConntrackMatch:
     return ConntrackMatch(states=states, states_inverted=given.inverted("state"), as_state=True)
 
 
-def _words(match: ConntrackMatch | NotModelledMatch, _family: Family) -> list[str]:
-    if isinstance(match, NotModelledMatch):
-        return [match.module, *match.words]
+def _words(match: ConntrackMatch, _family: Family) -> list[str]:
     module, option = ("state", "--state") if match.as_state else ("conntrack", "--ctstate")
     words = [module]
     if match.states is not None:
@@ -93,12 +114,23 @@ def _words(match: ConntrackMatch | NotModelledMatch, _family: Family) -> list[st
     for name, port in zip(_PORTS, ports, strict=True):
         if port is not None:
             words += inverting([f"--{name}", write_ports(port.ports)], inverted=port.inverted)
+    return words + _status_words(match)
+
+
+def _status_words(match: ConntrackMatch) -> list[str]:
+    words: list[str] = []
+    if match.status is not None:
+        names = ",".join(each.value for each in CtStatusName if each in match.status)
+        words += inverting(["--ctstatus", names], inverted=match.status_inverted)
+    if (expire := match.expire) is not None:
+        ends = str(expire.first) if expire.first == expire.last else f"{expire.first}:{expire.last}"
+        words += inverting(["--ctexpire", ends], inverted=match.expire_inverted)
     if match.direction is not None:
         words += ["--ctdir", match.direction]
     return words
 
 
-CONNTRACK = Extension[ConntrackMatch | NotModelledMatch](
+CONNTRACK = Extension[ConntrackMatch](
     "conntrack",
     (
         Option("ctstate", invertible=True),

@@ -57,26 +57,35 @@ def _build_connmark_target(given: Given) -> ConnmarkTarget:
     if pair is not None:
         if {"mask", "nfmask", "ctmask"} & given.options.keys():
             raise given.problem("--mask, --nfmask and --ctmask go with --save-mark and --restore-mark")
-        return ConnmarkTarget("set", value=pair[0], ct_mask=pair[1])
+        return ConnmarkTarget("set", value=pair[0], ct_mask=pair[1], shift=_shift(given))
     operation = next((name for name in ("save", "restore") if f"{name}-mark" in given), None)
     if operation is None:
         raise given.problem("no operation specified", advice="--set-xmark, --save-mark or --restore-mark")
     both = given.read("mask", read_integer)
     nf_mask, ct_mask = given.read("nfmask", read_integer), given.read("ctmask", read_integer)
     if both is not None:
-        return ConnmarkTarget(operation, ct_mask=both, nf_mask=both)
+        return ConnmarkTarget(operation, ct_mask=both, nf_mask=both, shift=_shift(given))
     return ConnmarkTarget(
         operation,
         ct_mask=_ONES if ct_mask is None else ct_mask,
         nf_mask=_ONES if nf_mask is None else nf_mask,
+        shift=_shift(given),
     )
 
 
+def _shift(given: Given) -> int:
+    left = given.read("left-shift-mark", lambda text: read_integer(text, 32))
+    right = given.read("right-shift-mark", lambda text: read_integer(text, 32))
+    return (left or 0) - (right or 0)
+
+
 def _connmark_target_words(target: ConnmarkTarget, _family: Family) -> list[str]:
+    side = "left" if target.shift > 0 else "right"
+    shift = [f"--{side}-shift-mark", str(abs(target.shift))] if target.shift else []
     if target.operation == "set":
-        return ["CONNMARK", "--set-xmark", f"{target.value:#x}/{target.ct_mask:#x}"]
+        return ["CONNMARK", "--set-xmark", f"{target.value:#x}/{target.ct_mask:#x}", *shift]
     masks = ["--nfmask", f"{target.nf_mask:#x}", "--ctmask", f"{target.ct_mask:#x}"]
-    return ["CONNMARK", f"--{target.operation}-mark", *masks]
+    return ["CONNMARK", f"--{target.operation}-mark", *masks, *shift]
 
 
 def _exclusive(*names: str) -> tuple[Option, ...]:
@@ -116,6 +125,8 @@ CONNMARK_TARGET = Extension(
         Option("mask", excludes=("nfmask", "ctmask")),
         Option("nfmask"),
         Option("ctmask"),
+        Option("left-shift-mark", excludes=("right-shift-mark",)),
+        Option("right-shift-mark"),
     ),
     _build_connmark_target,
     _connmark_target_words,

@@ -1,4 +1,4 @@
-"""``-j DNAT``, ``-j SNAT``, ``-j MASQUERADE`` and ``-j REDIRECT``. Ref: iptables extensions/libxt_NAT.c (v1.8.9)."""
+"""``-j DNAT``, ``SNAT``, ``MASQUERADE``, ``REDIRECT`` and ``NETMAP``. Ref: iptables extensions/libxt_NAT.c, libxt_NETMAP.c (v1.8.9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from netsim.rules.xtables.ast import (
     SNATTarget,
 )
 from netsim.rules.xtables.option import PORT_PROTOCOLS, Extension, Given, Needs, Option, flag
-from netsim.rules.xtables.values import read_address, read_port, read_ports, write_ports
+from netsim.rules.xtables.targets import NetmapTarget
+from netsim.rules.xtables.values import read_address, read_port, read_ports, read_prefix, write_ports
 
 
 def _read_port_range(text: str) -> PortRange:
@@ -99,6 +100,13 @@ def _build_redirect(given: Given) -> RedirectTarget:
     return RedirectTarget(*_ports(given), "random" in given)
 
 
+def _build_netmap(given: Given) -> NetmapTarget:
+    prefix = given.read("to", partial(read_prefix, family=given.family))
+    if prefix is None:
+        raise given.problem("--to must be specified")
+    return NetmapTarget(prefix)
+
+
 def _to_ports(target: MasqueradeTarget | RedirectTarget) -> list[str]:
     if target.port_first is None or target.port_last is None:
         return []
@@ -174,4 +182,12 @@ REDIRECT = Extension(
     lambda target, _family: ["REDIRECT", *_to_ports(target), *flag("random", present=target.random)],
     (RedirectTarget,),
     needs=lambda target: _needs(_INBOUND, ports=target.port_first is not None),
+)
+NETMAP = Extension(
+    "NETMAP",
+    (Option("to", required=True),),
+    _build_netmap,
+    lambda target, _family: ["NETMAP", "--to", str(target.to)],
+    (NetmapTarget,),
+    needs=lambda _target: _needs((*_INBOUND, *_SOURCE), ports=False),
 )

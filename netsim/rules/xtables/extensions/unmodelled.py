@@ -25,43 +25,22 @@ _MATCHES: tuple[tuple[str, tuple[Family, ...], str], ...] = (
     ("cluster", BOTH, "cluster-total-nodes !cluster-local-node !cluster-local-nodemask cluster-hash-seed"),
     ("connbytes", BOTH, "!connbytes connbytes-dir connbytes-mode"),
     ("connlabel", BOTH, "!label set=0"),
-    (
-        "connlimit",
-        BOTH,
-        ("connlimit-upto !connlimit-above connlimit-mask connlimit-saddr=0 connlimit-daddr=0"),
-    ),
     ("cpu", BOTH, "!cpu"),
     ("dccp", BOTH, "!source-port|sport !destination-port|dport !dccp-types !dccp-option"),
     ("devgroup", BOTH, "!src-group !dst-group"),
-    ("dscp", BOTH, "!dscp !dscp-class"),
     ("dst", _V6, "!dst-len dst-opts dst-not-strict=0"),
     ("ecn", BOTH, "!ecn-tcp-cwr=0 !ecn-tcp-ece=0 !ecn-ip-ect"),
     ("esp", BOTH, "!espspi"),
     ("eui64", _V6, ""),
     ("frag", _V6, "!fragid !fraglen fragres=0 fragfirst=0 fragmore=0 fraglast=0"),
-    (
-        "hashlimit",
-        BOTH,
-        (
-            "hashlimit-upto|hashlimit hashlimit-above hashlimit-burst hashlimit-mode hashlimit-srcmask hashlimit-dstmask "
-            "hashlimit-name hashlimit-htable-size hashlimit-htable-max hashlimit-htable-expire hashlimit-htable-gcinterval "
-            "hashlimit-rate-match=0 hashlimit-rate-interval"
-        ),
-    ),
     ("hbh", _V6, "!hbh-len hbh-opts hbh-not-strict=0"),
     ("helper", BOTH, "!helper"),
-    ("hl", _V6, "!hl-eq hl-lt hl-gt"),
     ("ipcomp", BOTH, "!ipcompspi compres=0"),
-    ("iprange", BOTH, "!src-range !dst-range"),
     ("ipv6header", _V6, "soft=0 !header"),
     ("ipvs", BOTH, "!ipvs=0 !vproto !vaddr !vport vdir !vmethod !vportctl"),
-    ("length", BOTH, "!length"),
-    ("limit", BOTH, "limit limit-burst"),
     ("mh", _V6, "!mh-type"),
     ("nfacct", BOTH, "nfacct-name"),
     ("osf", BOTH, "!genre ttl log"),
-    ("owner", BOTH, "!uid-owner !gid-owner !socket-exists=0 suppl-groups=0"),
-    ("pkttype", BOTH, "!pkt-type"),
     (
         "policy",
         BOTH,
@@ -77,9 +56,7 @@ _MATCHES: tuple[tuple[str, tuple[Family, ...], str], ...] = (
         ),
     ),
     ("realm", _V4, "!realm"),
-    ("rpfilter", BOTH, "loose=0 validmark=0 accept-local=0 invert=0"),
     ("rt", _V6, "!rt-type !rt-segsleft !rt-len rt-0-res=0 rt-0-addrs rt-0-not-strict=0"),
-    ("socket", BOTH, "transparent=0 nowildcard=0 restore-skmark=0"),
     (
         "srh",
         _V6,
@@ -89,29 +66,21 @@ _MATCHES: tuple[tuple[str, tuple[Family, ...], str], ...] = (
         ),
     ),
     ("string", BOTH, "algo from to !string !hex-string icase=0"),
-    ("tcpmss", BOTH, "!mss"),
     (
         "time",
         BOTH,
         ("datestart datestop timestart timestop !monthdays !weekdays contiguous=0 kerneltz=0 utc=0 localtz=0"),
     ),
-    ("tos", BOTH, "!tos"),
-    ("ttl", _V4, "!ttl-eq ttl-gt ttl-lt"),
     ("u32", BOTH, "!u32"),
 )
 
-_MANGLE, _RAW, _NAT = Needs(tables=("mangle",)), Needs(tables=("raw",)), Needs(tables=("nat",))
+_MANGLE = Needs(tables=("mangle",))
 _TARGETS: tuple[tuple[str, tuple[Family, ...], str, Needs], ...] = (
     # target, families, options, what the kernel asks of the rule
-    ("AUDIT", BOTH, "type", Needs()),
-    ("CHECKSUM", BOTH, "checksum-fill=0", _MANGLE),
-    ("CLASSIFY", BOTH, "set-class", Needs(hooks=("FORWARD", "OUTPUT", "POSTROUTING"))),
     ("CLUSTERIP", _V4, "new=0 hashmode clustermac total-nodes local-node hash-init", Needs()),
     ("CONNSECMARK", BOTH, "save=0 restore=0", Needs(tables=("mangle", "security"))),
     ("DNPT", _V6, "src-pfx dst-pfx", _MANGLE),
-    ("DSCP", BOTH, "set-dscp set-dscp-class", _MANGLE),
     ("ECN", _V4, "ecn-tcp-remove=0 ecn-tcp-cwr ecn-tcp-ece ecn-ip-ect", _MANGLE),
-    ("HL", _V6, "hl-set hl-dec hl-inc", _MANGLE),
     (
         "HMARK",
         BOTH,
@@ -123,20 +92,12 @@ _TARGETS: tuple[tuple[str, tuple[Family, ...], str, Needs], ...] = (
     ),
     ("IDLETIMER", BOTH, "timeout label alarm=0", Needs()),
     ("LED", BOTH, "led-trigger-id led-delay led-always-blink=0", Needs()),
-    ("NETMAP", BOTH, "to", _NAT),
-    ("NFQUEUE", BOTH, "queue-num queue-balance queue-bypass=0 queue-cpu-fanout=0", Needs()),
     ("RATEEST", BOTH, "rateest-name rateest-interval rateest-ewmalog", Needs()),
     ("SECMARK", BOTH, "selctx", Needs(tables=("mangle", "security"))),
-    ("SET", BOTH, "add-set=2 del-set=2 map-set=2 map-mark=0 map-prio=0 map-queue=0 timeout exist=0", Needs()),
     ("SNPT", _V6, "src-pfx dst-pfx", _MANGLE),
     ("SYNPROXY", BOTH, "mss wscale sack-perm=0 timestamp=0", Needs((6,), (), ("INPUT", "FORWARD"))),
-    ("TCPMSS", BOTH, "set-mss clamp-mss-to-pmtu=0", Needs(protocols=(6,))),
     ("TCPOPTSTRIP", BOTH, "strip-options", Needs((6,), ("mangle",))),
     ("TEE", BOTH, "gateway", Needs()),
-    ("TOS", BOTH, "set-tos and-tos or-tos xor-tos", _MANGLE),
-    ("TPROXY", BOTH, "on-port on-ip tproxy-mark", Needs((6, 17), ("mangle",), ("PREROUTING",))),
-    ("TRACE", BOTH, "", _RAW),
-    ("TTL", _V4, "ttl-set ttl-dec ttl-inc", _MANGLE),
     ("ULOG", _V4, "ulog-nlgroup ulog-prefix ulog-cprange ulog-qthreshold", Needs()),
 )
 
