@@ -165,7 +165,7 @@ class Fib:
         hops = route.nexthops or (MultipathHop(route.device, route.via, onlink=route.onlink),)
         found: list[FibNexthop] = []
         for hop in hops:
-            nexthop = self._nexthop(hop, table)
+            nexthop = self._nexthop(hop)
             if isinstance(nexthop, str):
                 return route, nexthop
             found.append(nexthop)
@@ -177,32 +177,33 @@ class Fib:
             table.add(replace(entry, nexthops=tuple(found)))
         return None
 
-    def _nexthop(self, hop: MultipathHop, table: Table) -> FibNexthop | str:
+    def _nexthop(self, hop: MultipathHop) -> FibNexthop | str:
         """A way that the kernel takes, or what it says. Ref: net/ipv4/fib_semantics.c:fib_check_nh() (v6.12)."""
-        device = hop.device or self._device_towards(hop.via, table)
+        device = hop.device or self._device_towards(hop.via)
         if device is None:
             return "Nexthop has invalid gateway."
         if device not in self._devices:
             return f'Cannot find device "{device}"'
         if not self._devices[device].up:
             return "Network is down"
-        if hop.via is not None and not hop.onlink and self._device_towards(hop.via, table, device) != device:
+        if hop.via is not None and not hop.onlink and self._device_towards(hop.via, device) != device:
             return "Nexthop has invalid gateway."
         return FibNexthop(device, hop.via, hop.weight, hop.onlink)
 
-    def _device_towards(self, gateway: Address | None, table: Table, oif: str | None = None) -> str | None:
-        """The device on whose link a gateway is: the route's own table is asked first, so a gateway may be an own address.
+    def _device_towards(self, gateway: Address | None, oif: str | None = None) -> str | None:
+        """The device on whose link a gateway is, or that has it as an own address.
 
         Ref: net/ipv4/fib_semantics.c:fib_check_nh_v4_gw() (v6.12).
         """
         if gateway is None:
             return None
-        found = table.lookup(gateway, oif) or self.lookup(gateway, oif)
-        if found is None or found.kind is not RouteKind.UNICAST or found.scope is Scope.UNIVERSE:
+        found = self.lookup(gateway, oif)
+        if found is None or found.kind not in _GATEWAYS or found.scope is Scope.UNIVERSE:
             return None
         return found.device
 
 
+_GATEWAYS = frozenset({RouteKind.UNICAST, RouteKind.LOCAL})
 _SCOPES = {RouteScope.GLOBAL: Scope.UNIVERSE, RouteScope.LINK: Scope.LINK, RouteScope.HOST: Scope.HOST}
 
 

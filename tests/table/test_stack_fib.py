@@ -139,7 +139,7 @@ def test_inet_select_addr(device, towards, chosen):
     [
         (route("10.7.0.0/16", "192.168.9.1"), "Nexthop has invalid gateway."),
         (route("10.7.0.0/16", "10.0.0.2", "eth7"), 'Cannot find device "eth7"'),
-        (route("10.7.0.0/16", "10.0.0.1"), "Nexthop has invalid gateway."),
+        (route("10.7.0.0/16", "10.0.0.255"), "Nexthop has invalid gateway."),
         (route("10.7.0.0/16", "192.168.9.1", "eth0"), "Nexthop has invalid gateway."),
     ],
 )
