@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
-import os
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,6 +13,7 @@ import click
 
 from netsim import __version__
 from netsim.cli.exit import Exit, InputError
+from netsim.cli.options import discard_output
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, what it answers)
@@ -62,6 +64,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "netsim"
         click.echo(f"error: {error.format_message()}\nhelp: see '{where} --help'", err=True)
@@ -74,13 +79,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else Exit.OK
 
 
+_IN_ASCII = {"→": "->", "←": "<-", "…": "...", "–": "-"}
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    """What a character that an output's encoding does not have is printed as: its likeness in ASCII, else a question mark."""
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(_IN_ASCII.get(character, "?") for character in missing), error.end
+
+
 def main() -> NoReturn:
     """The entry point of the ``netsim`` script."""
+    codecs.register_error("netsim.nearest", _nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="netsim.nearest")
     try:
         status = run()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output went away (`netsim … | head`): nothing is left to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = Exit.OK
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        discard_output()
+        click.echo(f"error: {error.strerror or error}", err=True)
+        status = Exit.USAGE
     sys.exit(status)

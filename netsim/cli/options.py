@@ -78,25 +78,64 @@ def told(diagnostics: tuple[Diagnostic, ...]) -> str:
     return "\n".join(str(diagnostic) for diagnostic in diagnostics) + count
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 node``, ``3 nodes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def deliver(text: str, output: Path | None) -> None:
-    """Print an answer, or write it to a file: beside it first, then in its place."""
-    if output is None:
-        click.echo(text.removesuffix("\n"))
-        return
-    write(output, text.encode())
+    """Print an answer, or write it to a file. Raises InputError where that cannot be done."""
+    if output is not None:
+        write(output, text.encode())
+    elif sys.stdout is None:
+        raise InputError("the answer cannot be printed: standard output is closed")
+    else:
+        _print(text.removesuffix("\n"))
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()  # the reader has what it wanted (`netsim … | head`): the exit status is still the answer's
+    except OSError as error:
+        discard_output()
+        raise InputError(f"the answer cannot be printed: {error.strerror or error}") from error
+
+
+def discard_output() -> None:
+    """Let standard output go nowhere, what its buffer still holds included."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all: beside it first, then in its place, with the mode that it had.
+
+    Through a symbolic link the file behind it is written; a device or a pipe takes the content as it is. Raises InputError.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as device:
+                device.write(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(content)
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o7777)
         beside.replace(path)
-    except OSError as error:
+    finally:
         beside.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def in_colour() -> bool:
     """True where the answer goes to a terminal and NO_COLOR is not set. See https://no-color.org."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    to_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return to_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import MODES, told, write
+from netsim.cli.options import MODES, counted, deliver, told, write
 
 if TYPE_CHECKING:
     from netsim.manifest.plain import PlainDocument
@@ -45,7 +45,7 @@ def command(case: Path, mode: str, folder: Path) -> Exit:
     _make(folder)
     for name, text in files.items():
         write(folder / name, text.encode())
-    click.echo(f"{folder}: {_count(len(files), 'file')} of {_count(len(steps), 'sync')}")
+    deliver(f"{folder}: {counted(len(files), 'file')} of {counted(len(steps), 'sync')}", None)
     return Exit.OK
 
 
@@ -115,7 +115,3 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made: {error.strerror or error}") from error
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

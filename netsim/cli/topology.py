@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import deliver, open_world, output_option, topology_option
+from netsim.cli.options import counted, deliver, open_world, output_option, topology_option
 
 
 @click.group("topology")
@@ -21,7 +21,7 @@ def list_() -> Exit:
     from netsim.render.tables import table
     from netsim.scenario.sources import shipped
 
-    click.echo(table(("NAME", "LESSON"), ((topology.name, topology.title) for topology in shipped())))
+    deliver(table(("NAME", "LESSON"), ((topology.name, topology.title) for topology in shipped())), None)
     return Exit.OK
 
 
@@ -66,8 +66,13 @@ def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
         return Exit.USAGE
     pods = sum(1 for _ in world.pods())
     services = sum(key.kind == "Service" for key in world.objects)
-    click.echo(f"{world.cluster.name}: {_count(len(world.cluster.nodes), 'node')}, {_count(pods, 'pod')}, "
-               f"{_count(services, 'Service')}, {_count(len(world.topology.namespaces), 'network namespace')}: valid")  # fmt: skip
+    parts = (
+        counted(len(world.cluster.nodes), "node"),
+        counted(pods, "pod"),
+        counted(services, "Service"),
+        counted(len(world.topology.namespaces), "network namespace"),
+    )
+    deliver(f"{world.cluster.name}: {', '.join(parts)}: valid", None)
     return Exit.OK
 
 
@@ -90,7 +95,3 @@ def _both(name: str | None, sources: tuple[str, ...]) -> tuple[str, ...]:
     if name is not None and sources:
         raise InputError("a topology is named twice", "give it as an argument or with -t, not both")
     return (name,) if name is not None else sources
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
