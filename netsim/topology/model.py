@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.ipset.ast import IPSets
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import Ruleset
 
@@ -259,13 +261,21 @@ def _of_rule(prefix: Prefix) -> str:
     return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
 
 
+class NeighbourState(Enum):
+    """``nud`` of a neighbour entry: one that was given, or one that was learnt before the walk began."""
+
+    PERMANENT = "permanent"
+    REACHABLE = "reachable"
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A permanent neighbour entry (``ip neigh add … nud permanent``)."""
+    """A neighbour entry that is there before the first packet (``ip neigh add … nud permanent``)."""
 
     device: str
     address: Address
     mac: MAC
+    state: NeighbourState = NeighbourState.PERMANENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +306,7 @@ class Netns:
 
     ``sysctls`` are the values that differ from the kernel's defaults, by dotted name (``net.ipv4.ip_forward``).
     ``xtables`` are the iptables rule sets that are loaded there. ``node`` is the machine it is on, None for what is no machine's.
-    ``label`` is what people call it: ``node/node1``, ``pod/default/pod-a``.
+    ``label`` is what people call it: ``node/node1``, ``pod/default/pod-a``. ``conntrack`` are connections that it knows beforehand.
     """
 
     name: str
@@ -311,6 +321,8 @@ class Netns:
     listeners: tuple[Listener, ...] = ()
     rules: tuple[PolicyRule, ...] = ()
     fdb: tuple[FdbEntry, ...] = ()
+    ipsets: IPSets = IPSets()
+    conntrack: tuple[ConntrackEntry, ...] = ()
 
     def device(self, name: str) -> Device | None:
         """The device of that name, None where there is none."""
