@@ -56,7 +56,7 @@ def question_of(world: World, source: str, destination: str, options: PacketOpti
                 f"'netsim rules {name}' shows what it programs; --mode iptables traces the same cluster in that mode",
             )
     sender = find_source(world, source)
-    target = find_destination(world, destination, options.version)
+    target = find_destination(world, destination, options.version, options.port)
     protocol = _protocol(target, options)
     port = _port(target, options, protocol)
     _check_family(world, sender, target.address)
@@ -117,18 +117,19 @@ def _protocol(target: Destination, options: PacketOptions) -> Protocol:
 
 def _port(target: Destination, options: PacketOptions, protocol: Protocol) -> int:
     if protocol in (Protocol.ICMP, Protocol.ICMPV6):
+        if target.explicit or options.port is not None:
+            raise UnknownNameError("icmp has no ports", "leave out :PORT and --port")
         return 0
-    if options.port is not None and target.explicit and target.port != options.port:
+    if options.port is not None and target.port != options.port:
         raise UnknownNameError(
             f"{target.label} names port {target.port}, and --port says {options.port}", "name the port once"
         )
-    port = options.port if options.port is not None else target.port
-    if port is None:
-        listed = f": it listens on {', '.join(target.choices)}" if target.choices else ""
+    if target.port is None:
+        listed = f", and it has {', '.join(target.choices)}" if target.choices else ""
         raise UnknownNameError(
             f"{target.label}: no port is named{listed}", "add :PORT or --port PORT (or --proto icmp for a ping)"
         )
-    return port
+    return target.port
 
 
 def _flags(text: str | None, protocol: Protocol) -> TCPFlags:

@@ -81,7 +81,12 @@ BROKEN = [
         "case.yaml", "", "error: case/case.yaml:1:1: expected one document with fields, found an empty", id="empty"
     ),
     pytest.param("step-00.yaml", "apply: 3", "error: case/step-00.yaml:1:1: apply: expected a list", id="a wrong step"),
-    pytest.param("step-00.yaml", "apply: [{kind: Service}]", "error: case/step-00.yaml:1:9: apply[0].apiVersion: is required", id="no object"),
+    pytest.param(
+        "step-00.yaml",
+        "apply: [{kind: Service}]",
+        "error: case/step-00.yaml:1:9: apply[0].apiVersion: is required",
+        id="no object",
+    ),
 ]
 
 

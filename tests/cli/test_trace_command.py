@@ -92,6 +92,21 @@ ERRORS = [
     pytest.param(["pod-a", "svc-x:"], "error: svc-x:: a port is missing after the colon", id="empty port"),
     pytest.param(["pod-a", "node/node1"], "error: node/node1: no port is named\n", id="no port"),
     pytest.param(["pod-a", "svc-x:80", "-p", "81"], "error: svc/default/svc-x:80 names port 80, and", id="two ports"),
+    pytest.param(["pod-a", "svc-x", "-p", "80", "--proto", "icmp"], "error: icmp has no ports", id="a port of a ping"),
+    pytest.param(["pod-a", "svc-x:80", "--proto", "icmp"], "error: icmp has no ports", id="a port of DST of a ping"),
+    pytest.param(
+        ["x", "svc-x"],
+        "error: no pod, node or external host is called x, and it is no address\nhelp: did you mean deployment/x?\n",
+        id="a workload without its kind",
+    ),
+    pytest.param(["", "svc-x"], "error: SRC is empty\n", id="an empty source"),
+    pytest.param(["pod-a", ""], "error: DST is empty\n", id="an empty target"),
+    pytest.param(
+        ["10.244.1.2:99", "svc-x"],
+        "error: SRC 10.244.1.2:99 names a port\nhelp: --sport sets the source port\n",
+        id="a port of a source",
+    ),
+    pytest.param(["pod-a:99", "svc-x"], "error: SRC pod-a:99 names a port\n", id="a port of a named source"),
     pytest.param(
         ["pod-a", "10.96.0.300:80"], "error: no pod, Service, node or external host is called", id="no address"
     ),
@@ -132,7 +147,7 @@ def test_error(words: list[str], says: str) -> None:
 def test_an_ambiguous_name_lists_what_it_may_be(dual: str) -> None:
     done = netsim("trace", "-t", dual, "a", "s")
     assert done.err.startswith(
-        "error: svc/default/s has 2 ports: 80/TCP (web), 53/UDP (dns)\nhelp: say which: s:PORT\n"
+        "error: svc/default/s: no port is named, and it has 80/tcp (web), 53/udp (dns)\nhelp: add :PORT or --port PORT"
     )
     done = netsim("trace", "-t", "hairpin", "web", "web")
     assert done.err.startswith("error: web is ambiguous: it may be svc/web, pod/web\n")
@@ -162,14 +177,26 @@ def test_the_protocol_is_that_of_the_port(dual: str) -> None:
     assert document["verdict"] == "DELIVERED"
 
 
+@pytest.mark.parametrize(("port", "protocol"), [("80", "tcp"), ("53", "udp"), ("99", "tcp")])
+def test_a_port_beside_the_name_is_as_good_as_one_in_it(dual: str, port: str, protocol: str) -> None:
+    beside = netsim("trace", "-t", dual, "a", "s", "--port", port, "-o", "json")
+    assert beside.out == netsim("trace", "-t", dual, "a", f"s:{port}", "-o", "json").out
+    assert json.loads(beside.out)["flow"]["protocol"].lower() == protocol
+
+
+def test_ping_of_a_service_with_several_ports_needs_none(dual: str) -> None:
+    assert netsim("trace", "-t", dual, "a", "s", "--proto", "icmp").out.startswith("LEFT: ")
+
+
 def test_ping_needs_no_port() -> None:
     assert netsim("trace", "pod-a", "node/node2", "--proto", "icmp").out.startswith("DELIVERED to node/node2: ")
 
 
-def test_ipv6_is_not_walked_yet_and_says_so(dual: str) -> None:
+def test_ipv6_is_walked_as_ipv4_is(dual: str) -> None:
     done = netsim("trace", "-t", dual, "a", "default/b:8080", "-6")
-    assert done.out.startswith("UNKNOWN: ")
-    assert done.status == 5
+    assert done.out.startswith("DELIVERED to default/b")
+    assert "[fd00:10:244:" in done.out
+    assert done.status == 0
 
 
 @pytest.mark.parametrize("mode", ["ipvs", "nftables"])
