@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("netsim.cli.trace", "Where does this packet go, hop by hop, there and back?"),
     "rules": ("netsim.cli.rules", "What does kube-proxy program on a node?"),
     "replay": ("netsim.cli.replay", "What does kube-proxy program sync after sync of a recorded case?"),
+    "verify": ("netsim.cli.verify", "Does the model hold on this machine's kernel?"),
     "topology": ("netsim.cli.topology", "The shipped and given topologies, and a picture of one."),
 }
 

@@ -49,7 +49,7 @@ def _distance(found: Comparison) -> int:
 
 
 def _differences(topology: Topology, model: Walk, seen: Observation) -> Iterator[PlaceDifference]:
-    known = frozenset(ports_of(model.frames)) - model.ports
+    known = frozenset(ports_of(model.frames, model.conntrack)) - model.ports
     kernel = shown(seen, topology, known if model.ports else frozenset(range(1 << 16)))
     foretold = lines(model, PortNames(model.ports))
     found = _reordered(lines(kernel, PortNames(kernel.ports)), foretold)

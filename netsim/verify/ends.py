@@ -92,7 +92,7 @@ class Ends:
             self._watch(opened, lambda: self._accept(opened, listener.owner))
 
     def _watch(self, opened: socket.socket, react: Callable[[], None], events: int = selectors.EVENT_READ) -> None:
-        opened.setblocking(False)
+        opened.settimeout(0)
         self._selector.register(opened, events, react)
 
     def _accept(self, opened: socket.socket, owner: str) -> None:
@@ -240,7 +240,7 @@ def _raw(family: int) -> socket.socket:
 
 
 def _prepare(asking: socket.socket, flow: Flow) -> None:
-    asking.setblocking(False)
+    asking.settimeout(0)
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if flow.mark:
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, flow.mark)

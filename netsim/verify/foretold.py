@@ -23,11 +23,13 @@ from netsim.stack.steps import (
     Step,
     Transmit,
 )
-from netsim.topology.model import Topology
+from netsim.stack.wiring import Wiring
+from netsim.topology.model import Route, Topology
 from netsim.trace.explore import WalkChooser
 from netsim.trace.model import Branch, Flow, Hop, Leg, Trace, Verdict
 from netsim.trace.trace import trace
 from netsim.verify.conntrack import COMPARED, Entry
+from netsim.verify.observe import outcome
 from netsim.verify.walk import Matched, Passing, Walk
 
 ICMP_ERRORS: dict[tuple[int, int], str] = {
@@ -186,6 +188,17 @@ def _taken(branch: Branch, flow: Flow) -> Sequence[str]:
     ]
 
 
+def outcome_of(branch: Branch, flow: Flow) -> str:
+    """What the ends see of a branch in one word, as ``observe.outcome`` names it."""
+    if flow.protocol is Protocol.TCP and not _accepted(branch):
+        return _client(branch, flow)
+    for hop in branch.forward:
+        for step in hop.steps:
+            if isinstance(step, SocketLookup) and step.owner:
+                return outcome(step.owner, (str(step.packet.ip.dst), step.packet.dport or 0))
+    return _client(branch, flow)
+
+
 def taken_text(owner: str, local: tuple[str, int], peer: tuple[str, int]) -> str:
     """What a listener saw."""
     return f"{owner} took it at {local[0]} dport={local[1]} from {peer[0]} sport={peer[1]}"
@@ -200,12 +213,21 @@ def _client(branch: Branch, flow: Flow) -> str:
         return "no route" if _never_sent(branch) else "sent it"
     if _never_sent(branch):
         return "no route"
+    if _too_long(branch):
+        return "EMSGSIZE"
     answered = _answered(branch, flow)
     return answered or "silence"
 
 
 def _never_sent(branch: Branch) -> bool:
     return bool(branch.legs) and branch.legs[0].sent is None
+
+
+def _too_long(branch: Branch) -> bool:
+    """True where the sending call itself refuses the first packet: no frame was ever made of it."""
+    first = branch.legs[0]
+    steps = [step for hop in first.hops for step in hop.steps]
+    return any(isinstance(step, Drop) and step.where == "__ip_append_data" for step in steps)
 
 
 def _answered(branch: Branch, flow: Flow) -> str | None:
@@ -235,3 +257,9 @@ def _at_client(leg: Leg, flow: Flow) -> bool:
 def is_unknown(found: Trace) -> bool:
     """True where a branch met something that the model does not have: then nothing can be compared."""
     return any(branch.verdict is Verdict.UNKNOWN for branch in found.branches)
+
+
+def refused_routes(topology: Topology) -> list[tuple[str, Route]]:
+    """The routes that the model's tables refuse, by namespace."""
+    wiring = Wiring.of_topology(topology)
+    return [(name, route) for name in topology.namespaces for route, _ in wiring.of(name).fib.refused]

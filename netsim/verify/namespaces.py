@@ -7,6 +7,7 @@ namespace is touched.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -19,11 +20,12 @@ from types import TracebackType
 from typing import Any
 
 from pyroute2 import NetNS, netns
+from pyroute2.netlink.exceptions import NetlinkError
 
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
-from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Topology
+from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
 from netsim.verify.enter import FOLDER, entered
 from netsim.verify.plan import (
     AddAddress,
@@ -48,6 +50,9 @@ from netsim.verify.rtnetlink import fdb_values, link_values, route_values, rule_
 
 _NAME = re.compile(r"netsim-(\d+)-(\d+)-\d+")
 _numbers = count()
+
+REFUSALS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EINVAL, errno.ENODEV})
+"""What the kernel says of a route that cannot be. Ref: net/ipv4/fib_semantics.c:fib_create_info(), fib_check_nh() (v6.12)."""
 
 
 def start_time(pid: int) -> int | None:
@@ -89,6 +94,7 @@ class RealNetwork:
         self._handles: dict[str, Any] = {}
         self._indexes: dict[tuple[str, str], int] = {}
         self.listeners: list[tuple[str, Listener]] = []
+        self.refused: list[tuple[str, Route]] = []
 
     def __enter__(self) -> RealNetwork:
         remove_stale()
@@ -164,7 +170,7 @@ class RealNetwork:
                 with entered(self._names[name]):
                     _sysctl_path(sysctl).write_text(value, encoding="ascii")
             case AddRoute(netns=name, route=route):
-                self._handles[name].route("add", **route_values(route, partial(self._index, name)))
+                self._add_route(name, route)
             case AddRule(netns=name, rule=rule):
                 self._handles[name].rule("add", **rule_values(rule))
             case AddFdb(netns=name, entry=forwarding):
@@ -176,6 +182,15 @@ class RealNetwork:
                 load_xtables(self._names[name], ruleset, legacy=self.legacy)
             case Listen(netns=name, listener=listener):
                 self.listeners.append((name, listener))
+
+    def _add_route(self, name: str, route: Route) -> None:
+        """A route that the kernel refuses (its device is down, its gateway is on no link) is noted: the model refuses it too."""
+        try:
+            self._handles[name].route("add", **route_values(route, partial(self._index, name)))
+        except NetlinkError as error:
+            if error.code not in REFUSALS:
+                raise
+            self.refused.append((name, route))
 
     def _prepare(self, name: str) -> None:
         with entered(self._names[name]):
@@ -234,7 +249,11 @@ LOADERS: dict[tuple[Family, bool], str] = {
 def load_xtables(real_name: str, ruleset: Ruleset, *, legacy: bool = False) -> None:
     """Load iptables rules into a real namespace. Raises RuntimeError with the tool's message where it refuses them."""
     tool = LOADERS[ruleset.family, legacy]
+    text = dump(ruleset)
     with entered(real_name):
-        done = subprocess.run([tool], input=dump(ruleset), capture_output=True, text=True, check=False)
+        done = subprocess.run([tool], input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{tool} refused the rules of {real_name}: {done.stderr.strip()}")
+        number = re.search(r"line:? (\d+)", done.stderr)
+        lines = text.splitlines()
+        line = lines[int(number[1]) - 1] if number and int(number[1]) <= len(lines) else ""
+        raise RuntimeError(f"{tool} refused the rules of {real_name}: {done.stderr.strip()}\n{line}")

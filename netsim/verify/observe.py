@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +28,7 @@ from netsim.verify.nfnetlink import NetfilterSocket
 from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
 
 AFTER_DONE_S = 0.004
+SAMPLE_PORTS = 20000
 LONGEST_PHASE_S = 0.9  # a SYN is sent again after a second
 
 
@@ -53,6 +56,11 @@ class Observation:
     conntrack: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
 
 
+def outcome(owner: str, local: tuple[str, int]) -> str:
+    """One name for whose listener took a flow, and at which address."""
+    return f"{owner} at {local[0]}:{local[1]}"
+
+
 class Observer:
     """Listeners, captures and rule traces in every namespace of a real network."""
 
@@ -64,7 +72,7 @@ class Observer:
         self._traces: dict[str, RuleTrace] = {}
         self._asked: dict[str, NetfilterSocket] = {}
         self._phase = 0
-        self._seen = Observation(Flow("", None, Protocol.TCP))  # type: ignore[arg-type]
+        self._seen = Observation(Flow("", IPv4Address(0), Protocol.TCP))
 
     def __enter__(self) -> Observer:
         try:
@@ -85,8 +93,12 @@ class Observer:
     def close(self) -> None:
         """Close every socket."""
         self.ends.close()
-        for opened in (*self._captures, *self._traces.values(), *self._asked.values()):
-            opened.close()
+        for capture in self._captures:
+            capture.close()
+        for trace in self._traces.values():
+            trace.close()
+        for asked in self._asked.values():
+            asked.close()
         self._selector.close()
 
     def _look_at(self, name: str) -> None:
@@ -132,6 +144,23 @@ class Observer:
         seen.frames.sort(key=lambda found: (found[0], found[1].time_ns))
         self._seen = Observation(flow)
         return seen
+
+    def sample(self, flow: Flow, count: int, *, patience_s: float) -> Counter[str]:
+        """How often each outcome came of ``count`` exchanges, each from a port of its own: whose listener took it, or the client's result.
+
+        What the kernel remembers is emptied before each, so that they do not depend on each other.
+        """
+        found: Counter[str] = Counter()
+        for number in range(count):
+            self._forget()
+            asked = replace(flow, sport=SAMPLE_PORTS + number)
+            self._seen, self._phase = Observation(asked), 0
+            self.ends.ask(self.network.real_name(flow.netns), asked)
+            self._gather(patience_s)
+            client = self.ends.client.result if self.ends.client else ""
+            taken = self.ends.taken
+            found[outcome(taken[0].owner, taken[0].local) if taken else client or "silence"] += 1
+        return found
 
     def _gather(self, patience_s: float) -> None:
         """Take what comes until nothing of the flow does. Other events (ARP, neighbour discovery) prolong nothing."""

@@ -16,12 +16,13 @@ DATA = 2
 def shown(seen: Observation, topology: Topology, known: frozenset[int]) -> Walk:
     """The walk of an observation. ``known`` are the ports that no chance picks: every other one in the frames is a random port."""
     frames = tuple(_frames(seen, topology))
+    conntrack = tuple((name, str(entry)) for name, found in seen.conntrack.items() for entry in found)
     return Walk(
         frames=frames,
         matched=tuple(_matched(seen)),
-        conntrack=tuple((name, text) for name, found in seen.conntrack.items() for text in map(str, found)),
+        conntrack=conntrack,
         ends=(*(taken_text(each.owner, each.local, each.peer) for each in seen.taken), f"the client: {_client(seen)}"),
-        ports=frozenset(ports_of(frames)) - known,
+        ports=frozenset(ports_of(frames, conntrack)) - known,
     )
 
 

@@ -11,12 +11,14 @@ neighbour's header is cached (``net/bridge/br_netfilter_hooks.c:br_nf_pre_routin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.trace.recording import leg_name
 
+_PORT = re.compile(r"\b(sport|dport|id)=(\d+)")
 NO_PORTS: frozenset[int] = frozenset()
 
 
@@ -86,8 +88,8 @@ def lines(walk: Walk, names: PortNames) -> Lines:
         what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
         family = "" if match.family == 4 else "ip6 "
         found.setdefault(Place(match.leg, match.netns), []).append(f"{family}{match.table} {match.chain}: {what}")
-    for netns, entry in sorted((netns, names.replace(entry)) for netns, entry in walk.conntrack):
-        found.setdefault(Place("", netns), []).append(f"conntrack: {entry}")
+    for netns, entry in sorted(walk.conntrack, key=lambda each: (each[0], names.masked(each[1]))):
+        found.setdefault(Place("", netns), []).append(f"conntrack: {names.replace(entry)}")
     found[Place("", "")] = [names.replace(end) for end in walk.ends]
     return {place: tuple(text) for place, text in found.items()}
 
@@ -107,18 +109,11 @@ class PortNames:
 
     def replace(self, text: str) -> str:
         """A text in which ports and echo identifiers stand as conntrack prints them, with names in their place."""
-        for port, name in self._names.items():
-            for before in ("sport=", "dport=", "id="):
-                text = _replaced(text, f"{before}{port}", f"{before}{name}")
-        return text
+        return _PORT.sub(lambda found: f"{found[1]}={self.of(int(found[2]))}", text)
 
-
-def _replaced(text: str, old: str, new: str) -> str:
-    pieces = text.split(old)
-    joined = pieces[0]
-    for piece in pieces[1:]:
-        joined += (old if piece[:1].isdigit() else new) + piece
-    return joined
+    def masked(self, text: str) -> str:
+        """The text with one word in place of every random port: a key to sort by."""
+        return _PORT.sub(lambda found: f"{found[1]}={'?' if int(found[2]) in self._random else found[2]}", text)
 
 
 # --- packets as text ---------------------------------------------------------------------------------------------
@@ -166,10 +161,12 @@ def _flags(flags: TCPFlags) -> str:
     return "-".join(flag.name or "" for flag in order if flags & flag) or "none"
 
 
-def ports_of(frames: Iterable[Passing]) -> Iterator[int]:
-    """Every port and echo identifier in the frames, quoted ones too."""
+def ports_of(frames: Iterable[Passing], conntrack: Iterable[tuple[str, str]]) -> Iterator[int]:
+    """Every port and echo identifier in the frames, quoted ones too, and in the conntrack entries."""
     for frame in frames:
         yield from _ports(frame.packet)
+    for _, entry in conntrack:
+        yield from (int(number) for _, number in _PORT.findall(entry))
 
 
 def _ports(packet: Packet) -> Iterator[int]:

@@ -1,0 +1,73 @@
+"""Flows through random worlds, held against the kernel; the first disagreement is made as small as it gets.
+
+Hypothesis draws and shrinks. The same seed draws the same worlds (with the same version of hypothesis and of the strategies).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
+
+from netsim.scenario.random_world import FLOWS, Drawn, drawn_worlds
+from netsim.verify.run import Answer, BuildDisagreementError, Case, Effort, Outcome, verify
+
+
+class DisagreementError(AssertionError):
+    """A world in which model and kernel differ, and how."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What came of it: every outcome up to the first disagreement, and the smallest world that disagrees, as text."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    smallest: str | None = None
+
+
+def check(
+    count: int,
+    seed: int,
+    *,
+    legacy: bool = False,
+    shrink: bool = True,
+    advance: Callable[[int], None] | None = None,
+) -> Found:
+    """Verify ``count`` flows, ``FLOWS`` at most in a world. ``advance`` is told of each flow that was verified.
+
+    With ``shrink`` the first disagreement ends it and is made small; without, all flows are verified.
+    """
+    found = Found()
+
+    def verify_world(drawn: Drawn) -> None:
+        if len(found.outcomes) >= count:
+            return
+        outcomes = _outcomes(drawn, legacy=legacy)
+        differing = [outcome for outcome in outcomes if outcome.answer is Answer.DIFFERS]
+        if differing and shrink:
+            raise DisagreementError(f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing))
+        kept = outcomes[: count - len(found.outcomes)]
+        found.outcomes += kept
+        if advance is not None:
+            advance(len(kept))
+
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
+    chosen = settings(
+        max_examples=count, deadline=None, database=None, phases=phases, suppress_health_check=list(HealthCheck)
+    )
+    run = seeded(seed)(chosen(given(drawn_worlds(flows=FLOWS))(verify_world)))
+    try:
+        run()
+    except DisagreementError as error:
+        found.smallest = str(error)
+    return found
+
+
+def _outcomes(drawn: Drawn, *, legacy: bool) -> list[Outcome]:
+    cases = [Case(named.flow, named.source, named.target) for named in drawn.flows]
+    try:
+        return list(verify(drawn.topology, cases, legacy=legacy, effort=Effort(cover=False)))
+    except BuildDisagreementError as error:
+        raise DisagreementError(f"{drawn!r}\n{error}") from error

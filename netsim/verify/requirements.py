@@ -1,0 +1,51 @@
+"""What a machine must have to verify, and the command that gets what is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from netsim.topology.model import Bridge, Topology
+from netsim.verify.enter import OWN
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that the machine lacks; ``command`` gets it."""
+
+    what: str
+    command: str
+
+
+TOOLS: tuple[tuple[str, bool | None, str], ...] = (
+    # tool, with --legacy (None: always), Debian's package
+    ("iptables-nft-restore", False, "iptables"),
+    ("ip6tables-nft-restore", False, "iptables"),
+    ("iptables-legacy-restore", True, "iptables"),
+    ("ip6tables-legacy-restore", True, "iptables"),
+    ("nft", None, "nftables"),
+)
+
+
+def missing(topology: Topology | None, *, legacy: bool) -> Iterator[Missing]:
+    """Everything that is missing on this machine to verify the topology; None stands for any topology."""
+    if os.geteuid() != 0:
+        yield Missing("netsim verify builds network namespaces and must be root", "sudo netsim verify …")
+    if not Path(OWN).exists():
+        yield Missing("this kernel has no network namespaces", "use a kernel with CONFIG_NET_NS=y")
+    absent = [(tool, package) for tool, when, package in TOOLS
+              if when in (None, legacy) and shutil.which(tool) is None]  # fmt: skip
+    for package in dict.fromkeys(package for _, package in absent):
+        tools = ", ".join(tool for tool, of in absent if of == package)
+        yield Missing(f"{tools} not found", f"apt-get install -y {package}")
+    if (topology is None or _has_bridges(topology)) and not Path("/proc/sys/net/bridge").exists():
+        yield Missing("bridged packets do not pass iptables on this machine", "modprobe br_netfilter")
+
+
+def _has_bridges(topology: Topology) -> bool:
+    return any(
+        isinstance(d.kind, Bridge) and netns.xtables for netns in topology.namespaces.values() for d in netns.devices
+    )

@@ -1,0 +1,37 @@
+"""What ``netsim verify`` found where model and kernel disagreed: a row each, with the kernel's reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from netsim.net.address import parse_address
+from netsim.net.packet import Protocol
+from netsim.stack.wiring import NetnsWiring
+from netsim.topology.model import Listener
+from netsim.trace.model import Flow
+from netsim.trace.trace import trace
+from tests.unit.stack_world import lo, netns, route, topology, veth
+
+ROUTES = [
+    # id, gateway, device, what the kernel says
+    ("an own address", "10.0.0.1", None, None),
+    ("an own address, device named", "10.0.0.1", "eth0", None),
+    ("a loopback address: the route goes through lo", "127.0.0.1", None, None),
+    ("a broadcast address", "10.0.0.255", None, "Nexthop has invalid gateway."),
+]
+
+
+@pytest.mark.parametrize(("gateway", "device", "said"), [row[1:] for row in ROUTES], ids=[row[0] for row in ROUTES])
+def test_gateways_that_the_kernel_takes(gateway, device, said):
+    """What a gateway is found to be may be RTN_UNICAST or RTN_LOCAL. Ref: net/ipv4/fib_semantics.c:fib_check_nh_v4_gw() (v6.12)."""
+    host = netns("h", (lo(), veth("h/eth0", "g/eth0", "10.0.0.1/24")), (route("10.9.0.0/16", gateway, device),))
+    assert [message for _, message in NetnsWiring(host).fib.refused] == ([said] if said else [])
+
+
+def test_a_process_that_asks_itself_by_udp_is_answered():
+    """The answer is made by the same process in the same namespace; of datagrams the asker sends one."""
+    dns = Listener(Protocol.UDP, 53, owner="p/main")
+    world = topology(netns("p", (lo(),), listeners=(dns,)))
+    flow = Flow("p", parse_address("127.0.0.1"), Protocol.UDP, 53, owner="p/main")
+    found = trace(world, flow, source="p", target="127.0.0.1:53")
+    assert (found.verdict.value, [leg.name for leg in found.branches[0].legs]) == ("DELIVERED", ["query", "answer"])
