@@ -109,7 +109,8 @@ class ICMPHeader:
     """An ICMP or ICMPv6 message; the IP header's protocol tells which.
 
     ``identifier`` and ``sequence`` belong to echo; ``mtu`` to fragmentation-needed and packet-too-big;
-    ``quoted`` is the packet that an error message speaks of.
+    ``quoted`` is the packet that an error message speaks of. Neighbour discovery has a ``target``, and ``link_layer`` is the MAC in its
+    link-layer address option. RFC 4861 §4.
     """
 
     type: int
@@ -118,6 +119,8 @@ class ICMPHeader:
     sequence: int = 0
     mtu: int = 0
     quoted: Packet | None = None
+    target: Address | None = None
+    link_layer: MAC | None = None
 
 
 @dataclass(frozen=True, slots=True)

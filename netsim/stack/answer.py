@@ -10,7 +10,7 @@ from netsim.stack.skbuff import SkBuff
 
 def answer(
     ns: Namespace,
-    asked: Packet,
+    asked: SkBuff,
     l4: Transport,
     *,
     by: str,
@@ -18,10 +18,14 @@ def answer(
     payload: int = 0,
     dont_fragment: bool = True,
 ) -> None:
-    """Queue an answer as a new packet of this namespace. ``by`` is the step's word for its maker, ``payload`` in bytes."""
-    ns.network.local_out(
-        ns.name, LocalOut(SkBuff(answering(ns, asked, l4, payload, dont_fragment=dont_fragment)), by, owner)
-    )
+    """Queue an answer to a packet as a new packet of this namespace. ``by`` is the step's word for its maker, ``payload`` in bytes."""
+    packet = answering(ns, asked.packet, l4, payload, dont_fragment=dont_fragment)
+    ns.network.local_out(ns.name, LocalOut(SkBuff(packet, oif=link_of(asked)), by, owner))
+
+
+def link_of(asked: SkBuff) -> str | None:
+    """The device by which an answer must leave: where the asker's address is link-local, the one that it asked on."""
+    return asked.iif if asked.packet.ip.src.is_link_local and asked.packet.family is Family.IPV6 else None
 
 
 def answering(ns: Namespace, asked: Packet, l4: Transport, payload: int = 0, *, dont_fragment: bool = True) -> Packet:

@@ -31,6 +31,7 @@ class Resolution:
 
     mac: MAC | None
     storm: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Bridged IPv4 frames lent to the IP hooks, where net.bridge.bridge-nf-call-iptables is 1.
+"""Bridged frames lent to the IP hooks, where net.bridge.bridge-nf-call-iptables (IPv6: -ip6tables) is 1.
 
 On the way in a frame passes PREROUTING as if it came in on the bridge device. Where DNAT changed its destination, it is routed: if the way
 out is the bridge again, the frame stays bridged with the new neighbour's MAC ("bridged DNAT"), else it goes up to be routed.
@@ -11,10 +11,12 @@ from __future__ import annotations
 from enum import Enum
 
 from netsim.net.address import Family
+from netsim.stack.dst import route_input
 from netsim.stack.ip_input import follow_input
 from netsim.stack.namespace import Namespace
 from netsim.stack.neighbour import neigh_resolve
-from netsim.stack.route import InputKey, Martian, ip_route_input, record_input
+from netsim.stack.reasons import DropReason
+from netsim.stack.route import InputKey, Martian, record_input
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.stack.steps import Hook
 from netsim.topology.model import Device
@@ -50,11 +52,18 @@ def br_nf_pre_routing(ns: Namespace, bridge: Device, port: Device, skb: SkBuff) 
 
 
 def _redirected(ns: Namespace, bridge: Device, skb: SkBuff) -> PreRouting:
-    """DNAT gave the frame another destination. A route that is an error goes up to be answered there."""
+    """DNAT gave the frame another destination. A route that is an error goes up to be answered there; in IPv6 the frame ends.
+
+    Ref: also net/bridge/br_netfilter_ipv6.c:br_nf_pre_routing_finish_ipv6() (v6.12).
+    """
     key = InputKey.of(skb, bridge)
-    routed = ip_route_input(ns, key)
+    routed = route_input(ns, key)
     if isinstance(routed, Martian):
         follow_input(ns, skb, key, routed)
+        return PreRouting.STOLEN
+    if routed.nexthop is None and skb.packet.family is Family.IPV6:
+        record_input(ns, key, routed)
+        ns.drop(DropReason.IP_INNOROUTES, "br_nf_pre_routing_finish_ipv6", f"no way to {key.dst}, and nobody is told")
         return PreRouting.STOLEN
     nexthop = routed.nexthop
     if nexthop is None or nexthop.local or nexthop.device != bridge.name:

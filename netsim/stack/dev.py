@@ -14,7 +14,7 @@ from netsim.stack.steps import Receive, Transmit
 from netsim.topology.model import Device
 
 VLAN_HEADER = 4
-ICMP_ERROR_LENGTH = 576
+ICMP_ERROR_LENGTH = {4: 576, 6: 1280}
 _IP_HEADER = {4: 20, 6: 40}
 
 
@@ -68,4 +68,4 @@ def skb_len(packet: Packet) -> int:
             return header + 8 + packet.payload
         case ICMPHeader(quoted=quoted):
             assert quoted is not None
-            return min(ICMP_ERROR_LENGTH, header + 8 + skb_len(quoted))
+            return min(ICMP_ERROR_LENGTH[packet.ip.dst.version], header + 8 + skb_len(quoted))

@@ -1,7 +1,7 @@
-"""The forwarding information base: the tables of one network namespace, and the look-up that its rules make in them.
+"""The IPv4 forwarding information base: the tables of one network namespace, and the look-up that its rules make in them.
 
 Local, broadcast and connected routes follow from the addresses of devices that are up; static routes and rules are the topology's.
-One form for both families.
+IPv6's is ``ip6_fib``.
 
 Ref: net/ipv4/fib_frontend.c:fib_add_ifaddr(), net/ipv4/fib_semantics.c (v6.12).
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from netsim.net.address import Address, Family, InterfaceAddress, Prefix, family_of, parse_interface, parse_prefix
+from netsim.net.address import Address, Family, Prefix
 from netsim.rules.xtables.ast import AddressType
 from netsim.stack.fib_rules import FlowKey, RulePath
 from netsim.stack.fib_trie import FibEntry, FibNexthop, RouteKind, Scope, Table
@@ -29,7 +29,7 @@ from netsim.topology.model import (
     table_name,
 )
 
-_MULTICAST = {Family.IPV4: parse_prefix("224.0.0.0/4"), Family.IPV6: parse_prefix("ff00::/8")}
+_MULTICAST = IPv4Network("224.0.0.0/4")
 
 
 class Fib:
@@ -45,7 +45,8 @@ class Fib:
         self._owners: dict[Address, str] = {}
         for device in devices.values():
             self._add_addresses(device)
-        self.refused = tuple(refusal for route in netns.routes if (refusal := self._add_route(route)) is not None)
+        four = (route for route in netns.routes if route.to.version == 4)
+        self.refused = tuple(refusal for route in four if (refusal := self._add_route(route)) is not None)
 
     def lookup(self, address: Address, oif: str | None = None) -> FibEntry | None:
         """What the rules find for a packet of which only the destination is known."""
@@ -70,9 +71,9 @@ class Fib:
 
     def address_type(self, address: Address, device: str | None = None) -> AddressType:
         """``inet_addr_type()``; with a device ``inet_dev_addr_type()``. Ref: net/ipv4/fib_frontend.c:__inet_dev_addr_type() (v6.12)."""
-        if address.version == 4 and (address.is_unspecified or int(address) == 0xFFFFFFFF):
+        if address.is_unspecified or int(address) == 0xFFFFFFFF:
             return AddressType.BROADCAST
-        if address in _MULTICAST[family_of(address)]:
+        if address in _MULTICAST:
             return AddressType.MULTICAST
         found = self.local.lookup(address)
         if found is None or device not in (None, found.device):
@@ -83,10 +84,9 @@ class Fib:
         """The address of a device for a packet to ``towards``; another device's where it has none.
 
         The first address on the destination's subnet, else the first whose scope reaches. An all-zero ``towards`` is no preference.
-        Ref: net/ipv4/devinet.c:inet_select_addr() (v6.12). IPv6 takes the first address (RFC 6724 is not modelled).
+        Ref: net/ipv4/devinet.c:inet_select_addr() (v6.12).
         """
-        family = family_of(towards)
-        own = [a for a in self._addresses(device) if family_of(a) is family and address_scope(a).value <= scope.value]
+        own = [a for a in self._addresses(device) if address_scope(a).value <= scope.value]
         on_subnet = [a for a in own if towards in a.network and not a.ip.is_unspecified]
         if int(towards) and on_subnet:
             return on_subnet[0].ip
@@ -94,20 +94,20 @@ class Fib:
             return own[0].ip
         for name in self._devices:
             for address in self._addresses(name):
-                if family_of(address) is family and address_scope(address) is Scope.UNIVERSE:
+                if address_scope(address) is Scope.UNIVERSE:
                     return address.ip
         return None
 
-    def has_addresses(self, device: str, family: Family) -> bool:
-        """True where the device has an address of the family (``in_dev->ifa_list``)."""
-        return any(family_of(address) is family for address in self._addresses(device))
+    def has_addresses(self, device: str) -> bool:
+        """True where the device has an address (``in_dev->ifa_list``)."""
+        return bool(self._addresses(device))
 
-    def _addresses(self, name: str) -> tuple[InterfaceAddress, ...]:
+    def _addresses(self, name: str) -> tuple[IPv4Interface, ...]:
         device = self._devices.get(name)
         return addresses_of(device) if device is not None else ()
 
     def _add_addresses(self, device: Device) -> None:
-        primaries: dict[Prefix, InterfaceAddress] = {}
+        primaries: dict[Prefix, IPv4Interface] = {}
         for interface in addresses_of(device):
             secondary = interface.network in primaries
             primary = primaries.setdefault(interface.network, interface)
@@ -115,38 +115,30 @@ class Fib:
             self._add_local(device, interface, primary)
             if device.up:
                 self._add_prefix(device, interface, primary, secondary=secondary)
-        if device.up and not isinstance(device.kind, Loopback) and any(a.version == 6 for a in device.addresses):
-            multicast = FibEntry(
-                RouteKind.MULTICAST, _MULTICAST[Family.IPV6], "local", device.name, metric=256, kernel=True
-            )
-            self.local.add(multicast)
 
-    def _add_local(self, device: Device, interface: InterfaceAddress, primary: InterfaceAddress) -> None:
+    def _add_local(self, device: Device, interface: IPv4Interface, primary: IPv4Interface) -> None:
         host = _host(interface.ip)
-        source = primary.ip if interface.version == 4 else None
         self.local.add(
-            FibEntry(RouteKind.LOCAL, host, "local", device.name, None, source, scope=Scope.HOST, kernel=True)
+            FibEntry(RouteKind.LOCAL, host, "local", device.name, None, primary.ip, scope=Scope.HOST, kernel=True)
         )
 
     def _add_prefix(
-        self, device: Device, interface: InterfaceAddress, primary: InterfaceAddress, *, secondary: bool
+        self, device: Device, interface: IPv4Interface, primary: IPv4Interface, *, secondary: bool
     ) -> None:
         network = interface.network
-        four = interface.version == 4
         if secondary or (network.prefixlen == network.max_prefixlen and network.network_address == interface.ip):
             return
-        source = primary.ip if four else None
+        source = primary.ip
         if isinstance(device.kind, Loopback):
             self.local.add(
                 FibEntry(RouteKind.LOCAL, network, "local", device.name, None, source, scope=Scope.HOST, kernel=True)
             )
         else:
-            metric = 0 if four else 256
             entry = FibEntry(
-                RouteKind.UNICAST, network, "main", device.name, None, source, metric, Scope.LINK, kernel=True
+                RouteKind.UNICAST, network, "main", device.name, None, source, scope=Scope.LINK, kernel=True
             )
             self.main.add(entry)
-        if four and network.prefixlen < 31:
+        if network.prefixlen < 31:
             broadcast = _host(network.broadcast_address)
             self.local.add(
                 FibEntry(
@@ -156,11 +148,10 @@ class Fib:
 
     def _add_route(self, route: Route) -> tuple[Route, str] | None:
         kind = RouteKind(route.type.value)
-        metric = route.metric or (1024 if route.to.version == 6 else 0)
         name = table_name(route.table)
         table = self.tables.setdefault(route.table, Table())
         if route.type is not RouteType.UNICAST and route.type is not RouteType.LOCAL:
-            table.add(FibEntry(kind, route.to, name, metric=metric))
+            table.add(FibEntry(kind, route.to, name, metric=route.metric))
             return None
         hops = route.nexthops or (MultipathHop(route.device, route.via, onlink=route.onlink),)
         found: list[FibNexthop] = []
@@ -170,7 +161,7 @@ class Fib:
                 return route, nexthop
             found.append(nexthop)
         single = found[0]
-        entry = FibEntry(kind, route.to, name, None, None, route.source, metric, _scope_of(route, single))
+        entry = FibEntry(kind, route.to, name, None, None, route.source, route.metric, _scope_of(route, single))
         if len(found) == 1:
             table.add(replace(entry, device=single.device, gateway=single.gateway, onlink=single.onlink))
         else:
@@ -216,28 +207,24 @@ def _scope_of(route: Route, nexthop: FibNexthop) -> Scope:
     return Scope.UNIVERSE if nexthop.gateway is not None else Scope.LINK
 
 
-def addresses_of(device: Device) -> tuple[InterfaceAddress, ...]:
-    """A device's addresses, with those that the kernel gives ``lo`` when it comes up.
+def addresses_of(device: Device) -> tuple[IPv4Interface, ...]:
+    """A device's IPv4 addresses, with the one that the kernel gives ``lo`` when it comes up.
 
-    Ref: net/ipv4/devinet.c:inetdev_event() NETDEV_UP, net/ipv6/addrconf.c:init_loopback() (v6.12).
+    Ref: net/ipv4/devinet.c:inetdev_event() NETDEV_UP (v6.12).
     """
-    if not isinstance(device.kind, Loopback) or not device.up:
-        return device.addresses
-    implied = tuple(a for a in _LOOPBACK_ADDRESSES if a not in device.addresses)
-    return (*implied, *device.addresses)
+    given = tuple(address for address in device.addresses if isinstance(address, IPv4Interface))
+    if not isinstance(device.kind, Loopback) or not device.up or _LOOPBACK in given:
+        return given
+    return (_LOOPBACK, *given)
 
 
-_LOOPBACK_ADDRESSES = (parse_interface("127.0.0.1/8"), parse_interface("::1/128"))
+_LOOPBACK = IPv4Interface("127.0.0.1/8")
 
 
-def address_scope(interface: InterfaceAddress) -> Scope:
-    """The scope that ``ip address add`` gives an address: host for loopback, else universe (link for fe80::/10)."""
-    if interface.ip.is_loopback:
-        return Scope.HOST
-    return Scope.LINK if interface.version == 6 and interface.ip.is_link_local else Scope.UNIVERSE
+def address_scope(interface: IPv4Interface) -> Scope:
+    """The scope that ``ip address add`` gives an address: host for loopback, else universe."""
+    return Scope.HOST if interface.ip.is_loopback else Scope.UNIVERSE
 
 
-def _host(address: Address) -> Prefix:
-    if isinstance(address, IPv4Address):
-        return IPv4Network((int(address), 32))
-    return IPv6Network((int(address), 128))
+def _host(address: IPv4Address) -> IPv4Network:
+    return IPv4Network((int(address), 32))

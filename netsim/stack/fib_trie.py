@@ -5,7 +5,7 @@ Ref: net/ipv4/fib_trie.c:fib_table_lookup(), net/ipv4/fib_semantics.c (v6.12).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -20,6 +20,7 @@ class RouteKind(Enum):
     LOCAL = "local"
     BROADCAST = "broadcast"
     MULTICAST = "multicast"
+    ANYCAST = "anycast"
     BLACKHOLE = "blackhole"
     UNREACHABLE = "unreachable"
     PROHIBIT = "prohibit"
@@ -106,19 +107,27 @@ class Table:
 
     def add(self, entry: FibEntry) -> None:
         """Insert; the same prefix with a smaller metric comes first, and the first of equal ones stays first."""
+        if all(known.metric != entry.metric or known.kind is not entry.kind for known in self.of_prefix(entry.prefix)):
+            self.append(entry)
+
+    def append(self, entry: FibEntry) -> None:
+        """Insert behind those of the same prefix and metric (IPv6 has one for each device)."""
         family = family_of(entry.prefix)
         lengths = self._by_length[family]
         new_length = entry.prefix.prefixlen not in lengths
         bucket = lengths.setdefault(entry.prefix.prefixlen, {})
         entries = bucket.setdefault(int(entry.prefix.network_address), [])
-        if any(known.metric == entry.metric and known.kind is entry.kind for known in entries):
-            return
         entries.append(entry)
         if len(entries) > 1:
             entries.sort(key=lambda known: known.metric)
         if new_length:
             ordered = sorted(lengths, reverse=True)
             self._lengths[family] = tuple((family.bits - length, lengths[length]) for length in ordered)
+
+    def of_prefix(self, prefix: Prefix) -> Sequence[FibEntry]:
+        """The entries of exactly that prefix, the smallest metric first."""
+        bucket = self._by_length[family_of(prefix)].get(prefix.prefixlen, {})
+        return tuple(bucket.get(int(prefix.network_address), ()))
 
     def lookup(self, address: Address, oif: str | None = None, skipped: Collection[str] = ()) -> FibEntry | None:
         """The entry of the longest prefix that holds the address, and whose device is ``oif`` where one is given.

@@ -10,6 +10,7 @@ from netsim.net.packet import ICMPHeader, Packet, Protocol
 from netsim.stack.answer import answer
 from netsim.stack.icmp_send import is_icmp_error
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, NotModelledError
+from netsim.stack.ndisc import is_ndisc, ndisc_rcv
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
@@ -24,7 +25,9 @@ def icmp_rcv(ns: Namespace, skb: SkBuff) -> None:
     packet = skb.packet
     message = packet.l4
     assert isinstance(message, ICMPHeader)
-    if message.type == ECHO_REQUEST[packet.ip.protocol]:
+    if is_ndisc(packet):
+        ndisc_rcv(ns, skb)
+    elif message.type == ECHO_REQUEST[packet.ip.protocol]:
         _echo(ns, skb, message)
     elif message.type == ECHO_REPLY[packet.ip.protocol]:
         _echo_reply(ns, packet)
@@ -45,12 +48,12 @@ def _echo(ns: Namespace, skb: SkBuff, request: ICMPHeader) -> None:
     ns.record(SocketLookup(packet, ns.name, answer="echo reply"))
     ns.network.arrived(Arrival(ns.name, packet, "", ArrivalKind.ICMP))
     reply = ICMPHeader(ECHO_REPLY[packet.ip.protocol], identifier=request.identifier, sequence=request.sequence)
-    answer(ns, packet, reply, by="icmp", payload=packet.payload, dont_fragment=False)
+    answer(ns, skb, reply, by="icmp", payload=packet.payload, dont_fragment=False)
 
 
 def _ignored(ns: Namespace, skb: SkBuff) -> bool:
     if skb.packet.family is Family.IPV6:
-        return False
+        return bool(ns.sysctls.get("net.ipv6.icmp.echo_ignore_all"))
     broadcast = skb.nexthop is not None and skb.nexthop.broadcast
     to_many = broadcast and ns.sysctls.get("net.ipv4.icmp_echo_ignore_broadcasts")
     return bool(to_many or ns.sysctls.get("net.ipv4.icmp_echo_ignore_all"))

@@ -1,6 +1,7 @@
 """ICMP errors that the kernel makes: whether one is sent, from which address, about which packet.
 
-Rates are not limited. Ref: net/ipv4/icmp.c:icmp_send(), icmp_route_lookup(); net/ipv6/icmp.c:icmp6_send() (v6.12); RFC 1122 §3.2.2.
+Rates are not limited. Ref: net/ipv4/icmp.c:icmp_send(), icmp_route_lookup(); icmp_glue_bits() (v6.12); RFC 1122 §3.2.2.
+IPv6's errors are ``icmpv6``'s.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from enum import Enum
 
 from netsim.net.address import Address, Family
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol
+from netsim.stack.icmpv6 import icmp6_send
 from netsim.stack.namespace import LocalOut, Namespace
+from netsim.stack.nf_conntrack_core import nf_ct_attach
 from netsim.stack.route import OutputKey, ip_route_output
 from netsim.stack.skbuff import PacketType, SkBuff
 
@@ -41,6 +44,7 @@ class Unreachable(Enum):
     NET_PROHIBITED = (Message(3, 9), Message(1, 1))
     HOST_PROHIBITED = (Message(3, 10), Message(1, 1))
     ADMIN_PROHIBITED = (Message(3, 13), Message(1, 1))
+    BEYOND_SCOPE = (Message(3, 1), Message(1, 2))
     TIME_EXCEEDED = (Message(11, 0), Message(3, 0))
 
     def message(self, family: Family) -> Message:
@@ -56,6 +60,9 @@ def icmp_unreachable(ns: Namespace, skb: SkBuff, why: Unreachable, mtu: int = 0)
 def icmp_send(ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: str = "icmp") -> None:
     """Queue an error about a packet to its sender, unless the rules of RFC 1122 forbid one or there is no way back."""
     packet = skb.packet
+    if packet.family is Family.IPV6:
+        icmp6_send(ns, skb, ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet), by)
+        return
     if skb.pkt_type is not PacketType.HOST or is_icmp_error(packet) or packet.ip.fragment_offset:
         return
     local = skb.nexthop is not None and skb.nexthop.local
@@ -64,11 +71,10 @@ def icmp_send(ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: st
     source = _source(ns, packet.ip.src, packet.ip.dst if local else None)
     if source is None:
         return
-    protocol = Protocol.ICMP if packet.family is Family.IPV4 else Protocol.ICMPV6
-    ttl = ns.sysctls.get("net.ipv4.ip_default_ttl") if packet.family is Family.IPV4 else 64
-    header = IPHeader(source, packet.ip.src, protocol, ttl, dont_fragment=packet.family is Family.IPV6)
-    error = ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet)
-    ns.network.local_out(ns.name, LocalOut(SkBuff(Packet(header, error)), by, owner=""))
+    header = IPHeader(source, packet.ip.src, Protocol.ICMP, ns.sysctls.get("net.ipv4.ip_default_ttl"))
+    answer = SkBuff(Packet(header, ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet)))
+    nf_ct_attach(answer, skb)
+    ns.network.local_out(ns.name, LocalOut(answer, by, owner=""))
 
 
 def is_icmp_error(packet: Packet) -> bool:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netsim.net.address import Family
 from netsim.net.packet import Protocol
 from netsim.stack.icmp import icmp_rcv
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip_forward import ip_forward
-from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, NotModelledError
+from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import InputKey, Martian, Routed, RouteError, ip_route_input, record_input
 from netsim.stack.sctp import sctp_rcv
@@ -23,12 +22,11 @@ from netsim.stack.udp import udp_rcv
 from netsim.topology.model import Device, Loopback, Role
 
 INET_PROTOCOLS: dict[Protocol, Callable[[Namespace, SkBuff], None]] = {
-    # net/ipv4/af_inet.c:inet_init(), net/ipv6/af_inet6.c, net/sctp/protocol.c
+    # net/ipv4/af_inet.c:inet_init(), net/sctp/protocol.c
     Protocol.TCP: tcp_rcv,
     Protocol.UDP: udp_rcv,
     Protocol.SCTP: sctp_rcv,
     Protocol.ICMP: icmp_rcv,
-    Protocol.ICMPV6: icmp_rcv,
 }
 
 
@@ -62,8 +60,6 @@ def _wanted(ns: Namespace, device: Device, skb: SkBuff) -> bool:
     if ns.spec.role is Role.OUTSIDE and not isinstance(device.kind, Loopback):
         ns.network.arrived(Arrival(ns.name, skb.packet, "", ArrivalKind.OUTSIDE))
         return False
-    if skb.packet.family is Family.IPV6 and not isinstance(device.kind, Loopback):
-        raise NotModelledError("IPv6 forwarding is not modelled yet", "ipv6_rcv")
     return True
 
 

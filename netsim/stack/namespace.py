@@ -16,6 +16,8 @@ from netsim.net.packet import Packet
 from netsim.rules.xtables.ast import Ruleset
 from netsim.stack.bridge import BridgeState
 from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.fib import Fib
+from netsim.stack.ip6_fib import Fib6
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.sockets import Sockets
@@ -105,6 +107,9 @@ class Medium(TypingProtocol):
     def arrived(self, arrival: Arrival) -> None:
         """A packet came to its end."""
 
+    def aside(self, work: Callable[[], None]) -> Sequence[tuple[str, Step]]:
+        """Walk what ``work`` sends to its end, apart from the packet under way. Nothing is recorded; where its packets ended is told."""
+
 
 class Namespace:
     """One network namespace. ``neighbours`` maps (device, address) to the MAC that is known."""
@@ -120,6 +125,7 @@ class Namespace:
         self.sockets = Sockets(wiring.spec.listeners)
         self.neighbours: dict[tuple[str, Address], MAC] = {(n.device, n.address): n.mac for n in wiring.spec.neighbours}
         self.netfilter: HookRunner | None = None
+        self.hooks: HookEnvironment | None = None
         self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
         """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
         self._bridges: dict[str, BridgeState] = {}
@@ -131,6 +137,15 @@ class Namespace:
             forwarding = self.network.wiring.forwarding_ports(self.name, name)
             state = self._bridges[name] = BridgeState(self.devices[name], self.wiring.ports[name], forwarding)
         return state
+
+    @property
+    def fib6(self) -> Fib6:
+        """The IPv6 tables, made on first touch."""
+        return self.wiring.fib6
+
+    def fib_of(self, address: Address) -> Fib | Fib6:
+        """The tables of an address's family."""
+        return self.fib if address.version == 4 else self.wiring.fib6
 
     def record(self, step: Step) -> None:
         """Tell the recorder of a step that happened here."""

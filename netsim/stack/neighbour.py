@@ -10,7 +10,8 @@ from netsim.net.address import BROADCAST, MAC, Address
 from netsim.stack.arp import arp_solicit
 from netsim.stack.dev import dev_queue_xmit
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
-from netsim.stack.namespace import Namespace, NotModelledError
+from netsim.stack.namespace import Namespace
+from netsim.stack.ndisc import ndisc_solicit
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import NeighbourResolution
@@ -39,8 +40,6 @@ def _destination_mac(ns: Namespace, skb: SkBuff, device: Device, next_hop: Addre
 
 def neigh_resolve(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> MAC | None:
     """The MAC of an address on a device's link. None: the packet ended here, and its sender was told so."""
-    if next_hop.version == 6:
-        raise NotModelledError("IPv6 forwarding is not modelled yet", "ip6_finish_output2")
     known = ns.neighbours.get((device.name, next_hop))
     if known is not None:
         ns.record(NeighbourResolution(device.name, next_hop, known, cached=True))
@@ -48,24 +47,31 @@ def neigh_resolve(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address)
     if not device.up:
         ns.drop(DropReason.DEV_DOWN, "neigh_resolve_output", f"{device.name} is down")
         return None
-    resolution = arp_solicit(ns, device, next_hop, skb.packet.ip.src)
-    detail = "the request goes in circles: a loop of bridges" if resolution.storm else ""
+    solicit = arp_solicit if next_hop.version == 4 else ndisc_solicit
+    resolution = solicit(ns, device, next_hop, skb.packet.ip.src)
+    detail = "the request goes in circles: a loop of bridges" if resolution.storm else resolution.detail
     mac = None if resolution.storm else resolution.mac
     ns.record(NeighbourResolution(device.name, next_hop, mac, cached=False, detail=detail))
     if resolution.storm:
-        ns.drop(DropReason.FORWARDING_LOOP, "arp_solicit", detail)
+        ns.drop(DropReason.FORWARDING_LOOP, "neigh_probe", detail)
     elif mac is None:
-        _failed(ns, skb, device, next_hop)
+        _failed(ns, skb, device, next_hop, detail)
     return mac
 
 
-def _failed(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> None:
-    """Nobody answered: the packet is dropped and its sender gets "host unreachable". Ref: net/ipv4/route.c:ipv4_link_failure()."""
+def _failed(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address, why: str) -> None:
+    """Nobody answered: the packet is dropped and its sender is told so ("host unreachable", ICMPv6 "address unreachable").
+
+    Ref: net/ipv4/route.c:ipv4_link_failure(), net/ipv6/route.c:ip6_link_failure() (v6.12).
+    """
+    asked = "ARP" if next_hop.version == 4 else "neighbour discovery"
+    where = "arp_error_report" if next_hop.version == 4 else "ndisc_error_report"
     if isinstance(device.kind, Veth) and not ns.network.wiring.carrier(device):
         peer = ns.network.wiring.peer(device)
         reason = DropReason.NO_PEER if peer is None else DropReason.NO_CARRIER
         detail = f"{device.name} has no peer" if peer is None else f"{peer[0]} is down"
-        ns.drop(reason, "neigh_resolve_output", f"{detail}, so nobody answers ARP for {next_hop}")
+        ns.drop(reason, "neigh_resolve_output", f"{detail}, so nobody answers {asked} for {next_hop}")
     else:
-        ns.drop(DropReason.NEIGH_FAILED, "arp_error_report", f"nobody on {device.name} answers ARP for {next_hop}")
+        detail = f"nobody on {device.name} answers {asked} for {next_hop}"
+        ns.drop(DropReason.NEIGH_FAILED, where, f"{detail}: {why}" if why else detail)
     icmp_unreachable(ns, skb, Unreachable.HOST)

@@ -19,8 +19,11 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.stack.br_forward import br_dev_xmit
 from netsim.stack.br_input import br_handle_frame
 from netsim.stack.dev import record_receive
+from netsim.stack.dst import route_output
 from netsim.stack.environment import HookEnvironment
 from netsim.stack.hook_environment import NamespaceHooks
+from netsim.stack.ip6_input import ipv6_rcv
+from netsim.stack.ip6_output import ip6_local_out
 from netsim.stack.ip_input import ip_rcv
 from netsim.stack.ip_output import ip_local_out
 from netsim.stack.loopback import loopback_xmit
@@ -35,10 +38,10 @@ from netsim.stack.namespace import (
 )
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.reasons import DropReason
-from netsim.stack.route import OutputKey, ip_route_output
+from netsim.stack.route import OutputKey
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
-from netsim.stack.steps import Chooser, Clock, Drop, Recorder
+from netsim.stack.steps import Chooser, Clock, Drop, NotModelled, Recorder, Step
 from netsim.stack.veth import veth_xmit
 from netsim.stack.wiring import Wiring
 from netsim.topology.model import Bridge, Loopback, Topology, Veth
@@ -66,6 +69,18 @@ class _InFlight:
     device: str
     skb: SkBuff
     links: int
+
+
+class _Ends:
+    """Keeps of a walk aside only where its packets ended."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, Step]] = []
+
+    def record(self, netns: str, step: Step) -> None:
+        """Take one step that happened in the namespace."""
+        if isinstance(step, Drop | NotModelled):
+            self.steps.append((netns, step))
 
 
 class Network:
@@ -100,7 +115,7 @@ class Network:
 
     def source_for(self, netns: str, destination: Address, mark: int = 0) -> Address | None:
         """The source that connect() would choose for a destination; None where there is no route."""
-        nexthop = ip_route_output(self.namespace(netns), OutputKey(destination, mark=mark)).nexthop
+        nexthop = route_output(self.namespace(netns), OutputKey(destination, mark=mark)).nexthop
         return nexthop.source if nexthop is not None else None
 
     def open_client(
@@ -132,7 +147,8 @@ class Network:
         if ns is None:
             ns = self._namespaces[name] = Namespace(self, self.wiring.of(name))
             if ns.spec.xtables:
-                ns.netfilter = self._netfilter(ns.spec.xtables, NamespaceHooks(ns))
+                ns.hooks = NamespaceHooks(ns)
+                ns.netfilter = self._netfilter(ns.spec.xtables, ns.hooks)
         return ns
 
     # --- what namespaces ask ---------------------------------------------------------------------------------
@@ -153,12 +169,40 @@ class Network:
         """A packet came to its end."""
         self.arrivals.append(arrival)
 
+    def aside(self, work: Callable[[], None]) -> Sequence[tuple[str, Step]]:
+        """Walk what ``work`` sends to its end, apart from the packet under way. Nothing is recorded; where its packets ended is told."""
+        ends = _Ends()
+        under_way = (self.recorder, self._made, self._in_flight, self._arriving, self._links, self._frames)
+        self._listen(ends)
+        self._made, self._in_flight, self._arriving, self._links, self._frames = deque(), [], [], 0, 0
+        try:
+            work()
+            self._in_flight.extend(reversed(self._arriving))
+            self._arriving.clear()
+            self._follow()
+        finally:
+            recorder, self._made, self._in_flight, self._arriving, self._links, self._frames = under_way
+            self._listen(recorder)
+        return ends.steps
+
+    def _listen(self, recorder: Recorder) -> None:
+        """Let a recorder take the steps from now on."""
+        self.recorder = recorder
+        for ns in self._namespaces.values():
+            if ns.hooks is not None:
+                ns.hooks.recorder = recorder
+
     # --- the packet under way --------------------------------------------------------------------------------
 
     def _walk(self, netns: str, out: LocalOut) -> None:
         """Make one packet, and follow it and its copies to the end."""
         self._frames = self._links = 0
-        self._attempt(netns, lambda ns: ip_local_out(ns, out))
+        make = ip_local_out if out.prepared.packet.ip.dst.version == 4 else ip6_local_out
+        self._attempt(netns, lambda ns: make(ns, out))
+        self._follow()
+
+    def _follow(self) -> None:
+        """Walk the frames in flight to their ends."""
         while self._in_flight:
             arriving = self._in_flight.pop()
             if self._circles(arriving):
@@ -197,8 +241,10 @@ def _receive(arriving: _InFlight, ns: Namespace) -> None:
     record_receive(ns, device, arriving.skb)
     if device.port is not None:
         br_handle_frame(ns, device, arriving.skb)
-    else:
+    elif arriving.skb.packet.ip.dst.version == 4:
         ip_rcv(ns, device, arriving.skb)
+    else:
+        ipv6_rcv(ns, device, arriving.skb)
 
 
 def _netfilter(rulesets: Sequence[Ruleset], env: HookEnvironment) -> HookRunner:

@@ -252,7 +252,8 @@ def nf_conntrack_in(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkB
         env.recorder.record(env.netns, ConntrackStep(hook, "untracked", "UNTRACKED", None, ""))
         return HookVerdict.ACCEPT
     if skb.ct is not None and skb.ctinfo is not None:
-        _record(env, hook, skb, "found", "kept since the packet left by lo")
+        detail = "that of the packet that it answers" if skb.ctinfo.is_related else "kept since the packet left by lo"
+        _record(env, hook, skb, "found", detail)
         return HookVerdict.ACCEPT
     zone, skb.template = skb.template or DEFAULT_ZONE, None
     if isinstance(skb.packet.l4, ICMPHeader):

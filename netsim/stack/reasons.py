@@ -23,7 +23,7 @@ class DropReason(Enum):
     IP_INVALID_DEST = "martian: the destination cannot be reached from there"
     IP_FORWARDING_OFF = "ip_forward is 0 on this host"
     TTL_EXCEEDED = "the TTL reached 0"
-    NEIGH_FAILED = "nobody answered ARP for the next hop"
+    NEIGH_FAILED = "nobody answered ARP or neighbour discovery for the next hop"
     PKT_TOO_BIG = "the packet is larger than the MTU and must not be fragmented"
     NO_SOCKET = "no socket listens on that port"
     TCP_INVALID = "the segment belongs to no connection of this host"

@@ -1,17 +1,17 @@
 """What REJECT answers: an ICMP error, or a TCP reset.
 
-Ref: net/ipv4/netfilter/nf_reject_ipv4.c:nf_send_unreach(), nf_send_reset() (v6.12).
+Ref: net/ipv4/netfilter/nf_reject_ipv4.c:nf_send_unreach(), nf_send_reset(), nf_reject_ipv6.c:nf_send_unreach6(), nf_send_reset6() (v6.12).
 """
 
 from __future__ import annotations
 
 from netsim.net.packet import TCPFlags, TCPHeader
 from netsim.stack.answer import answering
+from netsim.stack.dst import route_input
 from netsim.stack.icmp_send import Message, Unreachable, icmp_send
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
-from netsim.stack.nf_conntrack_entry import CtInfo
-from netsim.stack.nf_conntrack_tuple import Direction
-from netsim.stack.route import InputKey, Routed, ip_route_input
+from netsim.stack.nf_conntrack_core import nf_ct_attach
+from netsim.stack.route import InputKey, Routed
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook
 from netsim.stack.tcp import reset
@@ -53,28 +53,19 @@ def _fill_route(ns: Namespace, skb: SkBuff) -> None:
     device = ns.devices.get(skb.iif) if skb.iif is not None else None
     if device is None:
         return
-    routed = ip_route_input(ns, InputKey(skb.packet.ip.src, skb.packet.ip.dst, device))
+    routed = route_input(ns, InputKey(skb.packet.ip.src, skb.packet.ip.dst, device))
     skb.nexthop = routed.nexthop if isinstance(routed, Routed) else None
 
 
 def _send_reset(ns: Namespace, skb: SkBuff) -> None:
     packet, segment = skb.packet, skb.packet.l4
-    broadcast = skb.nexthop is not None and skb.nexthop.broadcast
+    broadcast = (skb.nexthop is not None and skb.nexthop.broadcast) or packet.ip.dst.is_multicast
     if not isinstance(segment, TCPHeader) or segment.flags & TCPFlags.RST or broadcast:
         return
-    answer = SkBuff(answering(ns, packet, reset(packet, segment)))
-    _attach(answer, skb)
+    answer = SkBuff(answering(ns, packet, reset(packet, segment)), oif=skb.iif)
+    nf_ct_attach(answer, skb)
     through = _bridged(answer, skb)
     ns.network.local_out(ns.name, LocalOut(answer, "REJECT", owner="", any_source=True, through_port=through))
-
-
-def _attach(answer: SkBuff, skb: SkBuff) -> None:
-    """The reset belongs to the rejected packet's entry, in the other direction. Ref: nf_conntrack_core.c:nf_conntrack_attach() (v6.12)."""
-    if skb.ct is None or skb.ctinfo is None:
-        return
-    answer.ct = skb.ct
-    original = skb.ctinfo.direction is Direction.ORIGINAL
-    answer.ctinfo = CtInfo.RELATED_REPLY if original else CtInfo.RELATED
 
 
 def _bridged(answer: SkBuff, skb: SkBuff) -> str | None:

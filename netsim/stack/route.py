@@ -1,7 +1,7 @@
 """Routing: which way a packet goes that came in, or that is made here.
 
 Ref: net/ipv4/route.c:ip_route_input_slow(), ip_route_output_key_hash_rcu(), net/ipv4/fib_frontend.c:fib_validate_source() (v6.12).
-The IPv6 look-ups share the FIB; IPv6 has neither martian tables nor rp_filter here.
+IPv6's look-ups are ``ip6_route``'s.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from netsim.net.address import Address, family_of
+from netsim.net.address import Address, family_of, parse_address
 from netsim.net.packet import Packet
 from netsim.stack.fib_rules import FlowKey
 from netsim.stack.fib_select import fib_select_path, hash_keys
@@ -28,6 +28,7 @@ class RouteError(Enum):
     ENETUNREACH = "Network is unreachable"
     EHOSTUNREACH = "No route to host"
     EACCES = "Permission denied"
+    EADDRNOTAVAIL = "Cannot assign requested address"
 
 
 ERROR_OF_KIND = {
@@ -42,6 +43,10 @@ ERROR_OF_ACTION = {
     RuleAction.UNREACHABLE: RouteError.ENETUNREACH,
     RuleAction.PROHIBIT: RouteError.EACCES,
 }
+
+
+_NO_PREFERENCE = parse_address("0.0.0.0")
+"""A source is chosen without regard to a destination on the link. Ref: fib_semantics.c:fib_info_update_nhc_saddr() (v6.12)."""
 
 
 def error_of(entry: FibEntry | None) -> RouteError | None:
@@ -88,8 +93,6 @@ class InputKey:
 
 def ip_route_input(ns: Namespace, key: InputKey) -> Routed | Martian:
     """Where a packet that came in on a device goes. Nothing is recorded."""
-    if family_of(key.dst).value == 6:
-        return _input_by_fib(ns, key)
     return _martian_addresses(ns, key) or _input_by_fib(ns, key)
 
 
@@ -138,14 +141,14 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
         return fib_validate_source(ns, key, None) or Routed(_here(broadcast=False), entry, "local")
     if not forwarding:
         return Routed(None, entry, entry.kind.value, RouteError.EHOSTUNREACH)
-    entry = _one_way(ns, entry, key.packet, came_in=True)
+    entry = one_way(ns, entry, key.packet, came_in=True)
     if entry.kind is not RouteKind.UNICAST or entry.device is None:
         return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{entry} takes no packet that came in")
     nexthop = Nexthop(entry.device, entry.gateway, None)
     return fib_validate_source(ns, key, entry.device) or Routed(nexthop, entry, "unicast")
 
 
-def _one_way(
+def one_way(
     ns: Namespace, entry: FibEntry, packet: Packet | None, *, came_in: bool, src: Address | None = None
 ) -> FibEntry:
     """The entry with one nexthop, where it has several."""
@@ -166,8 +169,6 @@ def fib_validate_source(ns: Namespace, key: InputKey, oif: str | None) -> Martia
 
     ``oif`` is the way out of a forwarded packet. Ref: net/ipv4/fib_frontend.c:fib_validate_source() (v6.12).
     """
-    if family_of(key.src).value == 6:
-        return None
     name = key.device.name
     rp_filter = ns.sysctls.max_conf(name, "rp_filter")
     if rp_filter or (name == oif and ns.sysctls.any_conf(name, "send_redirects")):
@@ -194,7 +195,7 @@ def _full_check(ns: Namespace, key: InputKey, rp_filter: int, oif: str | None) -
         return _martian_source(DropReason.IP_INVALID_SOURCE, f"{key.src} is a {back.kind.value} address here")
     if back.uses(name) or (back.kind is RouteKind.LOCAL and isinstance(key.device.kind, Loopback)):
         return None
-    if not ns.fib.has_addresses(name, family_of(key.src)):
+    if not ns.fib.has_addresses(name):
         return _reverse_path(key, back, rp_filter) if rp_filter else None
     return _reverse_path(key, back, rp_filter) if rp_filter == 1 else None
 
@@ -232,10 +233,10 @@ def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
         return Routed(None, entry, "unreachable" if entry is None else entry.kind.value, error)
     if entry.kind is RouteKind.LOCAL:
         return Routed(Nexthop("lo", None, key.src or entry.source or key.dst, local=True), entry, "local")
-    entry = _one_way(ns, entry, key.packet, came_in=False, src=key.src)
+    entry = one_way(ns, entry, key.packet, came_in=False, src=key.src)
     assert entry.device is not None
     source = (
-        key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _preferred(key.dst), entry.scope)
+        key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _NO_PREFERENCE, entry.scope)
     )
     if _loopback_leaves(ns, source, entry.device):
         return Routed(None, entry, entry.kind.value, RouteError.EINVAL)
@@ -266,7 +267,7 @@ def _source_error(ns: Namespace, key: OutputKey) -> RouteError | None:
 
 def _loopback_leaves(ns: Namespace, source: Address | None, device: str) -> bool:
     """A loopback source must not leave the host. Ref: net/ipv4/route.c:__mkroute_output() (v6.12)."""
-    if source is None or source.version == 6 or not source.is_loopback or isinstance(ns.devices[device].kind, Loopback):
+    if source is None or not source.is_loopback or isinstance(ns.devices[device].kind, Loopback):
         return False
     return not ns.sysctls.any_conf(device, "route_localnet")
 
@@ -294,8 +295,3 @@ def _is_limited_broadcast(address: Address) -> bool:
 def _is_zeronet(address: Address) -> bool:
     """``ipv4_is_zeronet()``: since v5.3 only 0.0.0.0; the rest of 0.0.0.0/8 is ordinary unicast."""
     return address.version == 4 and address.is_unspecified
-
-
-def _preferred(dst: Address) -> Address:
-    """IPv4 chooses a source without regard to a destination on the link. Ref: fib_semantics.c:fib_info_update_nhc_saddr() (v6.12)."""
-    return dst if dst.version == 6 else type(dst)(0)

@@ -50,7 +50,7 @@ def _accept(ns: Namespace, skb: SkBuff, listener: Listener, header: SCTPHeader) 
     ns.network.arrived(Arrival(ns.name, skb.packet, listener.owner, ArrivalKind.LISTENER))
     if chunk is not None:
         header_back = SCTPHeader(header.dport, header.sport, chunk, LISTENER_TAG)
-        answer(ns, skb.packet, header_back, by="sctp", owner=listener.owner)
+        answer(ns, skb, header_back, by="sctp", owner=listener.owner)
 
 
 def _out_of_the_blue(ns: Namespace, skb: SkBuff, header: SCTPHeader) -> None:
@@ -61,5 +61,5 @@ def _out_of_the_blue(ns: Namespace, skb: SkBuff, header: SCTPHeader) -> None:
     ns.drop(reason, "sctp_rcv", f"no association or listener on {skb.packet.ip.dst} port {header.dport}")
     if not silent:
         answer(
-            ns, skb.packet, SCTPHeader(header.dport, header.sport, SCTPChunk.ABORT, header.verification_tag), by="sctp"
+            ns, skb, SCTPHeader(header.dport, header.sport, SCTPChunk.ABORT, header.verification_tag), by="sctp"
         )

@@ -28,6 +28,10 @@ class Sysctls:
         """``IN_DEV_CONF_GET``: the device's own value."""
         return self.get(f"net.ipv4.conf.{device.replace('.', '/')}.{key}")
 
+    def conf6(self, device: str, key: str) -> int:
+        """``idev->cnf``: an IPv6 device's own value."""
+        return self.get(f"net.ipv6.conf.{device.replace('.', '/')}.{key}")
+
     def any_conf(self, device: str, key: str) -> bool:
         """``IN_DEV_ORCONF``: set for all devices, or for this one."""
         return bool(self.get(f"net.ipv4.conf.all.{key}") or self.conf(device, key))

@@ -7,10 +7,11 @@ Ref: net/ipv4/tcp_ipv4.c:tcp_v4_rcv(), tcp_v4_send_reset(), net/ipv4/tcp_input.c
 from __future__ import annotations
 
 from netsim.net.packet import Packet, TCPFlags, TCPHeader
-from netsim.stack.answer import answer
+from netsim.stack.answer import answer, link_of
+from netsim.stack.dst import route_output
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
 from netsim.stack.reasons import DropReason
-from netsim.stack.route import OutputKey, ip_route_output
+from netsim.stack.route import OutputKey
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.stack.sockets import Connection
 from netsim.stack.steps import SocketLookup
@@ -75,11 +76,12 @@ def _listen(ns: Namespace, skb: SkBuff, listener: Listener, segment: TCPHeader) 
         ns.record(SocketLookup(packet, listener.owner, answer="SYN-ACK"))
         ns.sockets.accepted[Connection.receiving(packet)] = listener
         ns.network.arrived(Arrival(ns.name, packet, listener.owner, ArrivalKind.LISTENER))
-        answer(ns, packet, _syn_ack(ns, packet, segment), by="tcp", owner=listener.owner)
+        answer(ns, skb, _syn_ack(ns, skb, segment), by="tcp", owner=listener.owner)
 
 
-def _syn_ack(ns: Namespace, packet: Packet, syn: TCPHeader) -> TCPHeader:
-    way = ip_route_output(ns, OutputKey(packet.ip.src, packet.ip.dst)).nexthop
+def _syn_ack(ns: Namespace, skb: SkBuff, syn: TCPHeader) -> TCPHeader:
+    packet = skb.packet
+    way = route_output(ns, OutputKey(packet.ip.src, packet.ip.dst, oif=link_of(skb))).nexthop
     mtu = ns.oif(way).mtu if way is not None else 1500
     flags = TCPFlags.SYN | TCPFlags.ACK
     taken = syn.seq + 1 + packet.payload
@@ -106,7 +108,7 @@ def _refuse(
     ns.record(SocketLookup(skb.packet, None, answer="" if silent else "RST"))
     ns.drop(reason, "tcp_v4_rcv", detail)
     if not silent:
-        answer(ns, skb.packet, reset(skb.packet, segment), by="tcp")
+        answer(ns, skb, reset(skb.packet, segment), by="tcp")
 
 
 def reset(packet: Packet, segment: TCPHeader) -> TCPHeader:

@@ -36,7 +36,7 @@ def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
     ns.network.arrived(Arrival(ns.name, packet, listener.owner, ArrivalKind.LISTENER))
     if not broadcast:
         header = UDPHeader(datagram.dport, datagram.sport)
-        answer(ns, packet, header, by=listener.owner or "listener", owner=listener.owner, payload=packet.payload)
+        answer(ns, skb, header, by=listener.owner or "listener", owner=listener.owner, payload=packet.payload)
 
 
 def _unreachable(ns: Namespace, skb: SkBuff, connection: Connection) -> None:

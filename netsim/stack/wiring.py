@@ -13,10 +13,12 @@ from typing import ClassVar
 
 from netsim.net.address import MAC, Address, Prefix
 from netsim.stack.fib import Fib
+from netsim.stack.ip6_fib import Fib6
 from netsim.stack.sysctl import Sysctls
 from netsim.topology.model import Bridge, Device, Endpoint, Loopback, Netns, Topology, Veth
 
 LOOPBACK_MTU = 65536
+FEW_DEVICES = 4
 KEPT = 2
 """How many topologies' wirings are kept: a diff walks two in turn."""
 
@@ -40,6 +42,14 @@ class NetnsWiring:
         }
         self.sysctls = Sysctls(spec.sysctls)
         self.fib = Fib(spec, self.devices, self._without_carrier(carrier) if carrier is not None else ())
+        self._fib6: Fib6 | None = None
+
+    @property
+    def fib6(self) -> Fib6:
+        """The IPv6 tables, made on first touch: a walk in IPv4 does not need them."""
+        if self._fib6 is None:
+            self._fib6 = Fib6(self.spec, self.devices, self.sysctls)
+        return self._fib6
 
     def _without_carrier(self, carrier: Callable[[Device], bool]) -> frozenset[str]:
         """Devices whose routes do not count. Ref: include/linux/inetdevice.h IN_DEV_IGNORE_ROUTES_WITH_LINKDOWN() (v6.12)."""
@@ -111,6 +121,16 @@ class Wiring:
                 tuple(a.network for d in devices if isinstance(d.kind, Loopback) for a in d.addresses),
             )
         return address in found.addresses or address.is_loopback or any(address in net for net in found.networks)
+
+    def may_be_solicited(self, netns: str, group: Address) -> bool:
+        """False where neighbour discovery in a group certainly concerns nobody in a namespace without hooks, however it is flooded."""
+        spec = self._topology.namespaces[netns]
+        if spec.xtables or len(spec.devices) > FEW_DEVICES or netns in self._made:
+            return True
+        low = int(group) & 0xFFFFFF
+        return any(
+            int(address.ip) & 0xFFFFFF == low for d in spec.devices for address in d.addresses if address.version == 6
+        ) or any(d.mac.value & 0xFFFFFF == low for d in spec.devices)
 
     def carrier(self, device: Device) -> bool:
         """True where the device is up and so is what it is plugged into. Ref: drivers/net/veth.c:veth_open() (v6.12)."""

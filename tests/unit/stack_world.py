@@ -57,7 +57,8 @@ def lo(*addresses: str) -> Device:
 
 def route(to: str, via: str | None = None, dev: str | None = None, **more: object) -> Route:
     gateway = parse_address(via) if via else None
-    prefix = parse_prefix("0.0.0.0/0" if to == "default" else to)
+    default = "::/0" if gateway is not None and gateway.version == 6 else "0.0.0.0/0"
+    prefix = parse_prefix(default if to == "default" else to)
     return Route(prefix, dev, gateway, **more)  # type: ignore[arg-type]
 
 
@@ -71,9 +72,10 @@ def netns(
     listeners: Sequence[Listener] = (),
     neighbours: Sequence[Neighbour] = (),
     rules: str = "",
+    rules6: str = "",
 ) -> Netns:
     loopback = () if any(d.name == "lo" for d in devices) else (lo(),)
-    xtables = (parse(rules, Family.IPV4, name),) if rules else ()
+    xtables = tuple(parse(text, family, name) for text, family in ((rules, Family.IPV4), (rules6, Family.IPV6)) if text)
     return Netns(
         name,
         role,
@@ -215,9 +217,9 @@ class Walk:
     ) -> Walk:
         """One packet from a connected socket, and all that follows from it."""
         destination = parse_address(dst)
-        protocol = _protocol(l4)
+        protocol = _protocol(l4, destination)
         address: Address | None = parse_address(source) if source else self.network.source_for(src, destination)
-        local = address or parse_address("0.0.0.0")
+        local = address or parse_address("0.0.0.0" if destination.version == 4 else "::")
         sport, dport = (l4.identifier, 0) if isinstance(l4, ICMPHeader) else (l4.sport, l4.dport)
         self.network.open_client(src, protocol, (local, sport), (destination, dport), "client")
         self.network.send(
@@ -233,7 +235,7 @@ class Walk:
         return self.send(src, dst, UDPHeader(CLIENT_PORT, dport), **more)  # type: ignore[arg-type]
 
     def ping(self, src: str, dst: str, **more: object) -> Walk:
-        return self.send(src, dst, ICMPHeader(8, identifier=CLIENT_PORT, sequence=1), **more)  # type: ignore[arg-type]
+        return self.send(src, dst, ICMPHeader(128 if ":" in dst else 8, identifier=CLIENT_PORT, sequence=1), **more)  # type: ignore[arg-type]
 
     def of(self, kind: type[S], netns: str | None = None) -> list[S]:
         """The steps of a kind, in a namespace where one is named."""
@@ -273,14 +275,14 @@ class Walk:
         ]
 
 
-def _protocol(l4: Transport) -> Protocol:
+def _protocol(l4: Transport, destination: Address) -> Protocol:
     match l4:
         case TCPHeader():
             return Protocol.TCP
         case UDPHeader():
             return Protocol.UDP
         case ICMPHeader():
-            return Protocol.ICMP
+            return Protocol.ICMP if destination.version == 4 else Protocol.ICMPV6
         case _:
             return Protocol.SCTP
 

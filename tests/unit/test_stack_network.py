@@ -187,18 +187,6 @@ def test_loopback_keeps_its_route_and_leaves_by_lo():
     assert walk.heard == ["SYN-ACK from 10.244.0.2"]
 
 
-def test_ipv6_goes_through_loopback_and_is_not_modelled_beyond_it():
-    world = topology(
-        netns(
-            "h", (lo(), veth("h/eth0", "g/eth0", "fd00::1/64")), listeners=(Listener(Protocol.TCP, 80, owner="web"),)
-        ),
-        netns("g", (veth("g/eth0", "h/eth0", "fd00::2/64"),)),
-    )
-    assert Walk(world).tcp("h", "fd00::1").heard == ["SYN-ACK from fd00::1"]
-    assert Walk(world).tcp("h", "::1", 81).heard == ["RST-ACK from ::1"]
-    assert Walk(world).tcp("h", "fd00::2").not_modelled == ["IPv6 forwarding is not modelled yet"]
-
-
 @pytest.mark.parametrize("df", [True, False])
 def test_fragmentation_is_not_modelled(df):
     walk = Walk(two_nodes()).udp("a", "10.244.1.2", payload=3000, df=df)
