@@ -6,8 +6,13 @@ Ref: k8s.io/utils/internal/third_party/forked/golang/net/parse.go (ParseIPSloppy
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from netsim.net.address import Address, Family, Prefix, family_of
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+"""Addresses that need no rewriting. Nearly all are such, and large clusters have many."""
 
 
 def parse_address_sloppy(text: str) -> Address | None:
@@ -16,6 +21,14 @@ def parse_address_sloppy(text: str) -> Address | None:
         return _unmapped(ipaddress.ip_address(_without_leading_zeros(text)))
     except ValueError:
         return None
+
+
+def canonical_text(text: str) -> str:
+    """An address as Go prints it, empty where the text is not one: ``10.0.0.1`` for ``010.0.0.1``."""
+    if _PLAIN_IPV4.fullmatch(text):
+        return text
+    address = parse_address_sloppy(text)
+    return "" if address is None else str(address)
 
 
 def parse_prefix_sloppy(text: str) -> Prefix | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Endpoint:
     """An address and a port that serves a service port.
 
-    ``ip`` is the text of the EndpointSlice; ``text`` is ``ip:port`` (``[ip]:port`` for IPv6): what names the endpoint,
+    ``ip`` is the address as Go prints it; ``text`` is ``ip:port`` (``[ip]:port`` for IPv6): what names the endpoint,
     in which order endpoints stand, and what DNAT goes to. ``local`` says that it is on the proxy's own node.
     ``ready`` is ready and not terminating (or published in spite of it); ``serving`` does not look at termination.
     """

@@ -1,9 +1,10 @@
 """Changes of EndpointSlices between two syncs, and the merging of a Service's slices into endpoints per port.
 
 An endpoint may stand in two slices while it moves from one to the other, so what is pending is kept slice by slice and
-merged when it is checked out. Of duplicates the local one wins, else the one of the slice whose name sorts first
-(kube-proxy walks its slices in no fixed order).
-Ref: pkg/proxy/endpointschangetracker.go, pkg/proxy/endpointslicecache.go (v1.37)
+merged when it is checked out. An address may also be that of two pods, when it was given to a new one before the old one
+was gone: of duplicates the last one wins that is not terminating. Slices are walked by name here, by kube-proxy in no
+fixed order, so that two which are not terminating may come out the other way round there.
+Ref: pkg/proxy/endpointschangetracker.go, pkg/proxy/endpointslicecache.go:esDataChanged(), addEndpoints() (v1.37)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 
 from netsim.net.address import Family
 from netsim.objects.core import EndpointHints, EndpointSlice, SliceEndpoint
-from proxy.addresses import is_family
+from proxy.addresses import canonical_text, is_family
 from proxy.endpoint import Endpoint, endpoint_text
 from proxy.names import NamespacedName, ServicePortName
 
@@ -30,8 +31,9 @@ class EndpointsChange:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """What a proxier keeps of a slice: its ports (name, protocol, number) and its endpoints by address."""
+    """A slice, and what a proxier uses of it: its ports (name, protocol, number) and its endpoints, in order."""
 
+    item: EndpointSlice
     ports: tuple[tuple[str, str, int], ...]
     endpoints: tuple[Endpoint, ...]
 
@@ -57,18 +59,18 @@ class EndpointsChangeTracker:
     def update(self, item: EndpointSlice, *, removed: bool = False) -> bool:
         """Take in a slice as it stands now, or its removal. True where this made a change that is to be synced.
 
-        A slice of the other family, or without the label that names its Service, is not looked at.
+        A slice of the other family, or without the label that names its Service, is not looked at. Slices are compared
+        whole: one whose annotations alone differ is a change, and its Service will be written anew.
         """
         if item.address_type != self._family.kubernetes or not item.service_name:
             return False
         service = NamespacedName(item.metadata.namespace, item.service_name)
         slices = self._services.setdefault(service, _Slices())
         name = item.metadata.name
-        current = None if removed else self._reduce(item)
         known = slices.pending[name] if name in slices.pending else slices.applied.get(name)
-        changed = known != current
+        changed = (known.item if known is not None else None) != (None if removed else item)
         if changed:
-            slices.pending[name] = current
+            slices.pending[name] = None if removed else self._reduce(item)
             self._pending[service] = None
         elif not slices.applied and not slices.pending:
             del self._services[service]
@@ -89,15 +91,13 @@ class EndpointsChangeTracker:
         return changes
 
     def _reduce(self, item: EndpointSlice) -> _Slice:
-        """A slice without what proxiers do not look at; its endpoints have port 0 until they meet a port.
+        """What proxiers use of a slice; its endpoints have port 0 until they meet a port.
 
         A port without a number (or 0) would mean every port, which kube-proxy passes over.
         """
-        ports = tuple(sorted(((p.name, p.protocol, p.port) for p in item.ports if p.port), key=lambda p: p[2]))
-        endpoints = [
-            _endpoint(e, self._node) for e in item.endpoints if e.addresses and is_family(e.addresses[0], self._family)
-        ]
-        return _Slice(ports, tuple(sorted(endpoints, key=lambda e: e.ip)))
+        ports = tuple((p.name, p.protocol, p.port) for p in item.ports if p.port)
+        addressed = ((e, _address(e, self._family)) for e in item.endpoints)
+        return _Slice(item, ports, tuple(_endpoint(e, ip, self._node) for e, ip in addressed if ip))
 
 
 def _apply(slices: _Slices) -> None:
@@ -112,12 +112,18 @@ def _apply(slices: _Slices) -> None:
 _NO_HINTS: frozenset[str] = frozenset()
 
 
-def _endpoint(item: SliceEndpoint, node: str) -> Endpoint:
+def _address(item: SliceEndpoint, family: Family) -> str:
+    """The text of an endpoint's address, which is the first; empty where it has none of the family."""
+    text = canonical_text(item.addresses[0]) if item.addresses else ""
+    return text if text and is_family(text, family) else ""
+
+
+def _endpoint(item: SliceEndpoint, ip: str, node: str) -> Endpoint:
     """An endpoint of a slice. A condition that is not given reads as ready and serving, and as not terminating."""
     conditions = item.conditions
     hints = item.hints
     return Endpoint(
-        ip=item.addresses[0],
+        ip=ip,
         port=0,
         text="",
         local=bool(node) and item.node_name == node,
@@ -150,7 +156,7 @@ def _merge(service: NamespacedName, slices: Mapping[str, _Slice]) -> EndpointsBy
 def _add(found: dict[str, Endpoint], endpoints: tuple[Endpoint, ...], port: int) -> None:
     for e in endpoints:
         text = endpoint_text(e.ip, port)
-        if text not in found or e.local:
+        if text not in found or not e.terminating:
             found[text] = Endpoint(
                 e.ip, port, text, e.local, e.ready, e.serving, e.terminating, e.zone_hints, e.node_hints
             )

@@ -22,6 +22,8 @@ class ServicePort:
     ``protocol`` is as in the API (``TCP``); ``node_port`` and ``health_check_node_port`` are 0 where there is none.
     ``affinity_seconds`` is the ClientIP affinity's timeout in seconds, None where there is no affinity.
     ``load_balancer_vips`` are the ingress addresses of mode VIP; ``source_ranges`` is empty where any source may come.
+    ``opened`` says that ranges were given and one of them spans the family. That means the same as no ranges, but to
+    kube-proxy a Service that comes to it, or goes from it, has changed (an empty slice is not nil).
     """
 
     cluster_ip: Address
@@ -35,6 +37,7 @@ class ServicePort:
     health_check_node_port: int = 0
     external_policy_local: bool = False
     internal_policy_local: bool = False
+    opened: bool = False
 
     @property
     def externally_accessible(self) -> bool:
@@ -97,19 +100,23 @@ class _Common:
     health_check_node_port: int
     external_policy_local: bool
     internal_policy_local: bool
+    opened: bool
 
 
 def _common(service: Service, family: Family) -> _Common:
     spec = service.spec
     local = external_policy_local(service)
+    ranges = prefixes_of_family(tuple(text.strip() for text in spec.load_balancer_source_ranges), family)
+    opened = any(prefix.prefixlen == 0 for prefix in ranges)
     return _Common(
         external_ips=addresses_of_family(spec.external_ips, family),
         load_balancer_vips=_vips(service.status.load_balancer.ingress, family),
-        source_ranges=_source_ranges(spec.load_balancer_source_ranges, family),
+        source_ranges=() if opened else ranges,
         affinity_seconds=_affinity_seconds(service),
         health_check_node_port=spec.health_check_node_port if spec.type == "LoadBalancer" and local else 0,
         external_policy_local=local,
         internal_policy_local=spec.internal_traffic_policy == "Local",
+        opened=opened,
     )
 
 
@@ -126,6 +133,7 @@ def _service_port(port: ServicePortSpec, cluster_ip: Address, common: _Common) -
         health_check_node_port=common.health_check_node_port,
         external_policy_local=common.external_policy_local,
         internal_policy_local=common.internal_policy_local,
+        opened=common.opened,
     )
 
 
@@ -148,9 +156,3 @@ def _affinity_seconds(service: Service) -> int | None:
 def _vips(ingress: tuple[LoadBalancerIngress, ...], family: Family) -> tuple[Address, ...]:
     texts = tuple(item.ip for item in ingress if item.ip and item.ip_mode == "VIP")
     return addresses_of_family(texts, family)
-
-
-def _source_ranges(texts: tuple[str, ...], family: Family) -> tuple[Prefix, ...]:
-    """The ranges of a family. One that spans the family allows every source, which is the same as none at all."""
-    ranges = prefixes_of_family(tuple(text.strip() for text in texts), family)
-    return () if any(prefix.prefixlen == 0 for prefix in ranges) else ranges

@@ -1,5 +1,7 @@
 """What accumulates between two syncs."""
 
+import pytest
+
 from netsim.net.address import Family
 from proxy.endpoint_changes import EndpointsChangeTracker
 from proxy.names import NamespacedName, ServicePortName
@@ -78,6 +80,15 @@ def test_a_range_that_spans_the_family_is_no_restriction():
     assert port.source_ranges == ()
 
 
+def test_opening_ranges_to_everyone_is_a_change_though_no_rule_differs():
+    """In kube-proxy no ranges are nil and opened ones an empty slice, and it takes the two for different."""
+    tracker = ServiceChangeTracker(Family.IPV4)
+    tracker.update(WEB, service(loadBalancerSourceRanges=["2001:db8::/64"]))
+    tracker.checkout()
+    assert not tracker.update(WEB, service())
+    assert tracker.update(WEB, service(loadBalancerSourceRanges=["0.0.0.0/0"]))
+
+
 def test_an_endpoint_that_moves_between_slices_is_never_missed():
     tracker = EndpointsChangeTracker(Family.IPV4, "node1")
     tracker.update(endpoint_slice([endpoint("10.0.0.1")], name="a"))
@@ -87,12 +98,56 @@ def test_an_endpoint_that_moves_between_slices_is_never_missed():
     assert texts(tracker.checkout()[WEB]) == ["10.0.0.1:8080"]
 
 
-def test_of_duplicates_the_local_one_wins():
-    tracker = EndpointsChangeTracker(Family.IPV4, "node1")
-    tracker.update(endpoint_slice([endpoint("10.0.0.1", node="node2")], name="a"))
-    tracker.update(endpoint_slice([endpoint("10.0.0.1", node="node1")], name="b"))
+DUPLICATES = (
+    # endpoints of slices a and b, and the node of the one that is used
+    ([{"terminating": True, "ready": False, "serving": True}], [{}], "b"),
+    ([{}], [{"terminating": True, "ready": False, "serving": True}], "a"),
+    ([{}], [{"ready": False}], "b"),
+    ([{"terminating": True}], [{"terminating": True}], "a"),
+    ([{}, {"terminating": True}], [], "a"),
+)
+
+
+@pytest.mark.parametrize(("first", "second", "used"), DUPLICATES)
+def test_of_duplicates_the_last_that_is_not_terminating_is_used(first, second, used):
+    """An address that a terminating pod has left to another pod is the other pod's."""
+    tracker = EndpointsChangeTracker(Family.IPV4, "a")
+    tracker.update(endpoint_slice([endpoint("10.0.0.1", node="a", **what) for what in first], name="a"))
+    tracker.update(endpoint_slice([endpoint("10.0.0.1", node="b", **what) for what in second], name="b"))
     (found,) = tracker.checkout()[WEB].current[PORT]
-    assert found.local
+    assert found.local is (used == "a")
+    assert not found.terminating or first[0].get("terminating")
+
+
+@pytest.mark.parametrize(
+    ("written", "family", "used"),
+    [("010.0.00.1", "IPv4", "10.0.0.1:8080"), ("FD00:0::0a", "IPv6", "[fd00::a]:8080")],
+)
+def test_an_endpoint_is_named_by_its_address_and_not_by_how_that_was_written(written, family, used):
+    tracker = EndpointsChangeTracker(Family[family.upper()], "node1")
+    tracker.update(endpoint_slice([endpoint(written)], family=family))
+    assert texts(tracker.checkout()[WEB]) == [used]
+
+
+TOUCHED = (
+    {"labels": {"team": "a"}},
+    {"endpoints": [{**endpoint("10.0.0.1"), "zone": "a"}, endpoint("10.0.0.2")]},
+    {"endpoints": [endpoint("10.0.0.2"), endpoint("10.0.0.1")]},
+    {"ports": ({"port": 8080}, {"name": "every"})},
+)
+
+
+@pytest.mark.parametrize("touched", TOUCHED)
+def test_any_difference_of_a_slice_is_a_change(touched):
+    """kube-proxy compares slices whole, so one that differs in what no rule needs has its Service written anew."""
+    tracker = EndpointsChangeTracker(Family.IPV4, "node1")
+    whole = {"endpoints": [endpoint("10.0.0.1"), endpoint("10.0.0.2")]}
+    tracker.update(endpoint_slice(**whole))
+    tracker.checkout()
+    assert not tracker.update(endpoint_slice(**whole))
+    assert tracker.update(endpoint_slice(**{**whole, **touched}))
+    change = tracker.checkout()[WEB]
+    assert change.previous == change.current
 
 
 def test_endpoints_stand_in_the_order_of_their_text():
