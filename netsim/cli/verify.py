@@ -38,11 +38,15 @@ class UnableError(InputError):
 @topology_option
 @mode_option
 @click.option("--all-flows", is_flag=True, help="Every source to every destination, not one of each that are alike.")
-@click.option("--random", "count", type=click.IntRange(min=1), metavar="N", help="N flows through worlds drawn at random.")
+@click.option(
+    "--random", "count", type=click.IntRange(min=1), metavar="N", help="N flows through worlds drawn at random."
+)
 @click.option("--seed", type=int, default=0, show_default=True, metavar="S", help="Draws the worlds of --random.")
 @click.option("--legacy", is_flag=True, help="Load the rules with iptables-legacy instead of iptables-nft.")
 @click.option("-p", "--port", type=PORT, metavar="PORT", help="Destination port, where DST does not name it.")
-@click.option("--proto", "protocol", type=click.Choice(["tcp", "udp", "icmp"]), help="Default: that of the port, else tcp.")
+@click.option(
+    "--proto", "protocol", type=click.Choice(["tcp", "udp", "icmp"]), help="Default: that of the port, else tcp."
+)
 @click.option("--sport", type=PORT, metavar="PORT", help="Source port (icmp: the echo identifier).  [default: 40000]")
 @click.option("--flags", metavar="LIST", help="TCP flags of the first segment, such as ack,fin.  [default: syn]")
 @click.option("--size", type=click.IntRange(0, 65495), default=0, help="Payload of the first packet in bytes.")
@@ -75,13 +79,19 @@ def command(
     from netsim.verify.run import Effort
 
     options = PacketOptions(port, protocol, sport, flags, size, dont_fragment, ttl, mark, version=4)
-    _check_together(source, destination, sources, count, mode, all_flows=all_flows, plain=options == PacketOptions(version=4))
+    _check_together(
+        source, destination, sources, count, mode, all_flows=all_flows, plain=options == PacketOptions(version=4)
+    )
     with _interruptible():
         if count is not None:
             return _random(count, seed, legacy=legacy)
         world = open_world(sources, mode)
         _check_machine(world.topology, legacy=legacy)
-        cases = _named(world, source, destination, options) if source and destination else _every(world, all_flows=all_flows)
+        cases = (
+            _named(world, source, destination, options)
+            if source and destination
+            else _every(world, all_flows=all_flows)
+        )
         effort = Effort(samples=SAMPLES if source else 0)
         return _report(_verified(world.topology, cases, effort, legacy=legacy), single=source is not None)
 
@@ -179,7 +189,9 @@ def _report(outcomes: Sequence[Outcome], *, single: bool) -> Exit:
 
     for outcome in outcomes:
         if outcome.answer is Answer.DIFFERS:
-            click.echo(f"DISAGREES: {outcome.case}, {outcome.trace.verdict.value}: model -, kernel +\n{outcome.difference}\n")
+            click.echo(
+                f"DISAGREES: {outcome.case}, {outcome.trace.verdict.value}: model -, kernel +\n{outcome.difference}\n"
+            )
         elif outcome.answer is Answer.NOT_MODELLED:
             click.echo(f"not compared: {outcome.case}: {outcome.trace.decisive.sentence}")
         elif single:
@@ -188,7 +200,9 @@ def _report(outcomes: Sequence[Outcome], *, single: bool) -> Exit:
     agreed = sum(outcome.answer is Answer.AGREES for outcome in outcomes)
     differing = sum(outcome.answer is Answer.DIFFERS for outcome in outcomes)
     compared = agreed + differing
-    click.echo(f"{agreed} of {compared} flows agree with Linux {platform.release()}" + _left_out(len(outcomes) - compared))
+    click.echo(
+        f"{agreed} of {compared} flows agree with Linux {platform.release()}" + _left_out(len(outcomes) - compared)
+    )
     if differing:
         return Exit.DISAGREEMENT
     return Exit.OK if compared else Exit.UNKNOWN
@@ -203,7 +217,9 @@ def _random(count: int, seed: int, *, legacy: bool) -> Exit:
     try:
         from netsim.scenario.random_check import check
     except ModuleNotFoundError as error:
-        raise UnableError(f"worlds are drawn with {error.name}, which is not installed", "pip install 'netsim[test]'") from error
+        raise UnableError(
+            f"worlds are drawn with {error.name}, which is not installed", "pip install 'netsim[test]'"
+        ) from error
     with contextlib.ExitStack() as stack:
         advance = None
         if sys.stderr.isatty():

@@ -47,7 +47,9 @@ def check(
         outcomes = _outcomes(drawn, legacy=legacy)
         differing = [outcome for outcome in outcomes if outcome.answer is Answer.DIFFERS]
         if differing and shrink:
-            raise DisagreementError(f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing))
+            raise DisagreementError(
+                f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing)
+            )
         kept = outcomes[: count - len(found.outcomes)]
         found.outcomes += kept
         if advance is not None:

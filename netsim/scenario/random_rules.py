@@ -98,7 +98,9 @@ def matches(draw: st.DrawFn, spot: Spot) -> list[str]:
     for option in ("-s", "-d"):
         if draw(st.integers(0, 3)) == 0:
             prefix = draw(st.sampled_from(PREFIXES))
-            inverted = [] if prefix == "0.0.0.0/0" else draw(_maybe_not())  # iptables-nft 1.8.9 writes what no kernel takes
+            inverted = (
+                [] if prefix == "0.0.0.0/0" else draw(_maybe_not())
+            )  # iptables-nft 1.8.9 writes what no kernel takes
             words += [*inverted, option, prefix]
     if spot.chain in IN_HOOKS and draw(st.integers(0, 4)) == 0:
         words += [*draw(_maybe_not()), "-i", draw(st.sampled_from(DEVICES))]
@@ -249,8 +251,11 @@ def targets(draw: st.DrawFn, spot: Spot) -> list[str]:
             how = draw(st.sampled_from(("--set-xmark", "--or-mark", "--and-mark", "--xor-mark")))
             return ["-j", "MARK", how, draw(st.sampled_from(MARKS))]
         case "CONNMARK":
-            how = draw(st.sampled_from((["--save-mark"], ["--restore-mark"], ["--set-mark", "0x2"])))
-            return ["-j", "CONNMARK", *how]
+            return [
+                "-j",
+                "CONNMARK",
+                *draw(st.sampled_from((["--save-mark"], ["--restore-mark"], ["--set-mark", "0x2"]))),
+            ]
         case "CT":
             return ["-j", "CT", "--notrack"]
         case "NAT":
@@ -265,8 +270,7 @@ def targets(draw: st.DrawFn, spot: Spot) -> list[str]:
 def _nat(draw: st.DrawFn, spot: Spot) -> list[str]:
     if spot.chain in ("PREROUTING", "OUTPUT"):
         if draw(st.booleans()):
-            port = draw(st.sampled_from(([], ["--to-ports", "8080"])))
-            return ["-j", "REDIRECT", *port]
+            return ["-j", "REDIRECT", *draw(st.sampled_from(([], ["--to-ports", "8080"])))]
         to = draw(
             st.sampled_from(
                 ("10.244.1.2", "10.244.2.2:8080", "192.168.0.12", "192.168.0.100:80", "10.244.1.2-10.244.1.3")

@@ -157,7 +157,7 @@ def _kube_proxy(draw: st.DrawFn) -> dict[str, Any]:
         "localhostNodePorts": draw(st.sampled_from((True, True, False))),
         "masqueradeBit": draw(st.sampled_from((14, 14, 0, 15))),
     }
-    detection = draw(
+    detection: dict[str, Any] = draw(
         st.sampled_from(
             (
                 {"detectLocalMode": "ClusterCIDR", "clusterCIDR": "10.244.0.0/16"},

@@ -1,20 +1,17 @@
 """Builds a topology from real network namespaces with pyroute2, and takes it down again.
 
-Namespaces are named ``netsim-PID-START-N``: process and its start time, so that runs do not meet and the next run can tell what a killed
-one left. Interfaces keep their modelled names, since each is made inside its own namespace. Nothing of the host's own
+Namespaces have names of the run's own (``netsim.verify.claim``), so that runs do not meet and the next run can tell what a killed one
+left. Interfaces keep their modelled names, since each is made inside its own namespace. Nothing of the host's own
 namespace is touched.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import re
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,10 +20,14 @@ from pyroute2 import NetNS, netns
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netsim.net.address import Family
+from netsim.rules.conntrack.dump import insert_words
+from netsim.rules.ipset.ast import IPSets
+from netsim.rules.ipset.dump import dump as dump_ipsets
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
 from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
-from netsim.verify.enter import FOLDER, entered
+from netsim.verify.claim import Claim, forget, namespaces_of, stale
+from netsim.verify.enter import entered
 from netsim.verify.plan import (
     AddAddress,
     AddBridge,
@@ -38,8 +39,10 @@ from netsim.verify.plan import (
     AddRule,
     AddVeth,
     Listen,
+    LoadIPSets,
     LoadXtables,
     Operation,
+    SeedConntrack,
     SetPort,
     SetState,
     SetSysctl,
@@ -48,36 +51,17 @@ from netsim.verify.plan import (
 from netsim.verify.prepared import QUICK
 from netsim.verify.rtnetlink import fdb_values, link_values, route_values, rule_values, stacked_link
 
-_NAME = re.compile(r"netsim-(\d+)-(\d+)-\d+")
-_numbers = count()
-
 REFUSALS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EINVAL, errno.ENODEV})
 """What the kernel says of a route that cannot be. Ref: net/ipv4/fib_semantics.c:fib_create_info(), fib_check_nh() (v6.12)."""
 
 
-def start_time(pid: int) -> int | None:
-    """When a process was started, in clock ticks since boot; None where there is none of that number. Ref: proc_pid_stat(5)."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    return int(status.rpartition(")")[2].split()[19])
-
-
-def stale() -> Iterator[str]:
-    """Names of namespaces that a run left whose process is gone."""
-    folder = Path(FOLDER)
-    for name in sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else ():
-        found = _NAME.fullmatch(name)
-        if found and start_time(int(found[1])) != int(found[2]):
-            yield name
-
-
 def remove_stale() -> None:
     """Take down what killed runs left."""
-    for name in stale():
-        with suppress(OSError):
-            netns.remove(name)
+    for run in stale():
+        for name in namespaces_of(run):
+            with suppress(OSError):
+                netns.remove(name)
+        forget(run)
 
 
 class RealNetwork:
@@ -89,8 +73,8 @@ class RealNetwork:
     def __init__(self, topology: Topology, *, legacy: bool = False) -> None:
         self.topology = topology
         self.legacy = legacy
-        mine = f"netsim-{os.getpid()}-{start_time(os.getpid())}"
-        self._names = {name: f"{mine}-{next(_numbers)}" for name in topology.namespaces}
+        self._claim = Claim()
+        self._names = {name: self._claim.netns(number) for number, name in enumerate(topology.namespaces)}
         self._handles: dict[str, Any] = {}
         self._indexes: dict[tuple[str, str], int] = {}
         self.listeners: list[tuple[str, Listener]] = []
@@ -120,6 +104,7 @@ class RealNetwork:
         for name in self._names.values():
             with suppress(OSError):
                 netns.remove(name)
+        self._claim.release()
 
     def real_name(self, name: str) -> str:
         """The real namespace that stands for a modelled one."""
@@ -178,8 +163,13 @@ class RealNetwork:
                 self._handles[name].fdb("append" if forwarding.dst is not None else "add", **values)
             case AddNeighbour(netns=name, neighbour=entry):
                 self._add_neighbour(name, entry)
+            case LoadIPSets(netns=name, sets=sets):
+                load_ipsets(self._names[name], sets)
             case LoadXtables(netns=name, ruleset=ruleset):
                 load_xtables(self._names[name], ruleset, legacy=self.legacy)
+            case SeedConntrack(netns=name, entries=entries):
+                for each in entries:
+                    run_tool(self._names[name], ["conntrack", *insert_words(each)])
             case Listen(netns=name, listener=listener):
                 self.listeners.append((name, listener))
 
@@ -247,8 +237,11 @@ LOADERS: dict[tuple[Family, bool], str] = {
 
 
 def load_xtables(real_name: str, ruleset: Ruleset, *, legacy: bool = False) -> None:
-    """Load iptables rules into a real namespace. Raises RuntimeError with the tool's message where it refuses them."""
-    tool = LOADERS[ruleset.family, legacy]
+    """Load iptables rules into a real namespace, those of iptables-legacy with that.
+
+    Raises RuntimeError with the tool's message where it refuses them.
+    """
+    tool = LOADERS[ruleset.family, legacy or ruleset.legacy]
     text = dump(ruleset)
     with entered(real_name):
         done = subprocess.run([tool], input=text, capture_output=True, text=True, check=False)
@@ -257,3 +250,16 @@ def load_xtables(real_name: str, ruleset: Ruleset, *, legacy: bool = False) -> N
         lines = text.splitlines()
         line = lines[int(number[1]) - 1] if number and int(number[1]) <= len(lines) else ""
         raise RuntimeError(f"{tool} refused the rules of {real_name}: {done.stderr.strip()}\n{line}")
+
+
+def load_ipsets(real_name: str, sets: IPSets) -> None:
+    """Make ipsets in a real namespace. Raises RuntimeError with the tool's message, as for a type that the kernel lacks."""
+    run_tool(real_name, ["ipset", "restore"], dump_ipsets(sets))
+
+
+def run_tool(real_name: str, words: list[str], text: str = "") -> None:
+    """Run a tool in a real namespace. Raises RuntimeError with its message where it fails."""
+    with entered(real_name):
+        done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)} failed in {real_name}: {done.stderr.strip()}")
