@@ -62,6 +62,9 @@ def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
     problems = problems_of(world.topology)
     for problem in problems:
         click.echo(f"{problem.severity.value}: {problem}", err=True)
+    for pod in world.waiting_pods():
+        name = f"{pod.metadata.namespace}/{pod.metadata.name}"
+        click.echo(f"notice: pod {name} does not run: {world.why_not_running(pod)}", err=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Exit.USAGE
     pods = sum(1 for _ in world.pods())

@@ -16,6 +16,7 @@ def check_draft(draft: ClusterDraft, report: Report) -> None:
     """What can be seen before the defaults are filled in."""
     _check_families(draft.pod_cidrs, "podCIDR", report)
     _check_families(draft.service_cidrs, "serviceCIDR", report)
+    _check_sizes(draft.service_cidrs, report)
     _check_names(draft, report)
     _check_unique(draft, report)
 
@@ -50,6 +51,19 @@ def _check_families(cidrs: Sequence[tuple[Prefix, Spot]], name: str, report: Rep
         if cidr.version in [other.version for other, _ in cidrs[:index]]:
             family = family_of(cidr).kubernetes
             _tell(report, spot, f"{name} has two {family} prefixes", "a cluster has one prefix, or one of each family")
+
+
+_FEWEST_SERVICE_ADDRESSES = 8
+"""Ref: pkg/controlplane/services.go:ServiceIPRange() (v1.37)."""
+
+
+def _check_sizes(cidrs: Sequence[tuple[Prefix, Spot]], report: Report) -> None:
+    for cidr, spot in cidrs:
+        count = cidr.num_addresses
+        if count < _FEWEST_SERVICE_ADDRESSES:
+            has = f"{count} address" + ("" if count == 1 else "es")
+            message = f"the serviceCIDR {cidr} has {has}: an API server wants at least {_FEWEST_SERVICE_ADDRESSES}"
+            _tell(report, spot, message, f"write a /{cidr.max_prefixlen - 3} or a larger one")
 
 
 def _check_names(draft: ClusterDraft, report: Report) -> None:

@@ -46,6 +46,10 @@ def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
     draft.pod_cidrs = list(_parsed_all(spec, "podCIDR", networks.prefix))
     draft.service_cidrs = list(_parsed_all(spec, "serviceCIDR", networks.prefix))
     draft.gateways = list(_parsed_all(spec, "gateway", networks.address))
+    if spec.raw("nodes") == []:
+        spec.error(
+            "spec.nodes: a cluster has at least one node", "name one, or leave it out for node1 and node2", "nodes"
+        )
     draft.nodes = [node for section, raw in spec.sections("nodes") if (node := _read_node(section, raw)) is not None]
     draft.external = [host for section, _ in spec.sections("external") if (host := _read_external(section)) is not None]
     draft.doubtful = len(report.found) > before

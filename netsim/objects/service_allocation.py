@@ -29,10 +29,11 @@ class Allocations:
 
     @classmethod
     def of(cls, service_cidrs: Sequence[Prefix]) -> Allocations:
-        """Everything free, but for the address of the Service ``kubernetes``."""
+        """Everything free, but for the address of the Service ``kubernetes``, where the CIDR has one for it."""
         pools = {family_of(cidr).kubernetes: AddressPool.of(cidr) for cidr in service_cidrs}
         for cidr in service_cidrs[:1]:
-            pools[family_of(cidr).kubernetes].reserve(cidr.network_address + 1, KUBERNETES_SERVICE)
+            if cidr.num_addresses > 2:
+                pools[family_of(cidr).kubernetes].reserve(cidr.network_address + 1, KUBERNETES_SERVICE)
         return cls(pools, NodePortPool.of())
 
     def reserve(self, key: Key, draft: Draft) -> Iterator[Problem]:

@@ -142,14 +142,16 @@ def _at(origin: Origin | None, message: str, advice: str = "") -> Diagnostic:
 
 
 def _place_of(loaded: Loaded, key: Key) -> Origin | None:
+    node: ClusterNode | None = loaded.cluster.node(key.name) if key.kind == "Node" else None
+    if node is not None:
+        return node.origin
     return loaded.where(key, "") if any(item.key == key for item in loaded.objects) else None
 
 
 def _subject_place(loaded: Loaded, problem: PlanProblem) -> Origin | None:
     match problem.subject.split("/"):
         case ["node", name]:
-            node: ClusterNode | None = loaded.cluster.node(name)
-            return node.origin if node else None
+            return _place_of(loaded, Key("Node", "", name))
         case ["external", name]:
             return next((host.origin for host in loaded.cluster.external if host.name == name), None)
         case ["pod", namespace, name]:

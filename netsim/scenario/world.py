@@ -67,6 +67,10 @@ class World:
         """Every pod, by namespace and name."""
         return (Pod.of(item) for key, item in sorted(self.objects.items()) if key.kind == "Pod")
 
+    def waiting_pods(self) -> Iterator[Pod]:
+        """The pods that ought to run and do not."""
+        return (pod for pod in self.pods() if pod.status.phase == "Pending" and self.pod_netns(pod) is None)
+
     def pods_of(self, owner: Key) -> Iterator[Pod]:
         """The pods that a workload controls, directly or through a ReplicaSet of its own."""
         owned = {owner}

@@ -156,3 +156,38 @@ def test_all_errors_of_a_load_at_once(tmp_path: Path) -> None:
     assert "bad.yaml:3:12: " in done.err
     assert "bad.yaml:4:8: " in done.err
     assert "3 | metadata: {nmae: x}" in done.err
+
+
+TIGHT = """
+apiVersion: netsim.io/v1alpha1
+kind: Cluster
+spec: {nodes: [{name: a, podCIDR: 10.244.0.0/%d}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: first}
+spec: {nodeName: a, containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: second}
+spec: {nodeName: a, containers: [{name: c}]}
+"""
+
+
+def test_validate_tells_of_pods_that_do_not_run(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(TIGHT % 30)
+    done = netsim("topology", "validate", str(tmp_path / "x.yaml"))
+    assert done.err.startswith("notice: pod default/second does not run: ")
+    assert done.err.count("\n") == 1
+    assert done.status == 0
+
+
+def test_what_a_node_cannot_have_is_told_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(TIGHT % 31)
+    done = netsim("topology", "validate", str(tmp_path / "x.yaml"))
+    assert done.err.splitlines()[:2] == [
+        f"error: {tmp_path}/x.yaml:4:17: Node a: Network 10.244.0.0/31 too small to allocate from",
+        "    4 | spec: {nodes: [{name: a, podCIDR: 10.244.0.0/31}]}",
+    ]
+    assert done.status == 2

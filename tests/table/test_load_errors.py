@@ -430,6 +430,17 @@ CLUSTER_ROWS = [
         ["the podCIDR 10.96.0.0/16 overlaps the serviceCIDR 10.96.0.0/12"],
     ),
     (
+        "services-too-few",
+        cluster("  serviceCIDR: 10.96.0.0/30"),
+        ["x.yaml:4:3: the serviceCIDR 10.96.0.0/30 has 4 addresses: an API server wants at least 8", "a /29"],
+    ),
+    (
+        "services-too-few-v6",
+        cluster('  serviceCIDR: "fd00::/128"'),
+        ["the serviceCIDR fd00::/128 has 1 address: an API server wants at least 8", "a /125"],
+    ),
+    ("no-nodes", cluster("  nodes: []"), ["x.yaml:4:3: spec.nodes: a cluster has at least one node", "leave it out"]),
+    (
         "overlap-nodes",
         cluster("  nodes:\n  - {name: a, addresses: [10.244.0.5/24]}"),
         ["x.yaml:5:27: the nodes' network 10.244.0.0/24 overlaps the podCIDR 10.244.0.0/16"],
