@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from netsim.net.address import Address
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.ipset.ast import IPSets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import AddressType
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Chooser, Clock, Hook, Recorder
@@ -39,12 +43,15 @@ class FoundSocket:
 
 
 class HookEnvironment(Protocol):
-    """One namespace, seen from its hooks."""
+    """One namespace, seen from its hooks. ``connections`` are the conntrack entries that it has before the walk, ``nftables`` its rules."""
 
     netns: str
     recorder: Recorder
     chooser: Chooser
     clock: Clock
+    ipsets: IPSets
+    connections: Sequence[ConntrackEntry]
+    nftables: Sequence[NftRuleset]
 
     def sysctl(self, name: str) -> int:
         """The value of a sysctl in this namespace; the kernel's default where nobody set it."""
@@ -54,6 +61,12 @@ class HookEnvironment(Protocol):
 
     def is_address_type6(self, address: Address, wanted: frozenset[AddressType], device: str | None = None) -> bool:
         """What ``-m addrtype`` says of an IPv6 address: unlike IPv4's, its types are not exclusive (``match_type6()``)."""
+
+    def fib_type(self, address: Address, device: str | None = None) -> AddressType:
+        """What nft's ``fib … type`` says of an address of either family (``nft_fib4_eval_type()``, ``nft_fib6_eval_type()``)."""
+
+    def route_device(self, towards: Address, source: Address | None, device: str | None, mark: int) -> str | None:
+        """The output device of the unicast route to an address, None without one; with ``device`` only by that (nft's ``fib … oif``)."""
 
     def select_source(self, device: str, towards: Address) -> Address | None:
         """The address of a device that a packet to ``towards`` gets as its source (``inet_select_addr()``), None without one."""

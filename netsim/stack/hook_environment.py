@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv6Address
 
 from netsim.net.address import Address
+from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import AddressType
 from netsim.stack.addrconf import ipv6_addr_scope
 from netsim.stack.environment import FoundSocket, ReversePath
 from netsim.stack.fib import addresses_of
 from netsim.stack.fib_rules import FlowKey
 from netsim.stack.fib_trie import RouteKind
-from netsim.stack.ip6_netfilter import ip6_route_me_harder, match_type6
+from netsim.stack.ip6_netfilter import ip6_route_me_harder, match_type6, nft_fib6_type
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.reject import send_reject
@@ -31,6 +33,9 @@ class NamespaceHooks:
         self.recorder = ns.network.recorder
         self.chooser = ns.network.chooser
         self.clock = ns.network.clock
+        self.ipsets = ns.spec.ipsets
+        self.connections = ns.spec.conntrack
+        self.nftables: Sequence[NftRuleset] = ns.spec.nftables
 
     def sysctl(self, name: str) -> int:
         """The value of a sysctl in this namespace."""
@@ -43,6 +48,21 @@ class NamespaceHooks:
     def is_address_type6(self, address: Address, wanted: frozenset[AddressType], device: str | None = None) -> bool:
         """What ``-m addrtype`` says of an IPv6 address."""
         return match_type6(self._ns, address, wanted, device)
+
+    def fib_type(self, address: Address, device: str | None = None) -> AddressType:
+        """What nft's ``fib … type`` says of an address."""
+        if address.version == 6:
+            return nft_fib6_type(self._ns, address, device)
+        return self._ns.fib.address_type(address, device)
+
+    def route_device(self, towards: Address, source: Address | None, device: str | None, mark: int) -> str | None:
+        """Ref: net/ipv4/netfilter/nft_fib_ipv4.c:nft_fib4_eval(), net/ipv6/netfilter/nft_fib_ipv6.c:nft_fib6_eval() (v6.12)."""
+        found = self._ns.fib_of(towards).resolve(FlowKey(towards, source, iif="lo", oif=device, mark=mark))
+        if found is None or found.kind is not RouteKind.UNICAST or found.rule is not None:
+            return None
+        if device is not None:
+            return device if found.uses(device) else None
+        return found.device or found.nexthops[0].device
 
     def select_source(self, device: str, towards: Address) -> Address | None:
         """``inet_select_addr()`` with scope universe; IPv6's ``ipv6_dev_get_saddr()``."""

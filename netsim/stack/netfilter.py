@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from netsim.net.address import Family
-from netsim.rules.ipset.ast import IPSets
 from netsim.rules.xtables.ast import (
     ConnmarkMatch,
     ConnmarkTarget,
@@ -45,6 +44,8 @@ from netsim.stack.ip_set import kernel_sets
 from netsim.stack.ip_tables import CompiledTable, do_table
 from netsim.stack.nf_conntrack_core import Conntrack, nf_conntrack_confirm, nf_conntrack_in
 from netsim.stack.nf_nat_core import HOOK2MANIP, initialized, nf_nat_inet_fn
+from netsim.stack.nf_tables_api import BaseHook, compile_ruleset
+from netsim.stack.nf_tables_core import nft_do_chain
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook
 from netsim.stack.x_tables import TablesState, XtContext
@@ -143,7 +144,6 @@ def holds_conntrack(rule: Rule) -> bool:
     )
 
 
-_NO_SETS = IPSets()
 _CACHE_SIZE = 1024
 _cache: OrderedDict[int, _Compiled] = OrderedDict()
 
@@ -163,7 +163,8 @@ class Netfilter:
     """The hooks of one namespace and what they remember: conntrack, ``recent`` lists, ``statistic`` counters.
 
     ``rulesets`` are those of IPv4 and IPv6, in the order in which they were loaded (of two with equal priority the later one runs first,
-    as in the kernel). ``conntrack_families`` are those for which something else holds conntrack. ``sets`` are the namespace's ipsets.
+    as in the kernel). ``conntrack_families`` are those for which something else holds conntrack; an entry that is there before the walk
+    holds it too, since something made it.
     """
 
     def __init__(
@@ -172,13 +173,17 @@ class Netfilter:
         env: HookEnvironment,
         *,
         conntrack_families: Iterable[Family] = (),
-        sets: IPSets = _NO_SETS,
     ) -> None:
         self.env = env
         self.conntrack = Conntrack(env)
-        self.state = TablesState(self.conntrack, kernel_sets(sets, env.clock))
+        self.state = TablesState(self.conntrack, kernel_sets(env.ipsets, env.clock))
         self._compiled = [_compile(ruleset) for ruleset in rulesets]
+        self._nft = [compile_ruleset(ruleset) for ruleset in env.nftables]
         self._held = {each.ruleset.family for each in self._compiled if each.holds_conntrack} | set(conntrack_families)
+        self._held.update(family for each in self._nft for family in each.holds)
+        for entry in env.connections:
+            self.conntrack.adopt(entry)
+            self._held.add(entry.family)
         self._others: list[tuple[Hook, int, Family, Handler]] = []
         self._registered: dict[tuple[Family, Hook], list[tuple[int, Handler]]] = {}
 
@@ -227,6 +232,9 @@ class Netfilter:
             if hook in row.hooks:
                 for handler in self._part(row, family, hook):
                     _insert(handlers, row.priority, handler)
+        for base in self._base_hooks(family, hook):
+            if base.type != "nat":
+                _insert(handlers, base.priority, self._base_chain(base))
         for where, priority, of, handler in self._others:
             if (where, of) == (hook, family):
                 _insert(handlers, priority, handler)
@@ -263,8 +271,22 @@ class Netfilter:
 
         return self._rerouting(walk) if (table.name, hook) == ("mangle", Hook.OUTPUT) else walk
 
+    def _base_hooks(self, family: Family, hook: Hook, kind: str | None = None) -> list[BaseHook]:
+        """The base chains of nftables at a hook, in the order in which they were loaded."""
+        chains = (base for each in self._nft for base in each.hooks if base.hook is hook and family in base.families)
+        return [base for base in chains if kind in (None, base.type)]
+
+    def _base_chain(self, base: BaseHook) -> Handler:
+        def walk(ctx: XtContext) -> HookVerdict:
+            return nft_do_chain(base.table, base.chain, ctx)
+
+        return self._rerouting(walk) if base.type == "route" else walk
+
     def _rerouting(self, walk: Handler) -> Handler:
-        """A packet made here is routed again where mangle changed what routing looks at. Ref: ipt_mangle_out()."""
+        """A packet made here is routed again where mangle changed what routing looks at.
+
+        Ref: ipt_mangle_out(), net/netfilter/nft_chain_route.c:nf_route_table_hook4().
+        """
 
         def handler(ctx: XtContext) -> HookVerdict:
             before = _routing_key(ctx.skb)
@@ -277,13 +299,19 @@ class Netfilter:
 
     def _nat(self, row: HookRow, family: Family, hook: Hook) -> list[Handler]:
         tables = self._tables("nat", family)
-        if not any(chain in table for table in tables for chain in ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")):
+        of_iptables = any(chain in table for table in tables for chain in ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"))
+        if not of_iptables and not any(self._base_hooks(family, each, "nat") for each in _ALL):
             return []
-        here = [table for table in reversed(tables) if hook.value in table]
+        here: list[tuple[int, Handler]] = []
+        for table in tables:
+            if hook.value in table:
+                _insert(here, row.priority, self._table(table, row.priority, hook))
+        for base in self._base_hooks(family, hook, "nat"):
+            _insert(here, base.priority, self._base_chain(base))
 
         def handler(ctx: XtContext) -> HookVerdict:
             destination = ctx.skb.packet.ip.dst
-            verdict = nf_nat_inet_fn(self.conntrack, self.env, hook, ctx.skb, lambda: _consult(here, ctx, row.priority))
+            verdict = nf_nat_inet_fn(self.conntrack, self.env, hook, ctx.skb, lambda: _consult(here, ctx))
             if verdict is not HookVerdict.ACCEPT:
                 return verdict
             if hook is Hook.OUTPUT and _leaves_elsewhere(ctx.skb) and not self.env.reroute(ctx.skb):
@@ -295,10 +323,10 @@ class Netfilter:
         return [handler]
 
 
-def _consult(tables: Sequence[CompiledTable], ctx: XtContext, priority: int) -> HookVerdict:
-    """Walk the nat chains of a hook until one decided. Ref: nf_nat_inet_fn()."""
-    for table in tables:
-        verdict = do_table(table, ctx.hook.value, ctx, priority)
+def _consult(chains: Sequence[tuple[int, Handler]], ctx: XtContext) -> HookVerdict:
+    """Walk the nat chains of a hook, those of iptables and of nftables, until one decided. Ref: nf_nat_inet_fn()."""
+    for _, walk in chains:
+        verdict = walk(ctx)
         if verdict is not HookVerdict.ACCEPT:
             return verdict
         if ctx.skb.ct is not None and initialized(ctx.skb.ct, HOOK2MANIP[ctx.hook]):

@@ -146,7 +146,7 @@ class Network:
         ns = self._namespaces.get(name)
         if ns is None:
             ns = self._namespaces[name] = Namespace(self, self.wiring.of(name))
-            if ns.spec.xtables:
+            if ns.spec.xtables or ns.spec.nftables:
                 ns.hooks = NamespaceHooks(ns)
                 ns.netfilter = self._netfilter(ns.spec.xtables, ns.hooks)
         return ns

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.net.packet import Protocol
 from netsim.stack.nf_conntrack_tuple import DEFAULT_ZONE, ConntrackTuple, Direction, Zone
-from netsim.stack.steps import RuleRef
+from netsim.stack.steps import AnyRuleRef
 
 if TYPE_CHECKING:
     from netsim.stack.nf_nat_core import Manip
@@ -102,7 +102,7 @@ class NatBinding:
     """
 
     kind: str
-    ref: RuleRef | None = None
+    ref: AnyRuleRef | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -151,12 +151,13 @@ class NfConn:
             words.append(self.tcp.name)
         if self.original.protocol == Protocol.SCTP:
             words.append(self.sctp.name)
-        words.append(str(self.original))
+        zone = str(self.zone)
+        words += [str(self.original), zone if self.zone.directions == (Direction.ORIGINAL,) else ""]
         words += [] if self.has(CtStatus.SEEN_REPLY) else ["[UNREPLIED]"]
-        words.append(str(self.reply))
+        words += [str(self.reply), zone if self.zone.directions == (Direction.REPLY,) else ""]
         words += ["[ASSURED]"] if self.has(CtStatus.ASSURED) else []
-        words += [f"mark={self.mark}", *([str(self.zone)] if self.zone.id else []), "use=1"]
-        return " ".join(words)
+        words += [f"mark={self.mark}", zone if len(self.zone.directions) == 2 else "", "use=1"]
+        return " ".join(filter(None, words))
 
     def key(self, direction: Direction) -> TableKey:
         """Where the tuple of a direction stands in the table: zone and tuple."""

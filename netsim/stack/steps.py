@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import Packet
+from netsim.rules.nft.ast import Rule as NftRule
 from netsim.rules.xtables.ast import Rule
 from netsim.stack.reasons import DropReason
 
@@ -124,6 +125,20 @@ class RuleRef:
 
 
 @dataclass(frozen=True, slots=True)
+class NftRuleRef:
+    """Where an nftables rule stands, and the rule; ``family`` is the table's, by nft's name (``ip``, ``inet``)."""
+
+    family: str
+    table: str
+    chain: str
+    index: int
+    rule: NftRule
+
+
+AnyRuleRef: TypeAlias = RuleRef | NftRuleRef
+
+
+@dataclass(frozen=True, slots=True)
 class RuleEvaluation:
     """One rule looked at. ``effect`` says what a matched target did: ``ACCEPT``, ``jump KUBE-SERVICES``, ``mark 0x0 → 0x4000``, ``DNAT to …``."""
 
@@ -144,6 +159,40 @@ class ChainPass:
     table: str
     priority: int
     evaluations: tuple[RuleEvaluation, ...]
+    verdict: str
+    policy: bool
+    mark_before: int
+    mark_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class NftEvaluation:
+    """One nftables rule looked at. ``effect`` is what its statements did.
+
+    ``element`` is the comment of the verdict map's element that led on.
+    """
+
+    ref: NftRuleRef
+    matched: bool
+    effect: str = ""
+    choice: Choice | None = None
+    element: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NftChainPass:
+    """One base chain of nftables at one hook, with what it led to: every rule that was evaluated, in order, and the verdict.
+
+    ``type`` is ``filter``, ``nat`` or ``route``; ``policy`` is true where the chain's policy gave the verdict.
+    """
+
+    hook: Hook
+    family: str
+    table: str
+    chain: str
+    type: str
+    priority: int
+    evaluations: tuple[NftEvaluation, ...]
     verdict: str
     policy: bool
     mark_before: int
@@ -173,7 +222,7 @@ class NATStep:
     kind: str
     before: Packet
     after: Packet
-    ref: RuleRef | None = None
+    ref: AnyRuleRef | None = None
     detail: str = ""
 
 
@@ -228,7 +277,7 @@ class Drop:
 
     reason: DropReason
     where: str
-    ref: RuleRef | None = None
+    ref: AnyRuleRef | None = None
     table: str | None = None
     chain: str | None = None
     detail: str = ""
@@ -240,7 +289,7 @@ class NotModelled:
 
     what: str
     where: str
-    ref: RuleRef | None = None
+    ref: AnyRuleRef | None = None
 
 
 Step: TypeAlias = (
@@ -251,6 +300,7 @@ Step: TypeAlias = (
     | NeighbourResolution
     | RoutingDecision
     | ChainPass
+    | NftChainPass
     | ConntrackStep
     | NATStep
     | Encapsulation

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple
+from netsim.stack.nft_state import NftState
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Choice, Hook
@@ -81,6 +82,7 @@ class TablesState:
 
     ``recent``: list name, then address, in the order of last use. ``nth``: counters of ``-m statistic --mode nth``, by rule.
     ``buckets``: those of ``limit`` by rule, those of ``hashlimit`` by name and packet. ``counted``: connections of ``connlimit``, by rule.
+    ``nft``: what nftables remembers.
     """
 
     conntrack: Conntrack
@@ -88,6 +90,7 @@ class TablesState:
     recent: dict[str, dict[object, RecentEntry]] = field(default_factory=dict)
     nth: dict[object, int] = field(default_factory=dict)
     buckets: dict[object, TokenBucket] = field(default_factory=dict)
+    nft: NftState = field(default_factory=NftState)
     counted: dict[object, CountedConnections] = field(default_factory=dict)
 
 

@@ -15,6 +15,7 @@ from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import Ruleset
 
@@ -305,7 +306,8 @@ class Netns:
     """One network namespace.
 
     ``sysctls`` are the values that differ from the kernel's defaults, by dotted name (``net.ipv4.ip_forward``).
-    ``xtables`` are the iptables rule sets that are loaded there. ``node`` is the machine it is on, None for what is no machine's.
+    ``xtables`` are the iptables rule sets that are loaded there, ``nftables`` those of nft, loaded after them.
+    ``node`` is the machine it is on, None for what is no machine's.
     ``label`` is what people call it: ``node/node1``, ``pod/default/pod-a``. ``conntrack`` are connections that it knows beforehand.
     """
 
@@ -321,8 +323,9 @@ class Netns:
     listeners: tuple[Listener, ...] = ()
     rules: tuple[PolicyRule, ...] = ()
     fdb: tuple[FdbEntry, ...] = ()
-    ipsets: IPSets = IPSets()
+    ipsets: IPSets = field(default_factory=IPSets)
     conntrack: tuple[ConntrackEntry, ...] = ()
+    nftables: tuple[NftRuleset, ...] = ()
 
     def device(self, name: str) -> Device | None:
         """The device of that name, None where there is none."""

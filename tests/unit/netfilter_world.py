@@ -19,7 +19,12 @@ from netsim.net.packet import (
     TCPHeader,
     UDPHeader,
 )
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.conntrack.parse import parse as parse_conntrack
+from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipset.parse import parse as parse_sets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
+from netsim.rules.nft.parse import parse as parse_nft
 from netsim.rules.xtables.ast import AddressType
 from netsim.rules.xtables.parse import parse
 from netsim.stack.environment import FoundSocket, HookVerdict, ReversePath
@@ -66,6 +71,9 @@ class World:
     sockets: dict[tuple[str, int], FoundSocket] = field(default_factory=dict)
     routes_back: dict[str, str] = field(default_factory=dict)
     mtu: int = 1500
+    ipsets: IPSets = field(default_factory=IPSets)
+    connections: tuple[ConntrackEntry, ...] = ()
+    nftables: tuple[NftRuleset, ...] = ()
     rejected: list[tuple[Packet, Hook, str]] = field(default_factory=list)
     rerouted: list[Packet] = field(default_factory=list)
     routable: bool = True
@@ -107,6 +115,16 @@ class World:
         devices = self.addresses if device is None else {device: self.addresses.get(device, ())}
         local = any(str(address) in own for own in devices.values())
         return AddressType.LOCAL if local else AddressType.UNICAST
+
+    def fib_type(self, address: Address, device: str | None = None) -> AddressType:
+        return self.address_type(address, device)
+
+    def route_device(self, towards: Address, source: Address | None, device: str | None, mark: int) -> str | None:
+        """By ``routes_back`` (address: device); a local address has no unicast route, any other goes by in0."""
+        found = self.routes_back.get(str(towards), "in0")
+        if self.address_type(towards) is AddressType.LOCAL or device not in (None, found):
+            return None
+        return found or None
 
     def select_source(self, device: str, towards: Address) -> Address | None:
         return self.first_address(device, towards)
@@ -180,14 +198,20 @@ def rules(
     family: Family = Family.IPV4,
     world: World | None = None,
     sets: str = "",
+    conntrack: str = "",
+    nft: str = "",
 ) -> tuple[World, Netfilter]:
-    """A world whose node has the rules of ``iptables-restore`` texts, and the sets of an ``ipset restore`` text.
+    """A world whose node has the rules of ``iptables-restore`` texts, and sets and connections as ipset and conntrack print them;
+    ``nft`` is an ``nft -f`` text.
 
     ``COMMIT`` may be left out, and ``*filter`` where it is the first table.
     """
     world = world or World()
-    rulesets = [parse(_complete(each), family, "test") for each in (text, *more)]
-    return world, Netfilter(rulesets, world, sets=parse_sets(sets, "test"))
+    rulesets = [parse(_complete(each), family, "test") for each in (text, *more) if each]
+    world.nftables = (parse_nft(nft, "test.nft"),) if nft else ()
+    world.ipsets = parse_sets(sets, "test")
+    world.connections = parse_conntrack(conntrack, "test")
+    return world, Netfilter(rulesets, world)
 
 
 def _complete(text: str) -> str:

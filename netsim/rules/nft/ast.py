@@ -265,6 +265,25 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """``quota over 25 mbytes used 1 kbytes``; ``of`` and ``used_of`` are units of bytes. Without ``over`` it is ``until``."""
+
+    amount: int
+    of: str
+    over: bool = False
+    used: int = 0
+    used_of: str = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectReference:
+    """``limit name "web"`` and ``quota name "month"``: a named object of the table."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """``log``: changes nothing; ``words`` are its options."""
 
@@ -310,6 +329,8 @@ Statement: TypeAlias = (
     | Reject
     | Counter
     | Limit
+    | Quota
+    | ObjectReference
     | Log
     | Assign
     | SetUpdate

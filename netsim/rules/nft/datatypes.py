@@ -58,6 +58,7 @@ META: dict[str, str] = {
     "cgroup": INTEGER,
     "ibrname": "ifname",
     "obrname": "ifname",
+    "nftrace": INTEGER,
 }
 SHORT_META = (
     "mark",

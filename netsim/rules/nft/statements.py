@@ -19,7 +19,9 @@ from netsim.rules.nft.ast import (
     Meta,
     NotModelled,
     NoTrack,
+    ObjectReference,
     Payload,
+    Quota,
     Range,
     Reject,
     Rule,
@@ -53,6 +55,7 @@ _COMPARISONS = {
 _NAT_KINDS = ("dnat", "snat", "masquerade", "redirect")
 _NAT_FLAGS = ("random", "fully-random", "persistent")
 _TCP = 6
+_BYTES = ("bytes", "kbytes", "mbytes")
 _UNITS = ("second", "minute", "hour", "day", "week")
 _REJECT_CODES = {
     # protocol: codes that nft takes
@@ -70,7 +73,7 @@ _REJECT_DEFAULTS = {
 _NOT_MODELLED = frozenset(
     (
         # statements and expressions that nft knows (nft(8) 1.0.6) and the model does not
-        *("queue", "dup", "fwd", "tproxy", "synproxy", "quota", "flow", "secmark", "xt", "reset", "last"),
+        *("queue", "dup", "fwd", "tproxy", "synproxy", "flow", "secmark", "xt", "reset", "last"),
         *(
             "ether",
             "vlan",
@@ -94,7 +97,7 @@ _NOT_MODELLED = frozenset(
 _NOT_MODELLED_KEYS: dict[str, tuple[str, ...]] = {
     "ct": ("helper", "timeout", "expectation", "event", "label", "bytes", "packets", "avgpkt", "secmark", "id"),
     "meta": (
-        *("nftrace", "time", "day", "hour", "secpath", "random", "secmark", "rtclassid", "sdif", "sdifname"),
+        *("time", "day", "hour", "secpath", "random", "secmark", "rtclassid", "sdif", "sdifname"),
         *("bri_iifpvid", "bri_iifvproto"),
     ),
 }
@@ -122,7 +125,7 @@ class StatementReader:
             raise source.error("syntax error, a rule needs at least one statement")
         return Rule(tuple(_with_dependencies(statements)), comment, origin)
 
-    def statement(self) -> Statement:
+    def statement(self) -> Statement:  # noqa: C901 - one case for each kind
         """One statement."""
         source = self.source
         token = source.peek()
@@ -136,6 +139,8 @@ class StatementReader:
                 return self._counter()
             case "limit":
                 return self._limit()
+            case "quota":
+                return self._quota()
             case "log":
                 return self._log()
             case "reject":
@@ -200,10 +205,10 @@ class StatementReader:
         packets = number(source) if source.accept("packets") else 0
         return Counter(packets, number(source) if source.accept("bytes") else 0)
 
-    def _limit(self) -> Limit | NotModelled:
+    def _limit(self) -> Limit | ObjectReference | NotModelled:
         source = self.source
         if source.peek(1).text == "name":
-            return NotModelled(source.rest())
+            return self._named()
         source.next()
         source.expect("rate")
         over = source.accept("over")
@@ -214,6 +219,42 @@ class StatementReader:
         if source.accept("burst"):
             burst, burst_of = number(source), source.word("packets or bytes")
         return Limit(rate, unit, of, burst, burst_of, over)
+
+    def _named(self) -> ObjectReference | NotModelled:
+        """``limit name "web"``; an object that a map chooses is kept as text."""
+        source = self.source
+        start = source.at
+        kind = source.next().text
+        source.next()
+        if starts_expression(source):
+            source.at = start
+            return NotModelled(source.rest())
+        return ObjectReference(kind, source.string())
+
+    def _quota(self) -> Quota | ObjectReference | NotModelled:
+        source = self.source
+        if source.peek(1).text == "name":
+            return self._named()
+        source.next()
+        return self.quota_numbers()
+
+    def quota_numbers(self) -> Quota:
+        """``over 25 mbytes used 10 kbytes``."""
+        source = self.source
+        over = source.accept("over")
+        if not over:
+            source.accept("until")
+        amount, of = number(source), self._bytes()
+        if not source.accept("used"):
+            return Quota(amount, of, over)
+        return Quota(amount, of, over, number(source), self._bytes())
+
+    def _bytes(self) -> str:
+        token = self.source.peek()
+        unit = self.source.word("a unit of bytes")
+        if unit not in _BYTES:
+            raise self.source.error(f"{unit!r} is no unit of a quota", token, ", ".join(_BYTES))
+        return unit
 
     def _rate(self) -> tuple[int, str, str]:
         """``5/minute`` or ``10 mbytes/second``."""

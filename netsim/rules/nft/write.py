@@ -28,7 +28,9 @@ from netsim.rules.nft.ast import (
     NotModelled,
     NoTrack,
     Numgen,
+    ObjectReference,
     Payload,
+    Quota,
     Reject,
     SetReference,
     SetUpdate,
@@ -65,6 +67,10 @@ def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for e
             )
         case Limit():
             return _limit(statement)
+        case Quota():
+            return _quota(statement)
+        case ObjectReference(kind, name):
+            return f'{kind} name "{name}"'
         case Log(words):
             return " ".join(
                 [
@@ -138,6 +144,11 @@ def _limit(statement: Limit) -> str:
     usual = (statement.burst, statement.burst_of) == (5, "packets") or statement.burst == 0
     burst = "" if usual else f" burst {statement.burst} {statement.burst_of}"
     return f"limit rate {'over ' if statement.over else ''}{rate}{burst}"
+
+
+def _quota(statement: Quota) -> str:
+    used = f" used {statement.used} {statement.used_of}" if statement.used else ""
+    return f"quota {'over ' if statement.over else ''}{statement.amount} {statement.of}{used}"
 
 
 def _set_update(statement: SetUpdate) -> str:

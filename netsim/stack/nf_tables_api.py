@@ -1,0 +1,185 @@
+"""A rule set of nftables as the hooks need it: its base chains, and whether it holds conntrack.
+
+A rule holds conntrack by standing in a table, for the table's families, whether or not a packet ever comes to it: the expression and
+the statement ``ct``, every kind of NAT, ``flow add`` and ``synproxy``. ``notrack`` does not, and neither does an empty nat chain.
+
+Ref: net/netfilter/nf_tables_api.c:nft_netdev_register_hooks(), nf_tables_register_hook(); nft_ct.c:nft_ct_get_init(), nft_nat.c,
+nft_masq.c, nft_redir.c, nft_flow_offload.c: calls of nf_ct_netns_get() (v6.12).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from netsim.net.address import Family
+from netsim.rules.nft.ast import (
+    NAT,
+    AnonymousSet,
+    Assign,
+    Binary,
+    Concatenation,
+    Counter,
+    Ct,
+    Expression,
+    Fib,
+    Jhash,
+    Limit,
+    Log,
+    Lookup,
+    Match,
+    Meta,
+    NotModelled,
+    NoTrack,
+    Numgen,
+    ObjectReference,
+    Payload,
+    Quota,
+    Reject,
+    Ruleset,
+    SetReference,
+    SetUpdate,
+    Statement,
+    Table,
+    TableFamily,
+    Value,
+    VerdictMap,
+    VerdictStatement,
+)
+from netsim.stack.nf_tables_core import CompiledTable
+from netsim.stack.steps import Hook
+
+FAMILIES: dict[TableFamily, tuple[Family, ...]] = {
+    # whose packets come to the IP hooks of a table; those of the other families have hooks of their own
+    TableFamily.IP: (Family.IPV4,),
+    TableFamily.IP6: (Family.IPV6,),
+    TableFamily.INET: (Family.IPV4, Family.IPV6),
+    TableFamily.ARP: (),
+    TableFamily.BRIDGE: (),
+    TableFamily.NETDEV: (),
+}
+HOOKS = {hook.value.lower(): hook for hook in Hook}
+HOLDING_WORDS = ("ct ", "flow ", "synproxy")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseHook:
+    """A base chain at a hook of IPv4, IPv6 or both."""
+
+    hook: Hook
+    families: tuple[Family, ...]
+    type: str
+    priority: int
+    table: CompiledTable
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHook:
+    """A base chain that sees frames: of families bridge and netdev, or ``hook ingress`` of inet. ``devices`` empty is every bridge."""
+
+    family: str
+    table: str
+    chain: str
+    hook: str
+    devices: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"table {self.family} {self.table}, chain {self.chain} (hook {self.hook})"
+
+
+class CompiledRuleset:
+    """A rule set as the hooks need it; shared by every walk through the same Ruleset value."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self.hooks: list[BaseHook] = []
+        self.links: list[LinkHook] = []
+        self.holds: set[Family] = set()
+        for table in ruleset.tables.values():
+            if "dormant" not in table.flags:
+                self._hook_in(table)
+            if any(map(holds_conntrack, _statements(table))):
+                self.holds.update(FAMILIES[table.family])
+
+    def _hook_in(self, table: Table) -> None:
+        compiled = CompiledTable(table)
+        families = FAMILIES[table.family]
+        for chain in table.chains.values():
+            base = chain.base
+            if base is None or table.family is TableFamily.ARP:
+                continue
+            hook = HOOKS.get(base.hook)
+            if families and hook is not None:
+                self.hooks.append(BaseHook(hook, families, base.type, base.priority, compiled, chain.name))
+            else:
+                self.links.append(LinkHook(compiled.family, table.name, chain.name, base.hook, base.devices))
+
+
+_CACHE_SIZE = 256
+_cache: OrderedDict[int, CompiledRuleset] = OrderedDict()
+
+
+def compile_ruleset(ruleset: Ruleset) -> CompiledRuleset:
+    """The compiled form of a rule set, kept for the most recently used ones: a Ruleset never changes."""
+    found = _cache.get(id(ruleset))
+    if found is None or found.ruleset is not ruleset:
+        found = _cache[id(ruleset)] = CompiledRuleset(ruleset)
+    _cache.move_to_end(id(ruleset))
+    if len(_cache) > _CACHE_SIZE:
+        _cache.popitem(last=False)
+    return found
+
+
+# --- what holds conntrack ---------------------------------------------------------------------------------------
+
+
+def _statements(table: Table) -> Iterator[Statement]:
+    for chain in table.chains.values():
+        for rule in chain.rules:
+            yield from rule.statements
+
+
+def holds_conntrack(statement: Statement) -> bool:
+    """True where the statement's mere presence turns conntrack on for its table's families."""
+    match statement:
+        case NAT():
+            return True
+        case Assign(target, value):
+            return isinstance(target, Ct) or _asks_ct((value,))
+        case Match(left, _, right):
+            return _asks_ct((left, right))
+        case VerdictMap(key):
+            return _asks_ct((key,))
+        case SetUpdate(element=element, data=data):
+            return _asks_ct((element,) if data is None else (element, data))
+        case NotModelled(text):
+            return text.startswith(HOLDING_WORDS)
+        case VerdictStatement() | Reject() | Counter() | Limit() | Quota() | ObjectReference() | Log() | NoTrack():
+            return False
+        case _:
+            assert_never(statement)
+
+
+def _asks_ct(expressions: Iterable[Expression]) -> bool:
+    return any(map(_is_ct, expressions))
+
+
+def _is_ct(expression: Expression) -> bool:
+    match expression:
+        case Ct():
+            return True
+        case Concatenation(parts):
+            return _asks_ct(parts)
+        case Binary(_, left, right):
+            return _asks_ct((left, right))
+        case Lookup(key):
+            return _is_ct(key)
+        case Jhash(of):
+            return of is not None and _is_ct(of)
+        case Payload() | Meta() | Fib() | Numgen() | SetReference() | AnonymousSet() | Value():
+            return False
+        case _:
+            assert_never(expression)

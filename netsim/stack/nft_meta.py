@@ -1,0 +1,103 @@
+"""The meta expression: what stands beside a packet. Ref: net/netfilter/nft_meta.c:nft_meta_get_eval(), nft_meta_set_eval() (v6.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netsim.rules.nft.ast import Meta
+from netsim.stack.dev import skb_len
+from netsim.stack.nft_expression import Eval
+from netsim.stack.nft_registers import Register
+from netsim.stack.skbuff import PacketType, SkBuff
+from netsim.stack.x_tables import RuleNotModelledError, XtContext
+
+MARK_BITS = 0xFFFFFFFF
+NFPROTO = {4: 2, 6: 10}
+ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
+ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
+DEFAULT_GROUP = 0
+
+PACKET_TYPES = {
+    # include/uapi/linux/if_packet.h
+    PacketType.HOST: 0,
+    PacketType.BROADCAST: 1,
+    PacketType.MULTICAST: 2,
+    PacketType.OTHERHOST: 3,
+    PacketType.OUTGOING: 4,
+}
+
+
+def meta(expression: Meta) -> Eval:  # noqa: C901 - one case for each key
+    """A key's value. The devices are those at the hook's start; a hook without one has an empty name and no group or type."""
+    match expression.key:
+        case "length":
+            return lambda ctx: skb_len(ctx.skb.packet)
+        case "protocol":
+            return lambda ctx: ETHER_TYPE[ctx.skb.packet.ip.dst.version]
+        case "nfproto":
+            return lambda ctx: NFPROTO[ctx.skb.packet.ip.dst.version]
+        case "l4proto":
+            return lambda ctx: int(ctx.skb.packet.ip.protocol)
+        case "mark":
+            return lambda ctx: ctx.skb.mark
+        case "iif" | "iifname":
+            return lambda ctx: ctx.iif
+        case "oif" | "oifname":
+            return lambda ctx: ctx.oif
+        case "iiftype":
+            return lambda ctx: _type(ctx.iif)
+        case "oiftype":
+            return lambda ctx: _type(ctx.oif)
+        case "iifgroup":
+            return lambda ctx: DEFAULT_GROUP if ctx.iif else None
+        case "oifgroup":
+            return lambda ctx: DEFAULT_GROUP if ctx.oif else None
+        case "pkttype":
+            return lambda ctx: _pkttype(ctx.skb)
+        case "skuid" | "skgid" | "cgroup":
+            return _socket(expression.key)
+        case key:
+            raise RuleNotModelledError(f"meta {key}")
+
+
+def _type(device: str) -> int | None:
+    """``dev->type``; devices here look like Ethernet, but for ``lo``."""
+    if not device:
+        return None
+    return ARPHRD_LOOPBACK if device == "lo" else ARPHRD_ETHER
+
+
+def _pkttype(skb: SkBuff) -> int:
+    """A multicast that went round by ``lo`` is told by its destination. Ref: nft_meta_get_eval_pkttype_lo()."""
+    found = PACKET_TYPES.get(skb.pkt_type)
+    if found is not None:
+        return found
+    return PACKET_TYPES[PacketType.MULTICAST if skb.packet.ip.dst.is_multicast else PacketType.BROADCAST]
+
+
+def _socket(key: str) -> Eval:
+    """Who owns the socket: nobody knows here; what no socket of this host sent has none."""
+
+    def owner(ctx: XtContext) -> Register | None:
+        if ctx.skb.socket_owner is None:
+            return None
+        raise RuleNotModelledError(f"meta {key}")
+
+    return owner
+
+
+def set_meta(target: Meta) -> Callable[[XtContext, Register], str]:
+    """What ``meta mark set …`` does; the text says it. ``priority`` and ``nftrace`` change no packet's way."""
+    match target.key:
+        case "mark":
+            return _set_mark
+        case "priority" | "nftrace":
+            return lambda _ctx, value: f"{target.key} {value}"
+        case key:
+            raise RuleNotModelledError(f"meta {key} set")
+
+
+def _set_mark(ctx: XtContext, value: Register) -> str:
+    assert isinstance(value, int)
+    before, ctx.skb.mark = ctx.skb.mark, value & MARK_BITS
+    return f"mark {before:#x} → {ctx.skb.mark:#x}"
