@@ -17,6 +17,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+CAPACITIES = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    71,
+    143,
+    303,
+    591,
+    1023,
+    1535,
+    2560,
+    3584,
+    5120,
+    6656,
+    8704,
+    11264,
+    14336,
+    18432,
+    23552,
+)
+"""How a slice of strings grows in Go 1.26 as ``append`` fills it: doubled, later by a quarter, rounded up to what the
+allocator hands out. Ref: src/runtime/slice.go:growslice(), msize.go:roundupsize(); counted with a program."""
+
+
 def ipvsadm_as_recorded(text: str) -> str:
     """The text of ``.ipvsadm`` as the recorder would have written it."""
     return text.replace(" -b mh-port\n", " -b flag-1\n")
@@ -37,8 +64,7 @@ class Listing:
 class RecordedDevice:
     """The addresses of a device as the fake keeps them: a Go slice, that is an array with a length and a capacity.
 
-    ``append`` writes to the array while there is room, and else to a copy of twice the size (so up to 256 cells; the
-    fake's use beyond that is not followed).
+    ``append`` writes to the array while there is room, and else to a larger copy (``CAPACITIES``).
     """
 
     def __init__(self) -> None:
@@ -57,7 +83,7 @@ class RecordedDevice:
 
     def _append(self, address: str) -> None:
         if self._length == self._capacity:
-            self._capacity = max(1, 2 * self._capacity)
+            self._capacity = next((c for c in CAPACITIES if c > self._capacity), self._capacity * 5 // 4)
             self._cells = self._cells[: self._length]
         self._cells[self._length :] = [address, *self._cells[self._length + 1 :]]
         self._length += 1

@@ -1,5 +1,7 @@
 """The recorder's quirks in ipvs mode."""
 
+import pytest
+
 from proxy.replay.ipvs_recorder import RecordedDevice, ipvsadm_as_recorded
 
 
@@ -31,3 +33,12 @@ def test_a_full_array_is_left_to_the_earlier_listing():
     third = device.change("", "e")
     assert first.text() == "b\nc\nd\ne\n"
     assert (second.text(), third.text()) == ("a\nb\nc\nd\ne\n", "a\nb\nc\nd\n")
+
+
+@pytest.mark.parametrize(("held", "shows"), [(70, True), (71, False), (142, True), (143, False)])
+def test_a_slice_of_strings_grows_as_gos_allocator_makes_it(held, shows):
+    """64 strings do not fit where 64 strings and a header must, so the next size up is taken and filled."""
+    device = RecordedDevice()
+    first = device.change([f"b{i:03}" for i in range(held)], "")
+    device.change(["a"], "")
+    assert first.text().startswith("a\n") is shows
