@@ -11,7 +11,7 @@ from netsim.manifest.drafts import ClusterDraft, ExternalDraft, NodeDraft
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.fields import Section, Spot
 from netsim.net.address import parse_prefix
-from netsim.objects.cluster import CNIBackend, CNIPlugin, CNISpec, StaticRoute
+from netsim.objects.cluster import CNIBackend, CNIPlugin, CNISpec, MachineTexts, StaticRoute
 from netsim.objects.core import Taint
 from netsim.objects.listen import parse_listen
 from netsim.objects.path import nearest, path_text
@@ -19,7 +19,8 @@ from netsim.objects.validation import names
 
 SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
 CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
-_MACHINE = ("name", "addresses", "sysctls", "iptables", "ip6tables", "routes")
+_TEXTS = ("iptables", "ip6tables", "iptablesLegacy", "ip6tablesLegacy", "ipset", "conntrack")
+_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "routes")
 NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
@@ -130,6 +131,7 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.sysctls = _read_sysctls(section)
     draft.iptables = section.rules("iptables")
     draft.ip6tables = section.rules("ip6tables")
+    draft.texts = _read_texts(section)
     draft.routes = list(_read_routes(section))
     draft.kube_proxy = section.placed("kubeProxy")
     return draft
@@ -149,11 +151,21 @@ def _read_external(section: Section) -> ExternalDraft | None:
     draft.sysctls = _read_sysctls(section)
     draft.iptables = section.rules("iptables")
     draft.ip6tables = section.rules("ip6tables")
+    draft.texts = _read_texts(section)
     draft.routes = list(_read_routes(section))
     listen = section.texts("listen")
     found = (section.parsed(text, parse_listen) for text in listen)
     draft.listen = tuple(dict.fromkeys(item for items in found if items for item in items))
     return draft
+
+
+def _read_texts(section: Section) -> MachineTexts:
+    return MachineTexts(
+        iptables_legacy=section.rules("iptablesLegacy"),
+        ip6tables_legacy=section.rules("ip6tablesLegacy"),
+        ipset=section.rules("ipset"),
+        conntrack=section.rules("conntrack"),
+    )
 
 
 def _machine_name(section: Section, raw: object, what: str) -> str | None:

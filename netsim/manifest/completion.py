@@ -160,6 +160,7 @@ def _node(
         sysctls={**sysctls, **draft.sysctls},
         iptables=draft.iptables,
         ip6tables=draft.ip6tables,
+        texts=draft.texts,
         routes=_said(draft.routes),
         kube_proxy=draft.kube_proxy,
         origin=draft.spot.origin if draft.spot is not None else None,
@@ -179,6 +180,7 @@ def _external(draft: ExternalDraft, gateways: Sequence[Address]) -> ExternalHost
         sysctls=draft.sysctls,
         iptables=draft.iptables,
         ip6tables=draft.ip6tables,
+        texts=draft.texts,
         listen=draft.listen,
         origin=draft.spot.origin,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from netsim.manifest.fields import Spot
 from netsim.net.address import Address, InterfaceAddress, Prefix
-from netsim.objects.cluster import CNISpec, PlacedDocument, RulesText, StaticRoute
+from netsim.objects.cluster import CNISpec, MachineTexts, PlacedDocument, RulesText, StaticRoute
 from netsim.objects.core import Taint
 from netsim.objects.listen import Listen
 
@@ -26,6 +26,7 @@ class NodeDraft:
     sysctls: dict[str, str] = field(default_factory=dict)
     iptables: RulesText | None = None
     ip6tables: RulesText | None = None
+    texts: MachineTexts = field(default_factory=MachineTexts)
     routes: list[tuple[StaticRoute, Spot]] = field(default_factory=list)
     kube_proxy: PlacedDocument | None = None
 
@@ -41,6 +42,7 @@ class ExternalDraft:
     sysctls: dict[str, str] = field(default_factory=dict)
     iptables: RulesText | None = None
     ip6tables: RulesText | None = None
+    texts: MachineTexts = field(default_factory=MachineTexts)
     routes: list[tuple[StaticRoute, Spot]] = field(default_factory=list)
     listen: tuple[Listen, ...] = ()
 

@@ -98,6 +98,16 @@ class RulesText:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineTexts:
+    """What a machine's further tools print: ``iptables-legacy-save``, ``ip6tables-legacy-save``, ``ipset save`` and ``conntrack -L``."""
+
+    iptables_legacy: RulesText | None = None
+    ip6tables_legacy: RulesText | None = None
+    ipset: RulesText | None = None
+    conntrack: RulesText | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StaticRoute:
     """``routes[]``: a route of the main table. At least one of ``via`` and ``device`` is there."""
 
@@ -124,6 +134,7 @@ class ClusterNode:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     iptables: RulesText | None = None
     ip6tables: RulesText | None = None
+    texts: MachineTexts = MachineTexts()
     routes: tuple[StaticRoute, ...] = ()
     kube_proxy: PlacedDocument | None = None
     origin: Origin | None = field(default=None, compare=False)
@@ -148,6 +159,7 @@ class ExternalHost:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     iptables: RulesText | None = None
     ip6tables: RulesText | None = None
+    texts: MachineTexts = MachineTexts()
     listen: tuple[Listen, ...] = ()
     origin: Origin | None = field(default=None, compare=False)
 

@@ -12,17 +12,21 @@ from pathlib import Path
 from netsim.cluster.controlplane import ControlPlane
 from netsim.manifest import Diagnostic, Loaded, LoadError, Severity, load
 from netsim.net.address import Family
-from netsim.objects.cluster import ClusterNode, ClusterSpec
+from netsim.objects.cluster import ClusterNode, ClusterSpec, MachineTexts
 from netsim.objects.core import Node, Pod
 from netsim.objects.meta import Key
 from netsim.objects.path import path_text
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.ipset.ast import IPSets
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
+from netsim.scenario.ipvs_nodes import ipvs_plan
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
-from netsim.scenario.node_rules import node_rulesets, own_ruleset
+from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
 from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World, unenforced_policies
-from netsim.topology.build import build, with_rules
+from netsim.topology.build import build, with_rules, with_state
+from netsim.topology.ipvs import with_ipvs
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns
 from netsim.topology.plan import ClusterPlan, MachinePlan, PlanError, PlanProblem
@@ -105,23 +109,35 @@ def _with_rules(
     topology: Topology, cluster: ClusterSpec, proxies: dict[str, NodeProxy], machines: Iterable[MachinePlan]
 ) -> Topology:
     rules: dict[str, tuple[Ruleset, ...]] = {}
+    states: dict[str, MachineTexts] = {}
     errors: list[RuleSyntaxError] = []
     plans = {machine.name: machine for machine in machines}
     cni = cni_plan(cluster)
     for node in cluster.nodes:
+        states[node_netns(node.name)] = node.texts
         try:
             rules[node_netns(node.name)] = node_rulesets(node, proxies[node.name], plans[node.name], cni)
         except RuleSyntaxErrors as found:
             errors += found.errors
     for host in cluster.external:
+        states[external_netns(host.name)] = host.texts
         try:
             own = (own_ruleset(host.iptables, Family.IPV4), own_ruleset(host.ip6tables, Family.IPV6))
-            rules[external_netns(host.name)] = tuple(ruleset for ruleset in own if ruleset is not None)
+            plain = tuple(ruleset for ruleset in own if ruleset is not None)
+            rules[external_netns(host.name)] = (*legacy_rulesets(host.texts), *plain)
+        except RuleSyntaxErrors as found:
+            errors += found.errors
+    ipsets: dict[str, IPSets] = {}
+    known: dict[str, tuple[ConntrackEntry, ...]] = {}
+    for netns, texts in states.items():
+        try:
+            ipsets[netns], known[netns] = machine_ipsets(texts), machine_conntrack(texts)
         except RuleSyntaxErrors as found:
             errors += found.errors
     if errors:
         raise _failed(_at(error.origin, error.message, error.advice) for error in errors)
-    return with_rules(topology, rules)
+    virtual = {node_netns(node.name): ipvs_plan(node, proxies[node.name]) for node in cluster.nodes}
+    return with_ipvs(with_state(with_rules(topology, rules), ipsets, known), virtual)
 
 
 # --- places -----------------------------------------------------------------------------------------------------

@@ -10,10 +10,16 @@ kube-proxy puts its jumps first and flannel appends, so which of the two starts 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 from netsim.net.address import Family
-from netsim.objects.cluster import ClusterNode, RulesText
+from netsim.objects.cluster import ClusterNode, MachineTexts, RulesText
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.conntrack.parse import parse as parse_conntrack
+from netsim.rules.ipset.ast import IPSets
+from netsim.rules.ipset.parse import parse as parse_ipset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.restore import Payload, restore
@@ -23,11 +29,59 @@ from netsim.topology.plan import CNIPlan, MachinePlan
 from proxy.iptables.sync import IptablesSync
 from proxy.ipvs.sync import IpvsSync
 
+T = TypeVar("T")
+
 
 def node_rulesets(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan) -> tuple[Ruleset, ...]:
     """A node's rule set in each family that it has rules in. Raises RuleSyntaxErrors, with places in the user's file for the node's own."""
     found = (_ruleset(node, proxy, machine, cni, family) for family in Family)
-    return tuple(ruleset for ruleset in found if ruleset is not None)
+    return (*legacy_rulesets(node.texts), *(ruleset for ruleset in found if ruleset is not None))
+
+
+def legacy_rulesets(texts: MachineTexts) -> tuple[Ruleset, ...]:
+    """What iptables-legacy holds on a machine. Raises RuleSyntaxErrors with places in the user's file."""
+    found = (own_ruleset(texts.iptables_legacy, Family.IPV4), own_ruleset(texts.ip6tables_legacy, Family.IPV6))
+    return tuple(replace(ruleset, legacy=True) for ruleset in found if ruleset is not None)
+
+
+def machine_ipsets(texts: MachineTexts) -> IPSets:
+    """The sets of a machine. Raises RuleSyntaxErrors with places in the user's file."""
+    return _read(texts.ipset, parse_ipset) or IPSets()
+
+
+def machine_conntrack(texts: MachineTexts) -> tuple[ConntrackEntry, ...]:
+    """The connections that a machine knows. Raises RuleSyntaxErrors with places in the user's file."""
+    entries = _read(texts.conntrack, parse_conntrack) or ()
+    if errors := list(_clashes(entries)):
+        raise RuleSyntaxErrors(errors)
+    return entries
+
+
+def _clashes(entries: Iterable[ConntrackEntry]) -> Iterator[RuleSyntaxError]:
+    taken: dict[tuple[object, ...], ConntrackEntry] = {}
+    for entry in entries:
+        zone, way = entry.zone, entry.zone_direction
+        keys = {
+            (entry.protocol, entry.original, zone if way != "REPLY" else 0),
+            (entry.protocol, entry.reply, zone if way != "ORIGINAL" else 0),
+        }
+        other = next((taken[key] for key in sorted(keys, key=str) if key in taken), None)
+        if other is not None and entry.origin is not None:
+            first = f" (line {other.origin.line})" if other.origin is not None else ""
+            yield RuleSyntaxError(
+                f"another entry has one of its tuples{first}", entry.origin, "a tuple belongs to one entry"
+            )
+        taken |= dict.fromkeys(keys, entry)
+
+
+def _read(text: RulesText | None, parse: Callable[[str, str], T]) -> T | None:
+    if text is None:
+        return None
+    padded = "\n" * (text.origin.line - 1) + text.text
+    try:
+        return parse(padded, text.origin.file)
+    except RuleSyntaxErrors as errors:
+        raise RuleSyntaxErrors([_in_file(error, text.origin) for error in errors.errors]) from errors
 
 
 def own_ruleset(text: RulesText | None, family: Family) -> Ruleset | None:

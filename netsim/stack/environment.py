@@ -19,7 +19,8 @@ from netsim.stack.steps import Chooser, Clock, Hook, Recorder
 class HookVerdict(Enum):
     """What a hook says of a packet. Ref: include/uapi/linux/netfilter.h NF_ACCEPT, NF_DROP, NF_STOLEN.
 
-    A DROP has been recorded as a step by whoever decided it; STOLEN means that the walk met what is not modelled.
+    A DROP has been recorded as a step by whoever decided it; STOLEN means that the walk met what is not modelled,
+    or that somebody took the packet and sends it on a way of its own (IPVS).
     """
 
     ACCEPT = "accept"

@@ -129,7 +129,7 @@ class NamespaceHooks:
         if connection in sockets.clients or connection in sockets.accepted:
             return FoundSocket(wildcard=False)
         listener = sockets.listener(packet.ip.protocol, packet.ip.dst, packet.dport or 0)
-        return None if listener is None else FoundSocket(wildcard=listener.address is None)
+        return None if listener is None else FoundSocket(wildcard=listener.wildcard)
 
     def mtu_both_ways(self, skb: SkBuff) -> int:
         """Ref: net/netfilter/xt_TCPMSS.c:tcpmss_reverse_mtu() (v6.12)."""

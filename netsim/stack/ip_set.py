@@ -8,6 +8,7 @@ Ref: net/netfilter/ipset/ip_set_core.c:ip_set_test(), ip_set_hash_gen.h:mtype_te
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -51,40 +52,41 @@ class _Asked:
 
 
 class KernelSet:
-    """One set that holds addresses, ports and the like. Members come and go with packets and time."""
+    """One set that holds addresses, ports and the like. Members come and go with packets and time.
+
+    The members that a walk changed stand beside those that the set came with, so that making one costs nothing.
+    """
 
     def __init__(self, spec: IPSet, clock: Clock) -> None:
         self.spec = spec
         self._clock = clock
-        self._members: dict[Key, _Member] = {}
-        self._lengths: dict[int, list[int]] = {}
-        now = self._now()
-        for key, entry in spec.entries.items():
-            self._put(key, entry, now)
+        self._since = clock.now()
+        self._changed: dict[Key, _Member | None] = {}
+        self._lengths = _prefix_lengths(spec)
 
-    def _now(self) -> float:
-        return self._clock.now()
+    def _member(self, key: Key, now: float) -> _Member | None:
+        """The member that lives now, None where there is none."""
+        if key in self._changed:
+            member = self._changed[key]
+        else:
+            entry = self.spec.entries.get(key)
+            member = None if entry is None else _member_of(entry, self._since)
+        return member if member is not None and member.alive(now) else None
 
-    def _put(self, key: Key, entry: Entry, now: float) -> None:
-        expires = None if not entry.timeout else now + entry.timeout
-        self._members[key] = _Member(entry.nomatch, expires)
-        for dimension, element in enumerate(key):
-            if isinstance(element, IPv4Network | IPv6Network):
-                lengths = self._lengths.setdefault(dimension, [])
-                if element.prefixlen not in lengths:
-                    lengths.append(element.prefixlen)
-                    lengths.sort(reverse=True)
+    def _count(self, now: float) -> int:
+        keys = [*self.spec.entries, *(key for key in self._changed if key not in self.spec.entries)]
+        return sum(self._member(key, now) is not None for key in keys)
 
     def test(self, skb: SkBuff, directions: Sequence[str], *, iif: str, oif: str, return_nomatch: bool = False) -> bool:
         """True where the packet is a member. ``return_nomatch`` asks for the exceptions instead. Ref: ip_set_test()."""
         asked = _Asked(skb, directions, iif, oif)
         if not self._applies(asked):
             return False
-        now = self._now()
+        now = self._clock.now()
         for key in self._candidates(asked):
-            member = self._members.get(key)
-            if member is not None and member.alive(now):
-                return member.nomatch == return_nomatch if self._has_networks() else not member.nomatch
+            member = self._member(key, now)
+            if member is not None:
+                return member.nomatch == (return_nomatch and Dimension.NET in self.spec.type.dimensions)
         return False
 
     def add(
@@ -94,30 +96,31 @@ class KernelSet:
         key = self._own_key(_Asked(skb, directions, iif, oif))
         if key is None:
             return None
-        now = self._now()
-        there = self._members.get(key)
-        if there is not None and there.alive(now) and not exist:
+        now = self._clock.now()
+        there = self._member(key, now)
+        if there is not None and not exist:
             return None
-        if there is None and len(self._alive(now)) >= self.spec.options.maxelem and self.spec.type.method == "hash":
+        options = self.spec.options
+        if there is None and self.spec.type.method == "hash" and self._count(now) >= options.maxelem:
             return None
-        own = self.spec.options.timeout
-        seconds = (own if timeout is None else timeout) if own is not None else None
-        self._put(key, Entry(timeout=seconds), now)
+        seconds = None if options.timeout is None else options.timeout if timeout is None else timeout
+        self._changed[key] = _member_of(Entry(timeout=seconds), now)
+        for index, element in enumerate(key):
+            if isinstance(element, IPv4Network | IPv6Network):
+                known = self._lengths.get(index, ())
+                self._lengths = {
+                    **self._lengths,
+                    index: tuple(sorted({*known, element.prefixlen}, reverse=True)),
+                }
         return write_key(key, dimensions=self.spec.type.dimensions)
 
     def delete(self, skb: SkBuff, directions: Sequence[str], *, iif: str, oif: str) -> str | None:
         """Take out what the packet is; its text, None where it was no member."""
         key = self._own_key(_Asked(skb, directions, iif, oif))
-        if key is None or key not in self._members:
+        if key is None or self._member(key, self._clock.now()) is None:
             return None
-        del self._members[key]
+        self._changed[key] = None
         return write_key(key, dimensions=self.spec.type.dimensions)
-
-    def _alive(self, now: float) -> list[Key]:
-        return [key for key, member in self._members.items() if member.alive(now)]
-
-    def _has_networks(self) -> bool:
-        return Dimension.NET in self.spec.type.dimensions
 
     def _applies(self, asked: _Asked) -> bool:
         """Ref: ip_set_test(): the rule must name all dimensions, and the family must be the set's."""
@@ -149,9 +152,9 @@ class KernelSet:
             case Dimension.IP:
                 return self._address(address)
             case Dimension.NET:
-                lengths = self._lengths.get(index, [])
+                lengths = self._lengths.get(index, ())
                 if only_longest:
-                    lengths = lengths[:1] or [address.max_prefixlen]
+                    lengths = lengths[:1] or (address.max_prefixlen,)
                 return [_network(address, length) for length in lengths]
             case Dimension.PORT:
                 return self._port(packet, source=source)
@@ -188,9 +191,35 @@ class KernelSet:
         return [ProtocolPort(protocol, number if protocol in (*_PORTS, Protocol.ICMP, Protocol.ICMPV6) else 0)]
 
     def _interface(self, name: str) -> list[Element]:
-        if any(isinstance(element, Interface) and element.physdev for key in self._members for element in key):
+        if any(isinstance(element, Interface) and element.physdev for key in self.spec.entries for element in key):
             raise RuleNotModelledError(f"the set {self.spec.name} holds bridge ports (physdev:)")
         return [Interface(name)] if name else []
+
+
+def _member_of(entry: Entry, since: float) -> _Member:
+    return _Member(entry.nomatch, None if not entry.timeout else since + entry.timeout)
+
+
+_CACHE_SIZE = 256
+_lengths_of: OrderedDict[int, tuple[IPSet, Mapping[int, tuple[int, ...]]]] = OrderedDict()
+
+
+def _prefix_lengths(spec: IPSet) -> Mapping[int, tuple[int, ...]]:
+    """The prefix lengths that a set holds in each of its dimensions, the longest first; kept for the sets used last."""
+    found = _lengths_of.get(id(spec))
+    if found is None or found[0] is not spec:
+        lengths: dict[int, set[int]] = {}
+        if Dimension.NET in spec.type.dimensions:
+            for key in spec.entries:
+                for index, element in enumerate(key):
+                    if isinstance(element, IPv4Network | IPv6Network):
+                        lengths.setdefault(index, set()).add(element.prefixlen)
+        ordered = {index: tuple(sorted(each, reverse=True)) for index, each in lengths.items()}
+        found = _lengths_of[id(spec)] = (spec, ordered)
+    _lengths_of.move_to_end(id(spec))
+    if len(_lengths_of) > _CACHE_SIZE:
+        _lengths_of.popitem(last=False)
+    return found[1]
 
 
 def _network(address: Address, length: int) -> Prefix:

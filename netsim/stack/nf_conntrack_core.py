@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from netsim.net.packet import ICMPHeader, Packet, Protocol
+from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.nf_conntrack_entry import (
     NAT_MASK,
@@ -23,6 +24,7 @@ from netsim.stack.nf_conntrack_entry import (
     TableKey,
     TCPState,
 )
+from netsim.stack.nf_conntrack_known import conn_of, nat_status
 from netsim.stack.nf_conntrack_proto import Tracked, Tracking
 from netsim.stack.nf_conntrack_proto_icmp import NR_ICMP_TYPES, icmp_packet, is_error, is_untracked
 from netsim.stack.nf_conntrack_proto_sctp import sctp_packet
@@ -133,7 +135,7 @@ class Conntrack:
         ct = NfConn(original, answer or original)
         if answer is None or self._track(ct, CtInfo.NEW, first) is Tracked.INVALID:
             raise ValueError(f"a packet that starts no connection: {original}")
-        ct.status |= _nat_status(ct)
+        ct.status |= nat_status(ct)
         now = self._env.clock.now()
         if established:
             ct.status |= CtStatus.SEEN_REPLY | CtStatus.ASSURED
@@ -159,6 +161,14 @@ class Conntrack:
         self._entries[ct] = None
         self._by_tuple[key] = (ct, Direction.REPLY)
         return True
+
+    def adopt(self, entry: ConntrackEntry) -> NfConn:
+        """Insert an entry that was there before: a line of ``conntrack -L``. Raises ValueError where a tuple is taken."""
+        ct = conn_of(entry, self._env.clock.now())
+        self.insert(ct)
+        if ct.has(CtStatus.SRC_NAT_DONE):
+            self.remember_source(ct)
+        return ct
 
     def kill(self, ct: NfConn) -> None:
         """Take an entry out. Ref: nf_ct_kill()."""
@@ -226,18 +236,6 @@ class Conntrack:
 def _source_key(key: ConntrackTuple, zone: Zone) -> tuple[object, int, int, int]:
     """Ref: nf_nat_core.c:hash_by_src()."""
     return key.src, key.protocol, key.sport, zone.of(Direction.ORIGINAL)
-
-
-def _nat_status(ct: NfConn) -> CtStatus:
-    """The NAT bits that two tuples tell: what is not the inverse of the original was changed."""
-    status = CtStatus.SRC_NAT_DONE | CtStatus.DST_NAT_DONE
-    plain = ct.original.invert()
-    assert plain is not None
-    if (plain.dst, plain.dport) != (ct.reply.dst, ct.reply.dport):
-        status |= CtStatus.SRC_NAT
-    if (plain.src, plain.sport) != (ct.reply.src, ct.reply.sport):
-        status |= CtStatus.DST_NAT
-    return status
 
 
 def nf_conntrack_in(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:

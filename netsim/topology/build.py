@@ -16,6 +16,8 @@ from itertools import chain
 
 from netsim.net.address import MAC, Address, InterfaceAddress, parse_interface, parse_prefix
 from netsim.net.packet import Protocol
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.ipset.ast import IPSets
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.cni import bridge, flannel
 from netsim.topology.feasible import contradictions, unreachable_routers
@@ -95,6 +97,21 @@ def with_rules(topology: Topology, rules: Mapping[str, Sequence[Ruleset]]) -> To
     changed = {
         name: replace(topology.namespaces[name], xtables=(*topology.namespaces[name].xtables, *sets))
         for name, sets in rules.items()
+    }
+    return replace(topology, namespaces={**topology.namespaces, **changed})
+
+
+def with_state(
+    topology: Topology, ipsets: Mapping[str, IPSets], conntrack: Mapping[str, tuple[ConntrackEntry, ...]]
+) -> Topology:
+    """The topology with what namespaces know beforehand, by name: their sets and connections. Raises KeyError as with_rules does."""
+    changed = {
+        name: replace(
+            topology.namespaces[name],
+            ipsets=ipsets.get(name) or topology.namespaces[name].ipsets,
+            conntrack=conntrack.get(name, ()),
+        )
+        for name in dict.fromkeys((*ipsets, *conntrack))
     }
     return replace(topology, namespaces={**topology.namespaces, **changed})
 

@@ -15,6 +15,7 @@ from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
+from netsim.rules.ipvs.ast import VirtualServers
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import Ruleset
@@ -293,12 +294,29 @@ class FdbEntry:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A socket that answers. ``address`` None listens on every address of both families; ``owner`` says whose it is."""
+    """A socket that answers; ``owner`` says whose it is.
+
+    ``address`` None listens on every address of both families, ``0.0.0.0`` on those of IPv4, ``::`` on those of IPv6 and, unless
+    ``v6only``, of IPv4 too.
+    """
 
     protocol: Protocol
     port: int
     address: Address | None = None
     owner: str = ""
+    v6only: bool = False
+
+    @property
+    def wildcard(self) -> bool:
+        """True where it is bound to no address."""
+        return self.address is None or self.address.is_unspecified
+
+    def hears(self, address: Address) -> bool:
+        """True where what comes to the address is for this socket, as far as addresses go."""
+        bound = self.address
+        if bound is None or not bound.is_unspecified:
+            return bound is None or bound == address
+        return bound.version == address.version or (bound.version == 6 and not self.v6only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +343,7 @@ class Netns:
     fdb: tuple[FdbEntry, ...] = ()
     ipsets: IPSets = field(default_factory=IPSets)
     conntrack: tuple[ConntrackEntry, ...] = ()
+    ipvs: VirtualServers = field(default_factory=VirtualServers)
     nftables: tuple[NftRuleset, ...] = ()
 
     def device(self, name: str) -> Device | None:

@@ -48,7 +48,7 @@ from netsim.verify.plan import (
     SetSysctl,
     operations,
 )
-from netsim.verify.prepared import QUICK
+from netsim.verify.prepared import EARLY, QUICK
 from netsim.verify.rtnetlink import fdb_values, link_values, route_values, rule_values, stacked_link
 
 REFUSALS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EINVAL, errno.ENODEV})
@@ -125,6 +125,7 @@ class RealNetwork:
             case AddNetns(netns=name):
                 netns.create(self._names[name])
                 self._handles[name] = NetNS(self._names[name])
+                self._write(name, EARLY)
             case AddVeth(netns=name, device=device, peer_netns=peer_netns, peer=peer):
                 there = {"ifname": peer.name, "net_ns_fd": self._names[peer_netns], **link_values(peer)}
                 self._handles[name].link("add", ifname=device.name, kind="veth", **link_values(device), peer=there)
@@ -183,8 +184,11 @@ class RealNetwork:
             self.refused.append((name, route))
 
     def _prepare(self, name: str) -> None:
+        self._write(name, QUICK)
+
+    def _write(self, name: str, settings: tuple[tuple[str, str, str], ...]) -> None:
         with entered(self._names[name]):
-            for pattern, value, _ in QUICK:
+            for pattern, value, _ in settings:
                 for path in sorted(Path("/proc/sys").glob(pattern)):
                     path.write_text(value, encoding="ascii")
 

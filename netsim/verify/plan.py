@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from netsim.net.address import InterfaceAddress
+from netsim.rules.conntrack.ast import ConntrackEntry
+from netsim.rules.ipset.ast import IPSets
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.model import (
     Bridge,
@@ -139,6 +141,22 @@ class LoadXtables:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadIPSets:
+    """Make a namespace's ipsets, which its rules ask for by name."""
+
+    netns: str
+    sets: IPSets
+
+
+@dataclass(frozen=True, slots=True)
+class SeedConntrack:
+    """Make the connections that a namespace knows beforehand, once its rules hold conntrack."""
+
+    netns: str
+    entries: tuple[ConntrackEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Open a socket that answers."""
 
@@ -159,7 +177,9 @@ Operation: TypeAlias = (
     | AddRule
     | AddFdb
     | AddNeighbour
+    | LoadIPSets
     | LoadXtables
+    | SeedConntrack
     | Listen
 )
 
@@ -173,7 +193,9 @@ def operations(topology: Topology) -> tuple[Operation, ...]:
         *_stacked(namespaces),
         *(step for netns in namespaces for step in _layer2(netns)),
         *(step for netns in namespaces for step in _layer3(netns)),
+        *(LoadIPSets(netns.name, netns.ipsets) for netns in namespaces if netns.ipsets.sets),
         *(LoadXtables(netns.name, ruleset) for netns in namespaces for ruleset in netns.xtables),
+        *(SeedConntrack(netns.name, netns.conntrack) for netns in namespaces if netns.conntrack),
         *(Listen(netns.name, listener) for netns in namespaces for listener in netns.listeners),
     )
 
@@ -214,7 +236,7 @@ def _layer2(netns: Netns) -> Iterator[Operation]:
             yield SetPort(netns.name, device)
     for device in netns.devices:
         for address in device.addresses:
-            if not isinstance(device.kind, Loopback):
+            if not isinstance(device.kind, Loopback) or not address.ip.is_loopback:
                 yield AddAddress(netns.name, device.name, address)
     for device in netns.devices:
         yield SetState(netns.name, device.name, device.up)

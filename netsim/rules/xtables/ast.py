@@ -571,7 +571,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """All tables of one family, by name. Never changed in place: edits make a new value."""
+    """All tables of one family, by name. Never changed in place: edits make a new value.
+
+    ``legacy`` where they are iptables-legacy's, which the kernel keeps beside those of iptables-nft.
+    """
 
     family: Family
     tables: dict[str, Table]
+    legacy: bool = False

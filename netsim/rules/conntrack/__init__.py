@@ -1,0 +1,1 @@
+"""conntrack: entries as ``conntrack -L`` prints them."""
