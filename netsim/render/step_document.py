@@ -6,6 +6,7 @@ from typing import assert_never
 
 from netsim.net.address import MAC, Address
 from netsim.objects.json import Json
+from netsim.render.ipvs_step import ipvs_document
 from netsim.render.packet_document import packet_document
 from netsim.render.steps import rule_text
 from netsim.stack.steps import (
@@ -16,6 +17,7 @@ from netsim.stack.steps import (
     Decapsulation,
     Drop,
     Encapsulation,
+    IPVSStep,
     LocalSend,
     NATStep,
     NeighbourResolution,
@@ -40,6 +42,9 @@ def step_document(step: Step) -> dict[str, Json]:
             return _netfilter(step)
         case Encapsulation() | Decapsulation():
             return _tunnel(step)
+        case IPVSStep():
+            choice = None if step.choice is None else choice_document(step.choice)
+            return {**ipvs_document(step), "choice": choice}
         case TTLStep() | SocketLookup() | Drop() | NotModelled():
             return _end(step)
         case _ as never:

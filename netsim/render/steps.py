@@ -21,6 +21,7 @@ from netsim.stack.steps import (
     Decapsulation,
     Drop,
     Encapsulation,
+    IPVSStep,
     LocalSend,
     NATStep,
     NeighbourResolution,
@@ -61,8 +62,8 @@ def rule_text(ref: RuleRef) -> str:
     return dump_rule(ref.rule, ref.chain, family=Family(ref.family))
 
 
-def rewrite_of(step: NATStep) -> str:
-    """The ends that NAT changed: ``10.96.0.10:80 → 10.244.1.7:8080``, both where both changed."""
+def rewrite_of(step: NATStep | IPVSStep) -> str:
+    """The ends that NAT or IPVS changed: ``10.96.0.10:80 → 10.244.1.7:8080``, both where both changed."""
     before, after = step.before, step.after
     ends = [
         (endpoint(before.ip.src, before.sport), endpoint(after.ip.src, after.sport)),
@@ -113,6 +114,10 @@ def step_lines(step: Step, form: Format) -> Iterator[str]:
         case NATStep():
             text = form.style.paint(rewrite_of(step), "rewrite")
             yield from _said(step.kind, text + _aside(step.detail), form)
+        case IPVSStep():
+            yield from said("IPVS", ipvs_words(step) + _aside(step.detail), form)
+            if step.before != step.after:
+                yield from said("", form.style.paint(rewrite_of(step), "rewrite"), form)
         case Drop(reason=reason):
             word = "REJECT" if reason is DropReason.NETFILTER_REJECT else "DROP"
             text = f"{step.where}: {reason.value}{_aside(step.detail)} [{reason.name}]"

@@ -15,7 +15,7 @@ from netsim.net.packet import endpoint
 from netsim.render.steps import Detail, Format, rewrite_of, rule_text, step_lines, wrapped
 from netsim.render.style import PLAIN, Style
 from netsim.render.tables import table
-from netsim.stack.steps import Drop, LocalSend, NATStep, NotModelled, SocketLookup
+from netsim.stack.steps import Drop, IPVSStep, LocalSend, NATStep, NotModelled, SocketLookup
 from netsim.trace.facts import short_label
 from netsim.trace.model import Branch, Hop, Leg, Place, Trace, Verdict
 from netsim.trace.recording import is_consequence
@@ -79,6 +79,8 @@ def _minimal(trace: Trace) -> Iterator[str]:
                 for step in hop.steps:
                     if isinstance(step, NATStep):
                         yield f"  {leg.name} {hop.netns} {step.kind} {rewrite_of(step)}"
+                    if isinstance(step, IPVSStep) and step.before != step.after:
+                        yield f"  {leg.name} {hop.netns} IPVS {rewrite_of(step)}"
 
 
 # --- everything else -----------------------------------------------------------------------------------------------
@@ -270,6 +272,8 @@ def _happened(hop: Hop) -> Iterator[str]:
                 yield f"sends {packet}"
             case NATStep():
                 yield f"{step.kind} {rewrite_of(step)}"
+            case IPVSStep():
+                yield f"IPVS {step.action}" + (f" {rewrite_of(step)}" if step.before != step.after else "")
             case SocketLookup(owner=owner):
                 yield "no socket" if owner is None else f"taken by {owner or 'a socket'}"
             case Drop(reason=reason, where=where):

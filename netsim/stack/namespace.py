@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as TypingProtocol
-from typing import TypeAlias
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import Packet
@@ -24,6 +24,9 @@ from netsim.stack.sockets import Sockets
 from netsim.stack.steps import Chooser, Clock, Drop, Hook, NotModelled, Recorder, Step
 from netsim.stack.wiring import NetnsWiring, Wiring
 from netsim.topology.model import Device
+
+if TYPE_CHECKING:
+    from netsim.stack.ip_vs_ctl import IPVS
 
 
 class ArrivalKind(Enum):
@@ -126,6 +129,7 @@ class Namespace:
         self.neighbours: dict[tuple[str, Address], MAC] = {(n.device, n.address): n.mac for n in wiring.spec.neighbours}
         self.netfilter: HookRunner | None = None
         self.hooks: HookEnvironment | None = None
+        self.ipvs: IPVS | None = None
         self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
         """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
         self._bridges: dict[str, BridgeState] = {}

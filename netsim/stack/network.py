@@ -26,6 +26,7 @@ from netsim.stack.ip6_input import ipv6_rcv
 from netsim.stack.ip6_output import ip6_local_out
 from netsim.stack.ip_input import ip_rcv
 from netsim.stack.ip_output import ip_local_out
+from netsim.stack.ip_vs_core import ip_vs_init
 from netsim.stack.loopback import loopback_xmit
 from netsim.stack.namespace import (
     Arrival,
@@ -146,9 +147,10 @@ class Network:
         ns = self._namespaces.get(name)
         if ns is None:
             ns = self._namespaces[name] = Namespace(self, self.wiring.of(name))
-            if ns.spec.xtables or ns.spec.nftables:
+            if ns.spec.xtables or ns.spec.nftables or ns.spec.ipvs.servers:
                 ns.hooks = NamespaceHooks(ns)
                 ns.netfilter = self._netfilter(ns.spec.xtables, ns.hooks)
+                ip_vs_init(ns)
         return ns
 
     # --- what namespaces ask ---------------------------------------------------------------------------------

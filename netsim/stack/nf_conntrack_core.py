@@ -250,8 +250,7 @@ def nf_conntrack_in(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkB
         env.recorder.record(env.netns, ConntrackStep(hook, "untracked", "UNTRACKED", None, ""))
         return HookVerdict.ACCEPT
     if skb.ct is not None and skb.ctinfo is not None:
-        detail = "that of the packet that it answers" if skb.ctinfo.is_related else "kept since the packet left by lo"
-        _record(env, hook, skb, "found", detail)
+        _record(env, hook, skb, "found", _why_known(skb, skb.ctinfo))
         return HookVerdict.ACCEPT
     zone, skb.template = skb.template or DEFAULT_ZONE, None
     if isinstance(skb.packet.l4, ICMPHeader):
@@ -262,6 +261,13 @@ def nf_conntrack_in(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkB
             _record(env, hook, skb, "found", "an ICMP error about this connection")
             return HookVerdict.ACCEPT
     return _resolve(table, env, hook, skb, zone)
+
+
+def _why_known(skb: SkBuff, ctinfo: CtInfo) -> str:
+    """Why a packet has its entry before conntrack looks for it."""
+    if ctinfo.is_related:
+        return "that of the packet that it answers"
+    return "kept since IPVS took the packet" if skb.ipvs_property and skb.iif != "lo" else "kept since the packet left by lo"
 
 
 def _related(table: Conntrack, skb: SkBuff, zone: Zone) -> str | None:

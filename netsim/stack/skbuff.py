@@ -65,6 +65,8 @@ class SkBuff:
     ct: NfConn | None = None
     ctinfo: CtInfo | None = None
     untracked: bool = False
+    ipvs_property: bool = False
+    """IPVS has dealt with it: it is not looked at again in this namespace."""
     nexthop: Nexthop | None = None
     template: Zone | None = None
     socket_owner: str | None = None

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import Packet
+from netsim.rules.ipvs.ast import RealServer, VirtualServer
 from netsim.rules.nft.ast import Rule as NftRule
 from netsim.rules.xtables.ast import Rule
 from netsim.stack.reasons import DropReason
@@ -254,6 +255,29 @@ class Decapsulation:
     vni: int | None = None
 
 
+MISSED = "miss"
+
+
+@dataclass(frozen=True, slots=True)
+class IPVSStep:
+    """What IPVS did: ``action`` is ``schedule`` (a new connection), ``forward`` (a known one), ``reply``, ``refuse``, ``expire``, ``drop``,
+    or ``miss`` (the packet goes elsewhere, since the virtual address is not local).
+
+    ``server`` is the virtual server, ``real`` its real server, None where there is none; ``connection`` is the entry as
+    ``ipvsadm -Lnc`` prints it. ``choice`` is what chance decided for the scheduler.
+    """
+
+    hook: Hook
+    action: str
+    server: VirtualServer | None
+    real: RealServer | None
+    before: Packet
+    after: Packet
+    connection: str = ""
+    choice: Choice | None = None
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class TTLStep:
     """Forwarding decremented the TTL (hop limit)."""
@@ -305,6 +329,7 @@ Step: TypeAlias = (
     | NATStep
     | Encapsulation
     | Decapsulation
+    | IPVSStep
     | TTLStep
     | SocketLookup
     | Drop

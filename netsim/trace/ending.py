@@ -16,6 +16,7 @@ from netsim.stack.steps import (
     Decapsulation,
     Drop,
     Encapsulation,
+    IPVSStep,
     LocalSend,
     NATStep,
     NotModelled,
@@ -115,7 +116,7 @@ def _after(step: Step, packet: Packet) -> Packet:
     match step:
         case Receive() | Transmit() | LocalSend() | SocketLookup():
             return step.packet
-        case NATStep():
+        case NATStep() | IPVSStep():
             return step.after
         case Encapsulation():
             return step.outer

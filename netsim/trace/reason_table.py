@@ -139,6 +139,49 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "Load the protocol's module (`modprobe sctp`), or use another protocol.",
     ),
     Reason(
+        "IPVS_NO_DESTINATION",
+        _R,
+        "The virtual server has no real server that takes new connections: none at all, or only such of weight 0.",
+        "connection refused: IPVS on {node} has nobody for {asked} ({detail}), and answers with ICMP port unreachable",
+        "`ipvsadm -Ln` on {node}; `kubectl get endpointslices -A | grep SERVICE`",
+        "Look why the Service has no ready endpoints: compare its selector and its targetPort's name with its pods, and look whether they "
+        "are Ready. A hash of the source (sh, mh) also refuses where its choice has weight 0 and there is no fallback.",
+    ),
+    Reason(
+        "IPVS_DESTINATION_GONE",
+        _D,
+        "IPVS knows the connection, and its real server is no longer one of the virtual server's.",
+        "IPVS on {node} drops the packet: {detail}",
+        "`ipvsadm -Lnc | grep {source}; sysctl net.ipv4.vs.expire_nodest_conn` on {node}",
+        "Set net.ipv4.vs.expire_nodest_conn=1 (kube-proxy does), so that such connections end at once.",
+    ),
+    Reason(
+        "IPVS_RESCHEDULED",
+        _D,
+        "The client's port belongs to an old connection that IPVS and conntrack remember: IPVS drops the first packet, with it the old "
+        "entries, and schedules the packet that the client sends a second later.",
+        "IPVS on {node} drops the first packet: {detail}",
+        "`ipvsadm -Lnc | grep {source}; sysctl net.ipv4.vs.conn_reuse_mode net.ipv4.vs.conntrack` on {node}",
+        "The client's repetition gets through; a stall of one second is all there is to see. Use more source ports or addresses, "
+        "or connections that last.",
+    ),
+    Reason(
+        "IPVS_BOUNDARY",
+        _D,
+        "IPVS lets no packet of a loopback address leave the host, and none from elsewhere reach one.",
+        "IPVS on {node} drops the packet: {detail}",
+        "`ipvsadm -Ln; ip route get {address}` on {node}",
+        "Use an address of the node that is not a loopback address.",
+    ),
+    Reason(
+        "VIP_NOT_LOCAL",
+        _N,
+        "The virtual address is on no device of the node, so its packets are routed on and never reach IPVS.",
+        "{node} has a virtual server for {asked}, but the address is not local there: {got} is routed on, and IPVS does not see it",
+        "`ip -4 addr show kube-ipvs0; ip route get {address}` on {node}",
+        "Put the address on a device (`ip addr add {address}/32 dev kube-ipvs0`); restart kube-proxy, which does so for what it programs.",
+    ),
+    Reason(
         "NO_ROUTE",
         _N,
         "No route of the namespace covers the destination.",

@@ -15,7 +15,7 @@ from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, TCPFlags
 from netsim.rules.xtables.ast import ConntrackMatch, CtState
 from netsim.stack.reasons import DropReason
-from netsim.stack.steps import Choice, Drop, NATStep, SocketLookup
+from netsim.stack.steps import MISSED, Choice, Drop, IPVSStep, NATStep, SocketLookup
 from netsim.topology.model import Role
 from netsim.trace.ending import Ending, EndingKind, ending_of, goes_in_circles
 from netsim.trace.facts import facts_of, place_of, refusal_answer, short_label
@@ -55,6 +55,10 @@ DROPS: dict[DropReason, str] = {
     DropReason.CONNTRACK_CLASH: "CONNTRACK_CLASH",
     DropReason.NAT_NO_TUPLE: "NAT_NO_TUPLE",
     DropReason.ROUTE_BLACKHOLE: "ROUTE_BLACKHOLE",
+    DropReason.IPVS_NO_DESTINATION: "IPVS_NO_DESTINATION",
+    DropReason.IPVS_DESTINATION_GONE: "IPVS_DESTINATION_GONE",
+    DropReason.IPVS_RESCHEDULED: "IPVS_RESCHEDULED",
+    DropReason.IPVS_BOUNDARY: "IPVS_BOUNDARY",
     DropReason.PROTO_NOT_SUPPORTED: "PROTOCOL_NOT_SUPPORTED",
     DropReason.FORWARDING_LOOP: "LOOP",
 }
@@ -105,6 +109,11 @@ RULES: tuple[RuleCondition, ...] = (
 
 def code_of(leg: Leg, ending: Ending) -> str:
     """The code of an ending that is not the wanted one, as if the packet were on its way out."""
+    missed = any(isinstance(step, IPVSStep) and step.action == MISSED for hop in leg.hops for step in hop.steps)
+    return "VIP_NOT_LOCAL" if missed else _code_of(leg, ending)
+
+
+def _code_of(leg: Leg, ending: Ending) -> str:
     match ending.kind:
         case EndingKind.NOT_MODELLED:
             return "NOT_MODELLED"
@@ -131,8 +140,8 @@ def _refusal_code(leg: Leg, ending: Ending) -> str:
     code = DROPS[ending.step.reason] if isinstance(ending.step, Drop) else "PORT_CLOSED"
     if reason(code).verdict is Verdict.REJECTED and not refusal_answer(ending):
         return "NOT_ANSWERED"
-    translated = any(isinstance(step, NATStep) and step.kind == "DNAT" for hop in leg.hops for step in hop.steps)
-    return "NODE_PORT_CLOSED" if code == "PORT_CLOSED" and ending.hop.role is Role.NODE and not translated else code
+    own = code == "PORT_CLOSED" and ending.hop.role is Role.NODE and not _translated(leg)
+    return "NODE_PORT_CLOSED" if own else code
 
 
 # --- the code of the trip ------------------------------------------------------------------------------------------
@@ -258,8 +267,12 @@ def _receiver(ending: Ending) -> str | None:
 
 
 def _translated(leg: Leg) -> bool:
+    """True where NAT or IPVS gave the packet another destination."""
+    steps = [step for hop in leg.hops for step in hop.steps]
     return any(
-        isinstance(step, NATStep) and step.kind in ("DNAT", "REDIRECT") for hop in leg.hops for step in hop.steps
+        (isinstance(step, NATStep) and step.kind in ("DNAT", "REDIRECT"))
+        or (isinstance(step, IPVSStep) and step.before.ip.dst != step.after.ip.dst)
+        for step in steps
     )
 
 

@@ -47,7 +47,7 @@ def server_lines(server: VirtualServer) -> list[str]:
         words.append("-o")
     if server.flags:
         words += ["-b", ",".join(f"flag-{number}" for number in sorted(server.flags))]
-    return [" ".join(words), *(" ".join(["-a", *service, *_server_words(real)]) for real in server.real_servers)]
+    return [" ".join(words), *(" ".join(["-a", *service, *server_words(real)]) for real in server.real_servers)]
 
 
 def service_words(key: ServiceKey) -> list[str]:
@@ -66,7 +66,8 @@ def _netmask(server: VirtualServer) -> str:
     return ".".join(str(mask >> shift & 0xFF) for shift in (24, 16, 8, 0))
 
 
-def _server_words(real: RealServer) -> list[str]:
+def server_words(real: RealServer) -> list[str]:
+    """``-r 10.244.1.2:8080 -m -w 1``."""
     words = ["-r", endpoint(real.address, real.port), f"-{real.forwarding.value}", "-w", str(real.weight), *real.tunnel]
     if real.upper:
         words += ["-x", str(real.upper)]

@@ -1,0 +1,189 @@
+"""How IPVS sends a packet to a real server: masquerading (destination rewritten), direct routing (only the next hop differs), tunnel.
+
+A packet for another host is routed anew by the real server's address alone, loses one of its TTL, and enters OUTPUT from the start.
+A packet for a real server on this host goes on where it was.
+
+Ref: net/netfilter/ipvs/ip_vs_xmit.c:__ip_vs_get_out_rt(), ip_vs_nat_xmit(), ip_vs_dr_xmit(), ip_vs_icmp_xmit() (v6.12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from netsim.net.address import Address
+from netsim.net.packet import ICMPHeader, Packet
+from netsim.rules.ipvs.ast import Forwarding
+from netsim.stack.dev import skb_len
+from netsim.stack.dst import route_output
+from netsim.stack.environment import HookVerdict
+from netsim.stack.icmp_send import Unreachable, icmp_unreachable
+from netsim.stack.ip6_output import ip6_output
+from netsim.stack.ip_output import ip_output
+from netsim.stack.ip_vs_conn import Conn
+from netsim.stack.ip_vs_nfct import mark_conntrack
+from netsim.stack.namespace import Namespace, NotModelledError
+from netsim.stack.reasons import DropReason
+from netsim.stack.route import OutputKey, Routed, record_output
+from netsim.stack.skbuff import Nexthop, SkBuff
+from netsim.stack.steps import Hook, IPVSStep, TTLStep
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A packet of a connection at a hook, and the step that tells of it; the step's ``after`` is filled in here."""
+
+    ns: Namespace
+    hook: Hook
+    skb: SkBuff
+    conn: Conn
+    step: IPVSStep
+
+    def record(self, after: Packet) -> None:
+        """Tell what was done."""
+        self.ns.record(replace(self.step, after=after))
+
+
+def ip_vs_xmit(sending: Sending) -> HookVerdict:
+    """Send a packet to its connection's real server. ACCEPT where that is this host itself."""
+    match sending.conn.forwarding:
+        case Forwarding.MASQUERADE:
+            return _nat_xmit(sending)
+        case Forwarding.DIRECT_ROUTE:
+            return _dr_xmit(sending)
+        case Forwarding.TUNNEL:
+            sending.record(sending.skb.packet)
+            raise NotModelledError("IPVS tunnelling to a real server (ipvsadm -i)", "ip_vs_tunnel_xmit")
+        case never:
+            assert_never(never)
+
+
+def _nat_xmit(sending: Sending) -> HookVerdict:
+    """Ref: ip_vs_nat_xmit(), ip_vs_nat_xmit_v6()."""
+    conn, skb = sending.conn, sending.skb
+    return _send(sending, skb.packet.with_ip(dst=conn.daddr).with_l4(dport=conn.dport))
+
+
+def icmp_xmit(sending: Sending) -> HookVerdict:
+    """An ICMP error about an answer goes on to the real server that had sent it. Ref: ip_vs_icmp_xmit(), ip_vs_nat_icmp()."""
+    conn, packet = sending.conn, sending.skb.packet
+    if conn.forwarding is not Forwarding.MASQUERADE:
+        return ip_vs_xmit(sending)
+    assert isinstance(packet.l4, ICMPHeader)
+    assert packet.l4.quoted is not None
+    quoted = packet.l4.quoted.with_ip(src=conn.daddr).with_l4(sport=conn.dport)
+    return _send(sending, packet.with_ip(dst=conn.daddr).with_l4(quoted=quoted))
+
+
+def _send(sending: Sending, changed: Packet) -> HookVerdict:
+    ns, skb, conn = sending.ns, sending.skb, sending.conn
+    routed = _get_out_rt(sending, conn.daddr)
+    if routed is None:
+        return HookVerdict.DROP
+    local = routed.nexthop is not None and routed.nexthop.local
+    if local and conn.daddr.is_loopback and sending.hook is Hook.INPUT:
+        sending.record(skb.packet)
+        detail = f"{conn.daddr} is a loopback address, and the packet came from another host"
+        ns.drop(DropReason.IPVS_BOUNDARY, "ip_vs_nat_xmit", detail)
+        return HookVerdict.DROP
+    sending.record(changed)
+    skb.packet = changed
+    skb.ipvs_property = True
+    mark_conntrack(skb, conn, reply=False)
+    return HookVerdict.ACCEPT if local else _cont(sending, routed)
+
+
+def _dr_xmit(sending: Sending) -> HookVerdict:
+    """The packet stays as it is; its next hop is the real server, or the router towards it. Ref: ip_vs_dr_xmit()."""
+    skb, conn = sending.skb, sending.conn
+    routed = _get_out_rt(sending, conn.daddr)
+    if routed is None:
+        return HookVerdict.DROP
+    sending.record(skb.packet)
+    skb.ipvs_property = True
+    mark_conntrack(skb, conn, reply=False)
+    nexthop = routed.nexthop
+    assert nexthop is not None
+    if nexthop.local:
+        return HookVerdict.ACCEPT
+    return _cont(sending, replace(routed, nexthop=replace(nexthop, gateway=nexthop.gateway or conn.daddr)))
+
+
+def _cont(sending: Sending, routed: Routed) -> HookVerdict:
+    """TTL, the new route, OUTPUT from the start, POSTROUTING. Ref: ip_vs_nat_send_or_cont(), decrement_ttl()."""
+    ns, skb = sending.ns, sending.skb
+    nexthop = routed.nexthop
+    assert nexthop is not None
+    ttl = skb.packet.ip.ttl
+    skb.packet = skb.packet.with_ip(ttl=ttl - 1)
+    ns.record(TTLStep(ttl, ttl - 1))
+    ns.network.routed()
+    record_output(ns, _key(sending.conn.daddr), routed)
+    skb.nexthop = nexthop
+    skb.oif = nexthop.device
+    if ns.nf_hook(Hook.OUTPUT, skb):
+        dst_output(ns, skb)
+    return HookVerdict.STOLEN
+
+
+def dst_output(ns: Namespace, skb: SkBuff) -> None:
+    """The way out of the packet's family."""
+    if skb.packet.ip.dst.version == 4:
+        ip_output(ns, skb)
+    else:
+        ip6_output(ns, skb)
+
+
+def _key(daddr: Address) -> OutputKey:
+    return OutputKey(daddr)
+
+
+def _get_out_rt(sending: Sending, daddr: Address) -> Routed | None:
+    """The route to the real server. None where the packet ended: no route, a border it must not cross, its TTL, its length."""
+    ns, skb = sending.ns, sending.skb
+    routed = route_output(ns, _key(daddr))
+    if routed.nexthop is None:
+        sending.record(skb.packet)
+        record_output(ns, _key(daddr), routed)
+        ns.drop(DropReason.IP_OUTNOROUTES, "__ip_vs_get_out_rt", f"there is no route to the real server {daddr}")
+        icmp_unreachable(ns, skb, Unreachable.HOST)
+        return None
+    if (wrong := _crosses_border(sending, routed.nexthop)) is not None:
+        sending.record(skb.packet)
+        ns.drop(DropReason.IPVS_BOUNDARY, "crosses_local_route_boundary", wrong)
+        return None
+    if routed.nexthop.local:
+        return routed
+    return routed if _may_leave(sending, routed.nexthop) else None
+
+
+def _crosses_border(sending: Sending, nexthop: Nexthop) -> str | None:
+    """Ref: crosses_local_route_boundary()."""
+    skb = sending.skb
+    was_local = skb.nexthop is not None and skb.nexthop.local
+    if nexthop.local:
+        redirects = sending.conn.forwarding is Forwarding.MASQUERADE
+        return None if redirects or was_local else "a packet that is not for this host cannot be kept here"
+    source = skb.packet.ip.src
+    made_here = skb.iif is None or skb.iif == "lo"
+    if made_here and source.is_loopback:
+        return f"the source {source} must not leave the host"
+    return None
+
+
+def _may_leave(sending: Sending, nexthop: Nexthop) -> bool:
+    """TTL and MTU. Ref: decrement_ttl(), ensure_mtu_is_adequate()."""
+    ns, skb = sending.ns, sending.skb
+    ttl, length, mtu = skb.packet.ip.ttl, skb_len(skb.packet), ns.oif(nexthop).mtu
+    if ttl <= 1:
+        sending.record(skb.packet)
+        ns.drop(DropReason.TTL_EXCEEDED, "ip_vs_xmit.c:decrement_ttl", f"the TTL is {ttl}")
+        icmp_unreachable(ns, skb, Unreachable.TIME_EXCEEDED)
+        return False
+    if length > mtu and skb.packet.ip.dont_fragment:
+        sending.record(skb.packet)
+        detail = f"{length} bytes are more than the MTU of {nexthop.device}, {mtu}, and DF is set"
+        ns.drop(DropReason.PKT_TOO_BIG, "ensure_mtu_is_adequate", detail)
+        icmp_unreachable(ns, skb, Unreachable.FRAG_NEEDED, mtu=mtu)
+        return False
+    return True
