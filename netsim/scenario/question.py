@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import Protocol, TCPFlags
+from netsim.scenario.advice import advised
 from netsim.scenario.names import Destination, Source, UnknownNameError, find_destination, find_source
 from netsim.scenario.world import World
 from netsim.trace.model import Flow, Trace
@@ -93,6 +94,7 @@ def answer(
         seed=seed,
         assumptions=world.assumptions,
     )
+    return advised(world, found)
 
 
 def backend_of(text: str) -> tuple[Address, int]:

@@ -94,14 +94,15 @@ class World:
 
         A Service's addresses and node ports stand for its endpoints; any other address for whoever has it.
         """
-        service = self._service_of(address, port)
+        service = self.service_of(address, port)
         if service is None:
             owner = self.owner_of(address)
             return None if owner is None else frozenset({owner})
         places = {self.owner_of(parse_address(ip)) for ip in self._endpoint_addresses(service)}
         return frozenset(place for place in places if place is not None) or None
 
-    def _service_of(self, address: Address, port: int | None) -> Key | None:
+    def service_of(self, address: Address, port: int | None) -> Key | None:
+        """The Service that has an address (cluster IP, external IP, load balancer), or that port of every node."""
         text = str(address)
         on_node = address.is_loopback or any(address in self.node_addresses(n.name) for n in self.cluster.nodes)
         for key, item in sorted(self.objects.items()):
