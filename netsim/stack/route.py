@@ -144,7 +144,7 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
     entry = one_way(ns, entry, key.packet, came_in=True)
     if entry.kind is not RouteKind.UNICAST or entry.device is None:
         return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{entry} takes no packet that came in")
-    nexthop = Nexthop(entry.device, entry.gateway, None)
+    nexthop = Nexthop(entry.device, _asked_for(ns, entry), None)
     return fib_validate_source(ns, key, entry.device) or Routed(nexthop, entry, "unicast")
 
 
@@ -241,7 +241,15 @@ def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
     if _loopback_leaves(ns, source, entry.device):
         return Routed(None, entry, entry.kind.value, RouteError.EINVAL)
     broadcast = entry.kind is RouteKind.BROADCAST
-    return Routed(Nexthop(entry.device, entry.gateway, source, broadcast=broadcast), entry, entry.kind.value)
+    return Routed(Nexthop(entry.device, _asked_for(ns, entry), source, broadcast=broadcast), entry, entry.kind.value)
+
+
+def _asked_for(ns: Namespace, entry: FibEntry) -> Address | None:
+    """The gateway whose MAC is asked for: one that is an own address is of scope host and is not used, the destination is asked.
+
+    Ref: net/ipv4/route.c:rt_set_nexthop(), ``nhc->nhc_scope == RT_SCOPE_LINK`` (v6.12).
+    """
+    return None if entry.gateway is not None and ns.fib.is_local(entry.gateway) else entry.gateway
 
 
 def record_output(ns: Namespace, key: OutputKey, routed: Routed) -> None:
