@@ -78,8 +78,8 @@ class Ends:
         with entered(real_name):
             opened = _socket(socket.AF_INET6 if v6 else socket.AF_INET, listener.protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if v6 and listener.address is None:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if v6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(listener.v6only))
         opened.bind((str(listener.address) if listener.address else "::", listener.port))
         self._listeners.append(opened)
         if listener.protocol is Protocol.UDP:
@@ -154,6 +154,7 @@ class Ends:
             self._watch(asking, lambda: self._connected(client, asking), selectors.EVENT_WRITE)
             number = asking.connect_ex((str(flow.destination), flow.dport))
             if number not in (0, errno.EINPROGRESS):
+                self._selector.unregister(asking)
                 raise OSError(number, "connect")
             return
         asking.connect((str(flow.destination), 0 if echo else flow.dport))

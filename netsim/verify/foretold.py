@@ -61,6 +61,13 @@ UNSEEN = frozenset({DropReason.NO_CARRIER, DropReason.NO_PEER})
 """Drops before which no frame is seen on the device: its queue is closed."""
 
 
+NO_ROUTE_CALLS = frozenset(
+    {"ip_route_output_key", "tcp_v4_connect", "ip6_dst_lookup_tail", "tcp_v6_connect", "connect()"}
+)
+TOO_LONG_CALLS = frozenset({"__ip_append_data", "__ip6_append_data"})
+"""Where the model drops what the sending call refuses: an error of the call, before there is a packet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Foretold:
     """One branch as the model has it."""
@@ -220,14 +227,18 @@ def _client(branch: Branch, flow: Flow) -> str:
 
 
 def _never_sent(branch: Branch) -> bool:
-    return bool(branch.legs) and branch.legs[0].sent is None
+    """True where the sending call finds no route: no frame was ever made."""
+    return bool(branch.legs) and (branch.legs[0].sent is None or _refused_in(branch, NO_ROUTE_CALLS))
 
 
 def _too_long(branch: Branch) -> bool:
-    """True where the sending call itself refuses the first packet: no frame was ever made of it."""
-    first = branch.legs[0]
-    steps = [step for hop in first.hops for step in hop.steps]
-    return any(isinstance(step, Drop) and step.where == "__ip_append_data" for step in steps)
+    """True where the sending call itself refuses the first packet for its length."""
+    return _refused_in(branch, TOO_LONG_CALLS)
+
+
+def _refused_in(branch: Branch, calls: frozenset[str]) -> bool:
+    steps = (step for hop in branch.legs[0].hops for step in hop.steps)
+    return any(isinstance(step, Drop) and step.where in calls for step in steps)
 
 
 def _answered(branch: Branch, flow: Flow) -> str | None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import re
 import subprocess
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pyroute2 import NetNS, netns
+from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netsim.net.address import Family
@@ -27,7 +28,7 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
 from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
 from netsim.verify.claim import Claim, forget, namespaces_of, stale
-from netsim.verify.enter import entered
+from netsim.verify.enter import create, entered, remove
 from netsim.verify.plan import (
     AddAddress,
     AddBridge,
@@ -51,6 +52,9 @@ from netsim.verify.plan import (
 from netsim.verify.prepared import EARLY, QUICK
 from netsim.verify.rtnetlink import fdb_values, link_values, route_values, rule_values, stacked_link
 
+IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
+LONGEST_SETTLING_S = 3.0
+
 REFUSALS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EINVAL, errno.ENODEV})
 """What the kernel says of a route that cannot be. Ref: net/ipv4/fib_semantics.c:fib_create_info(), fib_check_nh() (v6.12)."""
 
@@ -60,7 +64,7 @@ def remove_stale() -> None:
     for run in stale():
         for name in namespaces_of(run):
             with suppress(OSError):
-                netns.remove(name)
+                remove(name)
         forget(run)
 
 
@@ -87,6 +91,7 @@ class RealNetwork:
                 self._carry_out(operation)
             for name in self.topology.namespaces:
                 self._prepare(name)
+            self._settle()
         except BaseException:
             self.close()
             raise
@@ -103,7 +108,7 @@ class RealNetwork:
         self._close_handles()
         for name in self._names.values():
             with suppress(OSError):
-                netns.remove(name)
+                remove(name)
         self._claim.release()
 
     def real_name(self, name: str) -> str:
@@ -115,6 +120,17 @@ class RealNetwork:
         for ruleset in self.topology.namespaces[name].xtables:
             load_xtables(self._names[name], ruleset, legacy=self.legacy)
 
+    def _settle(self) -> None:
+        """Wait until the kernel noticed every carrier: a bridge port does not forward before. Ref: net/core/link_watch.c (v6.12)."""
+        end = time.monotonic() + LONGEST_SETTLING_S
+        waiting = [
+            self._handles[name] for name, ns in self.topology.namespaces.items() if any(d.port for d in ns.devices)
+        ]
+        while waiting and time.monotonic() < end:
+            waiting = [handle for handle in waiting if any(map(_unsettled, handle.get_links()))]
+            if waiting:
+                time.sleep(0.02)
+
     def _close_handles(self) -> None:
         for handle in self._handles.values():
             handle.close()
@@ -123,8 +139,9 @@ class RealNetwork:
     def _carry_out(self, operation: Operation) -> None:
         match operation:
             case AddNetns(netns=name):
-                netns.create(self._names[name])
-                self._handles[name] = NetNS(self._names[name])
+                create(self._names[name])
+                with entered(self._names[name]):
+                    self._handles[name] = IPRoute()
                 self._write(name, EARLY)
             case AddVeth(netns=name, device=device, peer_netns=peer_netns, peer=peer):
                 there = {"ifname": peer.name, "net_ns_fd": self._names[peer_netns], **link_values(peer)}
@@ -221,6 +238,12 @@ class RealNetwork:
         self._handles[name].brport(
             "set", index=index, mode=int(port.hairpin), learning=int(port.learning), isolated=int(port.isolated)
         )
+
+
+def _unsettled(link: Any) -> bool:
+    """A device with a carrier whose operational state does not say so yet."""
+    with_carrier = link["flags"] & (IFF_UP | IFF_LOWER_UP) == IFF_UP | IFF_LOWER_UP
+    return bool(with_carrier and link.get_attr("IFLA_OPERSTATE") in ("DOWN", "LOWERLAYERDOWN"))
 
 
 def _sysctl_path(name: str) -> Path:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+EARLY: tuple[tuple[str, str, str], ...] = (
+    # sysctl of a namespace that has nothing but lo yet, value, reason
+    ("net/ipv6/conf/all/accept_dad", "0", "addresses are usable at once: duplicates are not looked for"),
+    ("net/ipv6/conf/default/accept_dad", "0", "the same for link-local addresses"),
+    ("net/ipv6/conf/default/router_solicitations", "0", "nobody asks for routers, which do not answer here"),
+)
+
 QUICK: tuple[tuple[str, str, str], ...] = (
     # sysctl (``*`` each device), value, reason
     ("net/ipv4/neigh/*/mcast_solicit", "1", "a host that does not answer ARP is given up after one request, not three"),
     ("net/ipv4/neigh/*/retrans_time_ms", "40", "and after 40 ms, not a second"),
+    ("net/ipv4/neigh/*/proxy_delay", "0", "who answers ARP for others does so at once"),
     ("net/ipv4/neigh/*/delay_first_probe_time", "60", "no unicast probe of a known neighbour gets between"),
     ("net/ipv6/neigh/*/mcast_solicit", "1", "the same for neighbour discovery"),
     ("net/ipv6/neigh/*/retrans_time_ms", "40", "the same"),

@@ -35,3 +35,11 @@ def test_a_process_that_asks_itself_by_udp_is_answered():
     flow = Flow("p", parse_address("127.0.0.1"), Protocol.UDP, 53, owner="p/main")
     found = trace(world, flow, source="p", target="127.0.0.1:53")
     assert (found.verdict.value, [leg.name for leg in found.branches[0].legs]) == ("DELIVERED", ["query", "answer"])
+
+
+def test_a_gateway_that_is_an_own_address_is_not_asked_for():
+    """The nexthop is of scope host, so the destination's own MAC is asked for. Ref: net/ipv4/route.c:rt_set_nexthop() (v6.12)."""
+    here = netns("a", (veth("a/eth0", "b/eth0", "10.0.0.1/24"),), (route("10.9.0.0/16", "10.0.0.1"),))
+    there = netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24", "10.9.0.2/16")))
+    flow = Flow("a", parse_address("10.9.0.2"), Protocol.ICMP)
+    assert trace(topology(here, there), flow, source="a", target="b").verdict.value == "DELIVERED"
