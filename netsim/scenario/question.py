@@ -83,7 +83,7 @@ def answer(
 ) -> Trace:
     """Where the flow goes, on every branch that is selected. Raises SelectionError."""
     flow = question.flow
-    return trace(
+    found = trace(
         world.topology,
         flow,
         source=question.source.label,
