@@ -151,7 +151,7 @@ def _status(trace: Trace, wanted: tuple[Verdict, str | None] | None) -> Exit:
 
 def _rendered(trace: Trace, form: str, detail: str | None, *, plain: bool) -> str:
     if form == "text":
-        from netsim.render.steps import Detail
+        from netsim.render.form import Detail
         from netsim.render.style import COLOUR, PLAIN
         from netsim.render.text import render_text
 

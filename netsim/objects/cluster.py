@@ -99,12 +99,16 @@ class RulesText:
 
 @dataclass(frozen=True, slots=True)
 class MachineTexts:
-    """What a machine's further tools print: ``iptables-legacy-save``, ``ip6tables-legacy-save``, ``ipset save`` and ``conntrack -L``."""
+    """What a machine's further tools print.
+
+    ``iptables-legacy-save``, ``ip6tables-legacy-save``, ``ipset save``, ``conntrack -L`` and ``nft list ruleset``.
+    """
 
     iptables_legacy: RulesText | None = None
     ip6tables_legacy: RulesText | None = None
     ipset: RulesText | None = None
     conntrack: RulesText | None = None
+    nftables: RulesText | None = None
 
 
 @dataclass(frozen=True, slots=True)

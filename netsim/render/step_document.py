@@ -10,6 +10,7 @@ from netsim.render.ipvs_step import ipvs_document
 from netsim.render.packet_document import packet_document
 from netsim.render.steps import rule_text
 from netsim.stack.steps import (
+    AnyRuleRef,
     BridgeDecision,
     ChainPass,
     Choice,
@@ -21,11 +22,12 @@ from netsim.stack.steps import (
     LocalSend,
     NATStep,
     NeighbourResolution,
+    NftChainPass,
+    NftEvaluation,
     NotModelled,
     Receive,
     RoutingDecision,
     RuleEvaluation,
-    RuleRef,
     SocketLookup,
     Step,
     Transmit,
@@ -40,6 +42,8 @@ def step_document(step: Step) -> dict[str, Json]:
             return _way(step)
         case ChainPass() | ConntrackStep() | NATStep():
             return _netfilter(step)
+        case NftChainPass():
+            return _nft(step)
         case Encapsulation() | Decapsulation():
             return _tunnel(step)
         case IPVSStep():
@@ -182,8 +186,25 @@ def _text(value: MAC | Address | None) -> str | None:
     return None if value is None else str(value)
 
 
-def rule_document(ref: RuleRef) -> dict[str, Json]:
-    """Where a rule stands, its text as iptables-save prints it, and where it was written."""
+def _nft(step: NftChainPass) -> dict[str, Json]:
+    return {
+        "type": "nft",
+        "hook": step.hook.value,
+        "family": step.family,
+        "table": step.table,
+        "chain": step.chain,
+        "chainType": step.type,
+        "priority": step.priority,
+        "verdict": step.verdict,
+        "policy": step.policy,
+        "markBefore": step.mark_before,
+        "markAfter": step.mark_after,
+        "rules": [{**_evaluation(evaluation), "element": evaluation.element} for evaluation in step.evaluations],
+    }
+
+
+def rule_document(ref: AnyRuleRef) -> dict[str, Json]:
+    """Where a rule stands, its text as iptables-save or nft prints it, and where it was written."""
     origin = ref.rule.origin
     return {
         "family": ref.family,
@@ -195,7 +216,7 @@ def rule_document(ref: RuleRef) -> dict[str, Json]:
     }
 
 
-def _evaluation(evaluation: RuleEvaluation) -> dict[str, Json]:
+def _evaluation(evaluation: RuleEvaluation | NftEvaluation) -> dict[str, Json]:
     choice = evaluation.choice
     return {
         "rule": rule_document(evaluation.ref),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias, assert_never
 
 from netsim.net.address import Family
 from netsim.net.packet import ICMPHeader, Packet, TCPFlags, TCPHeader, endpoint
-from netsim.render.style import PLAIN, Style
+from netsim.render.form import Detail, Format, filled, said
+from netsim.render.ipvs_step import ipvs_words
+from netsim.render.nft_steps import nft_chain_pass, nft_rule_text
 from netsim.rules.xtables.ast import Jump
 from netsim.rules.xtables.dump import dump_rule, rule_words
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
+    AnyRuleRef,
     BridgeDecision,
     ChainPass,
     ConntrackStep,
@@ -25,6 +25,8 @@ from netsim.stack.steps import (
     LocalSend,
     NATStep,
     NeighbourResolution,
+    NftChainPass,
+    NftRuleRef,
     NotModelled,
     Receive,
     RoutingDecision,
@@ -36,29 +38,11 @@ from netsim.stack.steps import (
     TTLStep,
 )
 
-WORD_WIDTH = 10
 
-
-class Detail(Enum):
-    """How much is told."""
-
-    MINIMAL = "minimal"
-    SUMMARY = "summary"
-    MATCHED = "matched"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How lines are made: what to tell, in which colours, how wide (columns)."""
-
-    detail: Detail = Detail.MATCHED
-    style: Style = PLAIN
-    width: int = 100
-
-
-def rule_text(ref: RuleRef) -> str:
-    """A rule as iptables-save prints it."""
+def rule_text(ref: AnyRuleRef) -> str:
+    """A rule as iptables-save, or nft, prints it."""
+    if isinstance(ref, NftRuleRef):
+        return nft_rule_text(ref)
     return dump_rule(ref.rule, ref.chain, family=Family(ref.family))
 
 
@@ -111,9 +95,11 @@ def step_lines(step: Step, form: Format) -> Iterator[str]:
     match step:
         case ChainPass():
             yield from _chain_pass(step, form)
+        case NftChainPass():
+            yield from nft_chain_pass(step, form)
         case NATStep():
             text = form.style.paint(rewrite_of(step), "rewrite")
-            yield from _said(step.kind, text + _aside(step.detail), form)
+            yield from said(step.kind, text + _aside(step.detail), form)
         case IPVSStep():
             yield from said("IPVS", ipvs_words(step) + _aside(step.detail), form)
             if step.before != step.after:
@@ -121,12 +107,12 @@ def step_lines(step: Step, form: Format) -> Iterator[str]:
         case Drop(reason=reason):
             word = "REJECT" if reason is DropReason.NETFILTER_REJECT else "DROP"
             text = f"{step.where}: {reason.value}{_aside(step.detail)} [{reason.name}]"
-            yield from _said(word, text, form, part="bad")
+            yield from said(word, text, form, part="bad")
         case NotModelled():
-            yield from _said("UNKNOWN", f"not modelled at {step.where}: {step.what}", form, part="doubtful")
+            yield from said("UNKNOWN", f"not modelled at {step.where}: {step.what}", form, part="doubtful")
         case _:
             word, text = _plain_step(step, more=form.detail is Detail.ALL)
-            yield from _said(word, text, form)
+            yield from said(word, text, form)
 
 
 PlainStep: TypeAlias = (
@@ -180,19 +166,6 @@ def _aside(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _said(word: str, text: str, form: Format, part: str = "word") -> Iterator[str]:
-    head = form.style.paint(f"{word:<{WORD_WIDTH}}", part)
-    lines = wrapped(text, form.width - 4 - WORD_WIDTH - 1) or [""]
-    yield f"{head} {lines[0]}".rstrip()
-    for line in lines[1:]:
-        yield f"{'':<{WORD_WIDTH}}   {line}"
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines that break at spaces only; a word that is too long stays whole."""
-    return textwrap.wrap(text, max(width, 40), break_long_words=False, break_on_hyphens=False)
-
-
 def _bridge(step: BridgeDecision) -> str:
     where = f" to {', '.join(step.ports)}" if step.ports else ""
     return f"{step.bridge}: {step.action}{where}{_aside(step.detail)}"
@@ -244,7 +217,7 @@ def _socket(step: SocketLookup) -> str:
 
 def _chain_pass(step: ChainPass, form: Format) -> Iterator[str]:
     policy = " by policy" if step.policy else ""
-    yield from _said(step.table, f"{step.hook.value}: {step.verdict}{policy}", form)
+    yield from said(step.table, f"{step.hook.value}: {step.verdict}{policy}", form)
     told = step.evaluations if form.detail is Detail.ALL else telling(step.evaluations)
     for evaluation in told:
         yield from _evaluation(evaluation, form)
@@ -280,17 +253,6 @@ def rule_groups(ref: RuleRef) -> list[str]:
         else:
             groups[-1] += f" {word}"
     return groups
-
-
-def filled(groups: Sequence[str], width: int) -> list[str]:
-    """Groups in as few lines as there are, each at most ``width`` columns, or one group."""
-    lines: list[str] = []
-    for group in groups:
-        if lines and len(lines[-1]) + 1 + len(group) <= width:
-            lines[-1] += f" {group}"
-        else:
-            lines.append(group.strip())
-    return lines
 
 
 _EFFECTS_IN_THE_RULE = ("jump ", "goto ", "ACCEPT", "DROP", "RETURN", "REJECT", "DNAT to", "SNAT to")

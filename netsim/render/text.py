@@ -12,7 +12,8 @@ from fractions import Fraction
 from itertools import zip_longest
 
 from netsim.net.packet import endpoint
-from netsim.render.steps import Detail, Format, rewrite_of, rule_text, step_lines, wrapped
+from netsim.render.form import Detail, Format, wrapped
+from netsim.render.steps import rewrite_of, rule_text, step_lines
 from netsim.render.style import PLAIN, Style
 from netsim.render.tables import table
 from netsim.stack.steps import Drop, IPVSStep, LocalSend, NATStep, NotModelled, SocketLookup

@@ -18,15 +18,17 @@ from netsim.objects.meta import Key
 from netsim.objects.path import path_text
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.scenario.ipvs_nodes import ipvs_plan
 from netsim.scenario.ipvs_nodes import ipvs_plan
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
+from netsim.scenario.nft_rules import node_nftables, own_nftables
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
 from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World, unenforced_policies
-from netsim.topology.build import build, with_rules, with_state
+from netsim.topology.build import build, with_nftables, with_rules, with_state
 from netsim.topology.ipvs import with_ipvs
 from netsim.topology.ipvs import with_ipvs
 from netsim.topology.model import Topology
@@ -136,8 +138,21 @@ def _with_rules(
             ipsets[netns], known[netns] = machine_ipsets(texts), machine_conntrack(texts)
         except RuleSyntaxErrors as found:
             errors += found.errors
+    nftables: dict[str, tuple[NftRuleset, ...]] = {}
+    for node in cluster.nodes:
+        try:
+            nftables[node_netns(node.name)] = node_nftables(node.texts.nftables, proxies[node.name], node.name)
+        except RuleSyntaxErrors as found:
+            errors += found.errors
+    for host in cluster.external:
+        try:
+            ruleset = own_nftables(host.texts.nftables)
+            nftables[external_netns(host.name)] = () if ruleset is None else (ruleset,)
+        except RuleSyntaxErrors as found:
+            errors += found.errors
     if errors:
         raise _failed(_at(error.origin, error.message, error.advice) for error in errors)
+    topology = with_nftables(topology, nftables)
     virtual = {node_netns(node.name): ipvs_plan(node, proxies[node.name]) for node in cluster.nodes}
     return with_ipvs(with_state(with_rules(topology, rules), ipsets, known), virtual)
 

@@ -21,7 +21,7 @@ from proxy.watch import SELECTOR, WatchFeed
 
 Sync: TypeAlias = IptablesSync | IpvsSync | NftablesSync
 
-WALKED = frozenset({ProxyMode.IPTABLES, ProxyMode.IPVS})
+WALKED = frozenset({ProxyMode.IPTABLES, ProxyMode.IPVS, ProxyMode.NFTABLES})
 """The modes whose rules packets walk. The others' rules are made and can be printed; a trace through them is refused."""
 
 API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"

@@ -81,7 +81,7 @@ def _read(text: RulesText | None, parse: Callable[[str, str], T]) -> T | None:
     try:
         return parse(padded, text.origin.file)
     except RuleSyntaxErrors as errors:
-        raise RuleSyntaxErrors([_in_file(error, text.origin) for error in errors.errors]) from errors
+        raise RuleSyntaxErrors([in_file(error, text.origin) for error in errors.errors]) from errors
 
 
 def own_ruleset(text: RulesText | None, family: Family) -> Ruleset | None:
@@ -93,10 +93,10 @@ def own_ruleset(text: RulesText | None, family: Family) -> Ruleset | None:
     try:
         return restore(None, Payload(padded, family, text.origin.file), noflush=True)
     except RuleSyntaxErrors as errors:
-        raise RuleSyntaxErrors([_in_file(error, text.origin) for error in errors.errors]) from errors
+        raise RuleSyntaxErrors([in_file(error, text.origin) for error in errors.errors]) from errors
 
 
-def _in_file(error: RuleSyntaxError, start: Origin) -> RuleSyntaxError:
+def in_file(error: RuleSyntaxError, start: Origin) -> RuleSyntaxError:
     """The same error with its column in the file: the text of a YAML block stands indented there."""
     indent = " " * (start.column - 1)
     place = error.origin

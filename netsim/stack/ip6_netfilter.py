@@ -62,3 +62,23 @@ def _routed_types(
     if entry.kind is RouteKind.LOCAL and device is None:
         found.add(AddressType.LOCAL)
     return frozenset(found)
+
+
+def nft_fib6_type(ns: Namespace, address: Address, device: str | None) -> AddressType:
+    """``fib … type`` of an IPv6 address. Ref: net/ipv6/netfilter/nft_fib_ipv6.c:__nft_fib6_eval_type() (v6.12)."""
+    if device is not None and ns.fib6.chk_addr(address, device):
+        return AddressType.LOCAL
+    entry = ns.fib6.resolve(FlowKey(address, oif=device))
+    if error_of(entry) is not None:
+        return _FAILED.get(entry.kind, AddressType.UNREACHABLE) if entry is not None else AddressType.UNREACHABLE
+    assert entry is not None
+    if entry.kind is RouteKind.ANYCAST:
+        return AddressType.ANYCAST
+    if entry.kind is RouteKind.LOCAL and device is None:
+        return AddressType.LOCAL
+    if address.is_multicast:
+        return AddressType.MULTICAST
+    return AddressType.UNSPEC if address.is_unspecified else AddressType.UNICAST
+
+
+_FAILED = {RouteKind.BLACKHOLE: AddressType.BLACKHOLE, RouteKind.PROHIBIT: AddressType.PROHIBIT}

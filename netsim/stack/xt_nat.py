@@ -88,12 +88,13 @@ def _nat(kind: str, manip: Manip, ref: RuleRef, wanted: Callable[[XtContext], Na
             device = ctx.oif or ctx.iif
             return Outcome(HookVerdict.DROP, kind, kind, detail=f"{device} has no address that {kind} could use")
         new = nf_nat_setup_info(ctx.state.conntrack, ctx.env, ct, given, manip, binding)
-        return Outcome(HookVerdict.ACCEPT, f"{kind} to {_end(new, manip)}")
+        return Outcome(HookVerdict.ACCEPT, f"{kind} to {end_text(new, manip)}")
 
     return apply
 
 
-def _end(key: ConntrackTuple, manip: Manip) -> str:
+def end_text(key: ConntrackTuple, manip: Manip) -> str:
+    """The end of a tuple that was changed: ``10.244.1.7:8080``."""
     address = key.src if manip is Manip.SRC else key.dst
     if key.protocol in ICMP_PROTOCOLS or key.protocol not in PORTS:
         return endpoint(address, None)

@@ -18,6 +18,7 @@ from netsim.net.address import MAC, Address, InterfaceAddress, parse_interface, 
 from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.cni import bridge, flannel
 from netsim.topology.feasible import contradictions, unreachable_routers
@@ -113,6 +114,12 @@ def with_state(
         )
         for name in dict.fromkeys((*ipsets, *conntrack))
     }
+    return replace(topology, namespaces={**topology.namespaces, **changed})
+
+
+def with_nftables(topology: Topology, rules: Mapping[str, tuple[NftRuleset, ...]]) -> Topology:
+    """The topology with rules of nftables in namespaces, by name. Raises KeyError as with_rules does."""
+    changed = {name: replace(topology.namespaces[name], nftables=rulesets) for name, rulesets in rules.items()}
     return replace(topology, namespaces={**topology.namespaces, **changed})
 
 

@@ -16,7 +16,6 @@ from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipvs.ast import VirtualServers
-from netsim.rules.ipvs.ast import VirtualServers
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import Ruleset
@@ -344,7 +343,6 @@ class Netns:
     fdb: tuple[FdbEntry, ...] = ()
     ipsets: IPSets = field(default_factory=IPSets)
     conntrack: tuple[ConntrackEntry, ...] = ()
-    ipvs: VirtualServers = field(default_factory=VirtualServers)
     ipvs: VirtualServers = field(default_factory=VirtualServers)
     nftables: tuple[NftRuleset, ...] = ()
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from netsim.net.packet import Packet, endpoint
 from netsim.rules.xtables.ast import RejectTarget
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
+    AnyRuleRef,
     BridgeDecision,
     ChainPass,
     Drop,
     Hook,
     NeighbourResolution,
+    NftChainPass,
+    NftRuleRef,
     NotModelled,
     Receive,
     RoutingDecision,
@@ -58,7 +62,8 @@ def facts_of(flow: Flow, leg: Leg, ending: Ending, *, client: str) -> Facts:
     packet, hop, step = ending.packet, ending.hop, ending.step
     before = _steps_before(hop, step)
     place = place_of(ending)
-    service = _SERVICE.match((place.rule.rule.comment if place.rule else None) or "")
+    service = _SERVICE.match(_service_words(place.rule, before))
+    commands = _commands(place, before, packet.ip.dst.version)
     asked = endpoint(flow.destination, flow.dport or None)
     at = short_label(hop.label)
     return Facts(
@@ -85,8 +90,60 @@ def facts_of(flow: Flow, leg: Leg, ending: Ending, *, client: str) -> Facts:
         namespace=service["namespace"] if service else "NAMESPACE",
         service=service["service"] if service else "SERVICE",
         iptables="iptables" if packet.ip.dst.version == 4 else "ip6tables",
+        nft_family="ip" if packet.ip.dst.version == 4 else "ip6",
+        list_chain=commands.list_chain,
+        accept=commands.accept,
+        node_ports=commands.node_ports,
         detail=_detail(before, step),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Commands:
+    """What a person types at the place: of iptables, or of nft where an nftables chain decided."""
+
+    list_chain: str
+    accept: str
+    node_ports: str
+
+
+def _commands(place: Place, before: Sequence[Step], version: int) -> _Commands:
+    tool, family = ("iptables", "ip") if version == 4 else ("ip6tables", "ip6")
+    table, chain = place.table or "TABLE", place.chain or "CHAIN"
+    passes = [step for step in before if isinstance(step, NftChainPass)]
+    of_kube_proxy = any(step.table == KUBE_PROXY_TABLE for step in passes)
+    node_ports = f"nft list map {family} {KUBE_PROXY_TABLE} service-nodeports" if of_kube_proxy else ""
+    deciding = next((step for step in reversed(before) if isinstance(step, ChainPass | NftChainPass)), None)
+    if isinstance(deciding, NftChainPass) and deciding.table == table:
+        where = f"{deciding.family} {table} {chain}"
+        return _Commands(f"nft -a list chain {where}", f"nft insert rule {where} accept", node_ports)
+    numbers = " --line-numbers" if place.rule else ""
+    return _Commands(
+        f"{tool} -t {table} -vnL {chain}{numbers}",
+        f"{tool} -t {table} -A {chain} -j ACCEPT",
+        node_ports or f"{tool} -t nat -S KUBE-NODEPORTS",
+    )
+
+
+KUBE_PROXY_TABLE = "kube-proxy"
+_NFT_CHAIN = re.compile(
+    r"(service|local|external|firewall|endpoint)-[A-Z0-9]{8}-(?P<namespace>[^/]+)/(?P<service>[^/]+)/[^/]+/(?P<port>[^_/]*)"
+)
+
+
+def _service_words(rule: AnyRuleRef | None, before: Sequence[Step]) -> str:
+    """Text that begins with the Service's port, where kube-proxy left it: a rule's comment, a map element's, a chain's name."""
+    if not isinstance(rule, NftRuleRef):
+        return (rule.rule.comment if rule is not None else None) or ""
+    passes = [step for step in before if isinstance(step, NftChainPass)]
+    named = [each.element for each in passes[-1].evaluations if each.element] if passes else []
+    if named:
+        return f"{named[-1]} "
+    found = _NFT_CHAIN.match(rule.chain)
+    if found is None:
+        return ""
+    port = f":{found['port']}" if found["port"] else ""
+    return f"{found['namespace']}/{found['service']}{port} "
 
 
 def place_of(ending: Ending) -> Place:
@@ -119,10 +176,11 @@ def _hook(where: str) -> Hook | None:
     return next((hook for hook in Hook if hook.value == where), None)
 
 
-def _deciding_pass(before: Sequence[Step], drop: Drop) -> ChainPass | None:
+def _deciding_pass(before: Sequence[Step], drop: Drop) -> ChainPass | NftChainPass | None:
     """The pass that dropped it: the last of the table that the drop names."""
     table = drop.table or (drop.ref.table if drop.ref else None)
-    return next((step for step in reversed(before) if isinstance(step, ChainPass) and step.table == table), None)
+    passes = (step for step in reversed(before) if isinstance(step, ChainPass | NftChainPass))
+    return next((step for step in passes if step.table == table), None)
 
 
 def _steps_before(hop: Hop, step: Step | None) -> tuple[Step, ...]:
@@ -159,8 +217,10 @@ def refusal_answer(ending: Ending) -> str:
     return next((step.answer for step in ending.hop.steps if isinstance(step, SocketLookup) and step.answer), "")
 
 
-def _answer(rule: RuleRef | None, ending: Ending) -> str:
-    if rule is None or not isinstance(rule.rule.target, RejectTarget):
+def _answer(rule: AnyRuleRef | None, ending: Ending) -> str:
+    if isinstance(rule, NftRuleRef) and isinstance(ending.step, Drop):
+        return REJECT_ANSWERS.get(ending.step.detail) or refusal_answer(ending) or "ICMP"
+    if not isinstance(rule, RuleRef) or not isinstance(rule.rule.target, RejectTarget):
         return refusal_answer(ending) or "ICMP"
     return REJECT_ANSWERS.get(rule.rule.target.kind, rule.rule.target.kind)
 

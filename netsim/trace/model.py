@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, TCPFlags
-from netsim.stack.steps import Choice, Hook, RuleRef, Step
+from netsim.stack.steps import AnyRuleRef, Choice, Hook, Step
 from netsim.topology.model import Role
 
 
@@ -83,7 +83,7 @@ class Place:
     hook: Hook | None = None
     table: str | None = None
     chain: str | None = None
-    rule: RuleRef | None = None
+    rule: AnyRuleRef | None = None
     function: str = ""
 
 

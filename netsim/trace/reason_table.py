@@ -51,11 +51,27 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "Use a port that the Service has, or add the port to the Service.",
     ),
     Reason(
+        "CLUSTER_IP_PORT_UNKNOWN",
+        _R,
+        "In nftables mode kube-proxy refuses traffic to a port of a cluster IP that no Service has there.",
+        "connection refused: {address} is a cluster IP, and no Service has port {port} of it; {node} answers with {answer}",
+        "`nft list chain {nft_family} kube-proxy cluster-ips-check; kubectl get services -A | grep -w {address}`",
+        "Use a port that the Service has, or add the port to the Service.",
+    ),
+    Reason(
+        "CLUSTER_IP_UNALLOCATED",
+        _D,
+        "In nftables mode kube-proxy drops traffic to an address of the Service CIDR that no Service has.",
+        "{address} is in the Service CIDR and no Service has it; {node} drops the packet without an answer",
+        "`nft list chain {nft_family} kube-proxy cluster-ips-check; kubectl get services -A | grep -w {address}`",
+        "Look up the Service's present cluster IP: the one that was asked is gone, or was never given out.",
+    ),
+    Reason(
         "INVALID_STATE_DROP",
         _D,
         "A rule drops what conntrack calls INVALID: it saw only one direction of the connection, or a segment out of window.",
         "conntrack on {node} calls the packet INVALID, and chain {chain} drops that",
-        "`conntrack -S; sysctl net.netfilter.nf_conntrack_tcp_be_liberal; {iptables} -t {table} -vnL {chain}`",
+        "`conntrack -S; sysctl net.netfilter.nf_conntrack_tcp_be_liberal; {list_chain}`",
         "Make both directions pass the same node, or set net.netfilter.nf_conntrack_tcp_be_liberal=1.",
     ),
     Reason(
@@ -63,7 +79,7 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         _R,
         "A REJECT rule answered the packet.",
         "{at} rejects the packet with {answer}, by a rule of chain {chain} in table {table}",
-        "`{iptables} -t {table} -vnL {chain} --line-numbers`",
+        "`{list_chain}`",
         "Change {rule}, or accept the traffic before it.",
     ),
     Reason(
@@ -71,7 +87,7 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         _D,
         "A DROP rule took the packet.",
         "{at} drops the packet by a rule of chain {chain} in table {table}",
-        "`{iptables} -t {table} -vnL {chain} --line-numbers`",
+        "`{list_chain}`",
         "Change {rule}, or accept the traffic before it.",
     ),
     Reason(
@@ -79,8 +95,8 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         _D,
         "No rule accepted the packet, and the chain's policy is DROP.",
         "no rule of {at} accepts the packet, and the policy of chain {chain} in table {table} is DROP",
-        "`{iptables} -t {table} -vnL {chain}`",
-        "Accept the traffic (`{iptables} -t {table} -A {chain} -j ACCEPT` with the matches it needs), or set the policy to ACCEPT.",
+        "`{list_chain}`",
+        "Accept the traffic (`{accept}` with the matches it needs), or set the policy to ACCEPT.",
     ),
     Reason(
         "PORT_CLOSED",
@@ -95,7 +111,7 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         _R,
         "The packet was for an address of the node itself: no rule translated it, and the node does not listen there.",
         "connection refused: {node} takes {got_to} for itself, no rule translates it, and nothing listens there; it answers with {answer}",
-        "`{iptables} -t nat -S KUBE-NODEPORTS; ss -ltnup 'sport = :{port}'` on {node}",
+        "`{node_ports}; ss -ltnup 'sport = :{port}'` on {node}",
         "Check the nodePort's number and protocol, and that nodePortAddresses include {address}.",
     ),
     Reason(

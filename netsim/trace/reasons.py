@@ -19,8 +19,9 @@ class Facts:
     ``address``, ``port`` and ``got_to`` are its destination at the end, ``source`` and ``from_peer`` its source; ``at`` is the
     namespace's label and ``node`` the machine; ``asked`` is whom the client asked, ``client`` the client's label;
     ``device``, ``table``, ``chain``, ``hook``, ``rule`` say where it was decided; ``answer`` what a rejection is answered with;
-    ``service_port``, ``namespace`` and ``service`` what a kube-proxy rule's comment names; ``iptables`` is the family's command;
-    ``detail`` holds the stack's own words.
+    ``service_port``, ``namespace`` and ``service`` what a kube-proxy rule's comment names; ``iptables`` is the family's command,
+    ``nft_family`` nft's word for it; ``list_chain``, ``accept`` and ``node_ports`` are commands that list the chain, accept traffic in it, and list node ports, of iptables
+    or of nft; ``detail`` holds the stack's own words.
     """
 
     packet: str
@@ -46,6 +47,10 @@ class Facts:
     namespace: str
     service: str
     iptables: str
+    nft_family: str
+    list_chain: str
+    accept: str
+    node_ports: str
     detail: str
 
 

@@ -15,10 +15,11 @@ from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, TCPFlags
 from netsim.rules.xtables.ast import ConntrackMatch, CtState
 from netsim.stack.reasons import DropReason
-from netsim.stack.steps import MISSED, Choice, Drop, IPVSStep, NATStep, SocketLookup
+from netsim.stack.steps import MISSED, Choice, Drop, IPVSStep, NATStep, NftRuleRef, RuleRef, SocketLookup
 from netsim.topology.model import Role
 from netsim.trace.ending import Ending, EndingKind, ending_of, goes_in_circles
 from netsim.trace.facts import facts_of, place_of, refusal_answer, short_label
+from netsim.trace.invalid_state import drops_invalid
 from netsim.trace.model import Branch, Flow, Leg, Verdict
 from netsim.trace.reasons import REPLY_PREFIX, Reason, reason
 from netsim.trace.recording import is_consequence
@@ -59,6 +60,14 @@ DROPS: dict[DropReason, str] = {
     DropReason.IPVS_DESTINATION_GONE: "IPVS_DESTINATION_GONE",
     DropReason.IPVS_RESCHEDULED: "IPVS_RESCHEDULED",
     DropReason.IPVS_BOUNDARY: "IPVS_BOUNDARY",
+    DropReason.NO_TX_TARGET: "VTEP_UNKNOWN",
+    DropReason.VXLAN_VNI_NOT_FOUND: "VNI_UNKNOWN",
+    DropReason.VXLAN_INVALID_HDR: "VXLAN_REFUSED",
+    DropReason.VXLAN_ENTRY_EXISTS: "VXLAN_REFUSED",
+    DropReason.MAC_INVALID_SOURCE: "VXLAN_REFUSED",
+    DropReason.LOCAL_MAC: "VXLAN_REFUSED",
+    DropReason.DUMMY_DEVICE: "DUMMY_DEVICE",
+    DropReason.NEIGH_CREATEFAIL: "NEIGHBOUR_TABLE_FULL",
     DropReason.PROTO_NOT_SUPPORTED: "PROTOCOL_NOT_SUPPORTED",
     DropReason.FORWARDING_LOOP: "LOOP",
 }
@@ -76,7 +85,7 @@ class RuleCondition:
 
     def holds(self, drop: Drop) -> bool:
         """True where the drop was made by such a rule."""
-        if drop.reason is not self.drop or drop.ref is None:
+        if drop.reason is not self.drop or not isinstance(drop.ref, RuleRef):
             return False
         states = [match.states for match in drop.ref.rule.matches if isinstance(match, ConntrackMatch)]
         return (
@@ -102,6 +111,34 @@ RULES: tuple[RuleCondition, ...] = (
     RuleCondition(DropReason.NETFILTER_REJECT, "VIP_PORT_NOT_SERVED", chain="KUBE-IPVS-FILTER"),
     RuleCondition(DropReason.NETFILTER_DROP, "INVALID_STATE_DROP", state=CtState.INVALID),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class NftCondition:
+    """An nftables rule that says why it is there: by its verdict and its chain in kube-proxy's table."""
+
+    drop: DropReason
+    code: str
+    chain: str
+
+    def holds(self, drop: Drop) -> bool:
+        """True where the drop was made by such a rule."""
+        if drop.reason is not self.drop or not isinstance(drop.ref, NftRuleRef):
+            return False
+        return drop.ref.table == "kube-proxy" and re.fullmatch(self.chain, drop.ref.chain) is not None
+
+
+NFT_RULES: tuple[NftCondition, ...] = (
+    # Ref: kube-proxy v1.37 pkg/proxy/nftables/proxier.go:setupNFTables(), syncProxyRules(). First that holds.
+    NftCondition(DropReason.NETFILTER_REJECT, "NO_ENDPOINTS", "reject-chain"),
+    NftCondition(DropReason.NETFILTER_DROP, "NO_LOCAL_ENDPOINTS", "(service|nodeport)-endpoints-check"),
+    NftCondition(DropReason.NETFILTER_DROP, "SOURCE_RANGE_DENIED", "firewall-.*"),
+    NftCondition(DropReason.NETFILTER_REJECT, "CLUSTER_IP_PORT_UNKNOWN", "cluster-ips-check"),
+    NftCondition(DropReason.NETFILTER_DROP, "CLUSTER_IP_UNALLOCATED", "cluster-ips-check"),
+)
+
+
+_CONDITIONS: tuple[RuleCondition | NftCondition, ...] = (*RULES, *NFT_RULES)
 
 
 # --- the code of one ending ----------------------------------------------------------------------------------------
@@ -133,7 +170,9 @@ def _drop_code(leg: Leg, drop: Drop) -> str:
         return "POLICY_DROP"
     if drop.reason is DropReason.TTL_EXCEEDED and goes_in_circles(leg):
         return "LOOP"
-    return next((row.code for row in RULES if row.holds(drop)), DROPS[drop.reason])
+    if drop.reason is DropReason.NETFILTER_DROP and isinstance(drop.ref, NftRuleRef) and drops_invalid(drop.ref.rule):
+        return "INVALID_STATE_DROP"
+    return next((row.code for row in _CONDITIONS if row.holds(drop)), DROPS[drop.reason])
 
 
 def _refusal_code(leg: Leg, ending: Ending) -> str:

@@ -199,11 +199,12 @@ def test_ipv6_is_walked_as_ipv4_is(dual: str) -> None:
     assert done.status == 0
 
 
-@pytest.mark.parametrize("mode", ["ipvs", "nftables"])
-def test_a_mode_that_is_not_walked_yet_says_so(mode: str) -> None:
-    done = netsim("trace", "pod-a", "svc-x", "--mode", mode)
-    assert done.err.startswith(f"error: kube-proxy on node1 is in mode {mode}, which packets do not walk yet")
-    assert done.status == 2
+@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+def test_every_mode_leads_to_the_same_backends(mode: str) -> None:
+    document = json.loads(netsim("trace", "pod-a", "svc-x", "--mode", mode, "-o", "json").out)
+    backends = [branch["backend"]["text"] for branch in document["branches"]]
+    assert backends == ["10.244.1.3:8080", "10.244.2.2:8080", "10.244.2.3:8080"]
+    assert {branch["probability"] for branch in document["branches"]} == {"1/3"}
 
 
 def test_the_environment_and_the_current_folder_name_topologies(monkeypatch: pytest.MonkeyPatch, dual: str) -> None:

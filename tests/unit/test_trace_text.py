@@ -10,7 +10,8 @@ import pytest
 
 from netsim.net.address import parse_address
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol
-from netsim.render.steps import Detail, Format, filled, rewrite_of, step_lines, telling
+from netsim.render.form import Detail, Format, filled
+from netsim.render.steps import rewrite_of, step_lines, telling
 from netsim.render.style import COLOUR, PLAIN
 from netsim.render.text import headline, place_text, render_text
 from netsim.rules.source import Origin

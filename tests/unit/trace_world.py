@@ -22,6 +22,7 @@ from netsim.net.packet import (
     TCPHeader,
     UDPHeader,
 )
+from netsim.rules.nft.parse import parse as parse_nft
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import CommentMatch, DNATTarget, NATRange, RejectTarget, Rule, Verdict
 from netsim.stack.reasons import DropReason
@@ -37,6 +38,9 @@ from netsim.stack.steps import (
     LocalSend,
     NATStep,
     NeighbourResolution,
+    NftChainPass,
+    NftEvaluation,
+    NftRuleRef,
     NotModelled,
     Receive,
     RoutingDecision,
@@ -312,12 +316,16 @@ def home(world, packet):
     world.take("pod-client", packet, "client")
 
 
+NFT_TEXT = 'table inet t { chain c { ip daddr 10.0.0.1 tcp dport vmap { 80 : accept, 81 : drop } comment "two ports"; } }'
+
 # --- one step of every kind -----------------------------------------------------------------------------------------
 
 PACKET = Packet(IPHeader(CLIENT, VIP, Protocol.UDP), UDPHeader(1, 53), payload=30)
 ERROR = Packet(IPHeader(VIP, CLIENT, Protocol.ICMP), ICMPHeader(3, 4, mtu=1450, quoted=PACKET))
 SCTP = Packet(IPHeader(CLIENT, VIP, Protocol.SCTP), SCTPHeader(1, 2, SCTPChunk.COOKIE_ECHO, 7))
 RULE = ref(replace(dnat_rule(), origin=Origin("x.rules", 3, 5)), "KUBE-SEP-A", "nat")
+NFT_TABLE = next(iter(parse_nft(NFT_TEXT, "x.nft").tables.values()))
+NFT_RULE = NftRuleRef("inet", "kube-proxy", "services", 2, NFT_TABLE.chains["c"].rules[0])
 CHOICE = Choice("KUBE-SVC-A rule 1", (("match", Fraction(1, 3)), ("no match", Fraction(2, 3))), 1)
 
 VXLAN_PACKET = Packet(
@@ -334,9 +342,18 @@ EVERY_STEP: list[Step] = [
     RoutingDecision("output", VIP, "unicast", "default via 10.0.0.1 dev eth0", "main", "eth0", CLIENT, CLIENT),
     RoutingDecision("input", VIP, "unreachable", "", "main", None, None, None),
     chain_pass(Hook.PREROUTING, "nat", RuleEvaluation(RULE, matched=False, choice=CHOICE), RuleEvaluation(RULE, matched=True, effect="x")),
+    NftChainPass(
+        Hook.FORWARD, "inet", "kube-proxy", "filter-forward", "filter", 0,
+        (
+            NftEvaluation(NFT_RULE, matched=False, choice=CHOICE),
+            NftEvaluation(NFT_RULE, matched=True, effect="goto reject-chain", element="a/b:c"),
+        ),
+        "DROP", False, 0, 1,
+    ),
     ConntrackStep(Hook.INPUT, "confirm", "NEW", "ORIGINAL", "tcp 6"),
     ConntrackStep(Hook.INPUT, "invalid", "INVALID", None, ""),
     NATStep(Hook.PREROUTING, "DNAT", PACKET, PACKET, RULE),
+    NATStep(Hook.PREROUTING, "DNAT", PACKET, PACKET, NFT_RULE),
     NATStep(Hook.PREROUTING, "un-SNAT", PACKET, PACKET),
     Encapsulation("flannel.1", "vxlan", PACKET, VXLAN_PACKET, 1, M1, M2, "the FDB has 192.168.0.12"),
     Encapsulation("tunl0", "ipip", PACKET, IPIP_PACKET),
@@ -345,6 +362,8 @@ EVERY_STEP: list[Step] = [
     TTLStep(64, 63),
     SocketLookup(PACKET, None, "RST"),
     Drop(DropReason.NETFILTER_DROP, "FORWARD", RULE, "nat", "KUBE-SEP-A"),
+    Drop(DropReason.NETFILTER_DROP, "FORWARD", NFT_RULE, "kube-proxy", "firewall-check"),
     Drop(DropReason.NO_PEER, "veth_xmit"),
     NotModelled("match bpf", "FORWARD", RULE),
+    NotModelled("tproxy", "FORWARD", NFT_RULE),
 ]  # fmt: skip
