@@ -243,7 +243,7 @@ def _layer2(netns: Netns) -> Iterator[Operation]:
 
 
 def _layer3(netns: Netns) -> Iterator[Operation]:
-    for name, value in sorted(netns.sysctls.items()):
+    for name, value in sorted(netns.sysctls.items(), key=lambda each: (_resets(each[0]), each)):
         yield SetSysctl(netns.name, name, value)
     for route in _gateways_first(netns.routes):
         yield AddRoute(netns.name, route)
@@ -253,6 +253,15 @@ def _layer3(netns: Netns) -> Iterator[Operation]:
         yield AddFdb(netns.name, entry)
     for neighbour in netns.neighbours:
         yield AddNeighbour(netns.name, neighbour)
+
+
+def _resets(name: str) -> int:
+    """The place of a sysctl in the order of writing: one that resets others, as ``ip_forward`` does each device's, comes before them.
+
+    Ref: net/ipv4/devinet.c:inet_forward_change(), net/ipv6/addrconf.c:addrconf_fixup_forwarding() (v6.12).
+    """
+    order = ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
+    return order.index(name) if name in order else len(order)
 
 
 def _gateways_first(routes: Iterable[Route]) -> list[Route]:
