@@ -37,10 +37,10 @@ class Spot:
 
 
 @st.composite
-def rules_text(draw: st.DrawFn, *, most: int = 5) -> str:
-    """Rules in iptables-save's format; empty for none."""
+def rules_text(draw: st.DrawFn, *, most: int = 8) -> str:
+    """Rules in iptables-save's format."""
     tables: dict[str, list[str]] = {}
-    for number in range(draw(st.integers(0, most))):
+    for number in range(draw(st.integers(1, most))):
         table = draw(st.sampled_from(sorted(TABLES)))
         spot = Spot(table, draw(st.sampled_from(TABLES[table])))
         lines = tables.setdefault(table, [])

@@ -47,7 +47,7 @@ ADDRESSES = (
 )
 FLAGS = (TCPFlags.ACK, TCPFlags.SYN | TCPFlags.ACK, TCPFlags.FIN | TCPFlags.ACK, TCPFlags.RST, TCPFlags(0), TCPFlags.FIN,
          TCPFlags.PSH | TCPFlags.ACK, TCPFlags.FIN | TCPFlags.PSH | TCPFlags.URG)  # fmt: skip
-FLOWS = 8
+FLOWS = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ EARLY: tuple[tuple[str, str, str], ...] = (
 QUICK: tuple[tuple[str, str, str], ...] = (
     # sysctl (``*`` each device), value, reason
     ("net/ipv4/neigh/*/mcast_solicit", "1", "a host that does not answer ARP is given up after one request, not three"),
-    ("net/ipv4/neigh/*/retrans_time_ms", "40", "and after 40 ms, not a second"),
+    ("net/ipv4/neigh/*/retrans_time_ms", "20", "and after 20 ms, not a second"),
     ("net/ipv4/neigh/*/proxy_delay", "0", "who answers ARP for others does so at once"),
     ("net/ipv4/neigh/*/delay_first_probe_time", "60", "no unicast probe of a known neighbour gets between"),
     ("net/ipv6/neigh/*/mcast_solicit", "1", "the same for neighbour discovery"),
-    ("net/ipv6/neigh/*/retrans_time_ms", "40", "the same"),
+    ("net/ipv6/neigh/*/retrans_time_ms", "20", "the same"),
     ("net/ipv4/icmp_ratelimit", "0", "many flows are sent, and each one's error counts"),
     ("net/ipv6/icmp/ratelimit", "0", "the same"),
     ("net/ipv4/conf/*/send_redirects", "0", "the model sends no redirects; they change no packet's way"),

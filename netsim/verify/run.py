@@ -19,7 +19,7 @@ from netsim.verify.frequency import refused
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.observe import Observer
 
-PATIENCE_S = 0.12
+PATIENCE_S = 0.07
 LONG_PATIENCE_S = 0.5
 TRIES = 8
 SENDS_FOR_EACH_BRANCH = 3
