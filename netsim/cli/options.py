@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -135,7 +136,21 @@ def _replace(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
+def to_terminal() -> bool:
+    """True where the answer is read on a terminal as it is printed."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def in_colour() -> bool:
     """True where the answer goes to a terminal and NO_COLOR is not set. See https://no-color.org."""
-    to_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return to_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return to_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+WIDTH, NARROWEST = 100, 60
+
+
+def columns() -> int:
+    """How wide text is: WIDTH, or on a narrower terminal what that has, down to NARROWEST."""
+    if not to_terminal():
+        return WIDTH
+    return min(WIDTH, max(NARROWEST, shutil.get_terminal_size((WIDTH, 0)).columns))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import deliver, in_colour, mode_option, open_world, output_option, topology_option
+from netsim.cli.options import columns, deliver, in_colour, mode_option, open_world, output_option, topology_option
 from netsim.trace.model import Trace, Verdict
 
 if TYPE_CHECKING:
@@ -46,9 +46,21 @@ def mark_value(text: str) -> int:
 )
 @click.option("--sport", type=PORT, metavar="PORT", help="Source port (icmp: the echo identifier).  [default: 40000]")
 @click.option("--flags", metavar="LIST", help="TCP flags of the first segment, such as syn or ack,fin.  [default: syn]")
-@click.option("--size", type=click.IntRange(0, 65495), default=0, help="Payload of the first packet in bytes.")
+@click.option(
+    "--size",
+    type=click.IntRange(0, 65495),
+    default=0,
+    metavar="BYTES",
+    help="Payload of the first packet.  [default: 0]",
+)
 @click.option("--df", "dont_fragment", is_flag=True, help="Set Don't Fragment (TCP sets it by itself).")
-@click.option("--ttl", type=click.IntRange(1, 255), default=64, help="Time to live of the first packet.  [default: 64]")
+@click.option(
+    "--ttl",
+    type=click.IntRange(1, 255),
+    default=64,
+    metavar="N",
+    help="Time to live of the first packet.  [default: 64]",
+)
 @click.option("--mark", type=mark_value, default="0", metavar="NUMBER", help="The socket's mark (SO_MARK).")
 @click.option("-4", "version", flag_value=4, type=int, help="Take DST's IPv4 address.")
 @click.option("-6", "version", flag_value=6, type=int, help="Take DST's IPv6 address.")
@@ -156,7 +168,9 @@ def _rendered(trace: Trace, form: str, detail: str | None, *, plain: bool) -> st
         from netsim.render.text import render_text
 
         chosen = Detail[detail.upper()] if detail else Detail.MATCHED
-        return render_text(trace, detail=chosen, style=COLOUR if in_colour() and not plain else PLAIN)
+        if plain:
+            return render_text(trace, detail=chosen)
+        return render_text(trace, detail=chosen, style=COLOUR if in_colour() else PLAIN, width=columns())
     from netsim.render.document import trace_document
 
     document = trace_document(trace)

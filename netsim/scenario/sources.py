@@ -76,7 +76,10 @@ def _find(name: str) -> Path:
 
 def _as_seen_from_here(path: Path) -> Path:
     """The path relative to the current folder where it lies below it: what a person would type."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the current folder was deleted
+        return path
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 

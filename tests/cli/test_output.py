@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from netsim.__main__ import main as program
+from netsim.cli import options
 from tests.cli.commands import netsim
 
 TRACE = ["trace", "pod-a", "svc-x", "--minimal"]
@@ -99,6 +101,34 @@ def test_a_name_that_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.M
     done = netsim(*TRACE, "-f", name)
     assert done.err.startswith("error: ")
     assert done.status == 2
+
+
+@pytest.mark.parametrize(("has", "wide"), [(40, 60), (72, 72), (300, 100)])
+def test_text_is_as_wide_as_a_narrow_terminal(has: int, wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "to_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(has))
+    monkeypatch.setenv("TERM", "dumb")
+    told = netsim("trace", "-t", "no-endpoints", "client", "svc/web", "--summary").out
+    longest = max(len(line) for line in told.splitlines() if line.startswith(("do ", "   ")))
+    assert wide - 16 < longest <= wide
+
+
+def test_an_interrupt_is_quiet_and_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netsim.cli.main.main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        program()
+    assert ended.value.code == 130
+
+
+def test_a_current_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert netsim(*TRACE).status == 0
 
 
 def test_the_bare_command_shows_what_there_is() -> None:
