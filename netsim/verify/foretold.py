@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from netsim.net.packet import ICMPHeader, Protocol, TCPFlags, TCPHeader
+from netsim.net.packet import ICMPHeader, Packet, Protocol, TCPFlags, TCPHeader
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.network import Network
 from netsim.stack.nf_conntrack_entry import NfConn, TCPState
@@ -15,8 +15,11 @@ from netsim.stack.steps import (
     ChainPass,
     Chooser,
     Clock,
+    Decapsulation,
     Drop,
+    Encapsulation,
     LocalSend,
+    NftChainPass,
     Receive,
     Recorder,
     SocketLookup,
@@ -30,7 +33,7 @@ from netsim.trace.model import Branch, Flow, Hop, Leg, Trace, Verdict
 from netsim.trace.trace import trace
 from netsim.verify.conntrack import COMPARED, Entry
 from netsim.verify.observe import outcome
-from netsim.verify.walk import Matched, Passing, Walk
+from netsim.verify.walk import TUNNEL, Matched, Passing, Walk, is_tunnel
 
 ICMP_ERRORS: dict[tuple[int, int], str] = {
     # (type, code): the error that the client's socket gets. Ref: net/ipv4/icmp.c:icmp_err_convert[] (v6.12)
@@ -118,9 +121,9 @@ def _frames(leg: Leg) -> Iterator[Passing]:
         for index, step in enumerate(hop.steps):
             match step:
                 case Receive(device=device, packet=packet):
-                    yield Passing(leg.name, hop.netns, device, outgoing=False, packet=packet)
+                    yield Passing(_name(leg, packet), hop.netns, device, outgoing=False, packet=packet)
                 case Transmit(device=device, packet=packet) if not _unseen(hop, index):
-                    yield Passing(leg.name, hop.netns, device, outgoing=True, packet=packet)
+                    yield Passing(_name(leg, packet), hop.netns, device, outgoing=True, packet=packet)
                 case _:
                     continue
 
@@ -130,19 +133,40 @@ def _unseen(hop: Hop, index: int) -> bool:
     return isinstance(following, Drop) and following.reason in UNSEEN
 
 
+def _name(leg: Leg, packet: Packet) -> str:
+    return TUNNEL if is_tunnel(packet) else leg.name
+
+
 def _matched(leg: Leg) -> Iterator[Matched]:
+    name = leg.name
     for hop in leg.hops:
         family = 4
         for step in hop.steps:
             family = _family(step) or family
+            match step:
+                case Receive(packet=packet) | Encapsulation(outer=packet) | Decapsulation(inner=packet):
+                    name = _name(leg, packet)
+                case _:
+                    pass
+            if isinstance(step, NftChainPass):
+                yield from _matched_nft(step, name, hop.netns, family)
             if not isinstance(step, ChainPass):
                 continue
             for evaluation in step.evaluations:
                 ref = evaluation.ref
                 if evaluation.matched:
-                    yield Matched(leg.name, hop.netns, ref.family, ref.table, ref.chain, ref.index)
+                    yield Matched(name, hop.netns, ref.family, ref.table, ref.chain, ref.index)
             if step.policy:
-                yield Matched(leg.name, hop.netns, family, step.table, step.hook.value, None, step.verdict)
+                yield Matched(name, hop.netns, family, step.table, step.hook.value, None, step.verdict)
+
+
+def _matched_nft(step: NftChainPass, leg: str, netns: str, family: int) -> Iterator[Matched]:
+    for evaluation in step.evaluations:
+        ref = evaluation.ref
+        if evaluation.matched:
+            yield Matched(leg, netns, family, ref.table, ref.chain, ref.index)
+    if step.policy:
+        yield Matched(leg, netns, family, step.table, step.chain, None, step.verdict)
 
 
 def _family(step: Step) -> int | None:
@@ -158,7 +182,7 @@ def _family(step: Step) -> int | None:
 
 def _conntrack(network: Network, topology: Topology) -> Iterator[tuple[str, str]]:
     for name, netns in topology.namespaces.items():
-        if not netns.xtables:
+        if not netns.xtables and not netns.nftables:
             continue
         netfilter = network.namespace(name).netfilter
         assert isinstance(netfilter, Netfilter)

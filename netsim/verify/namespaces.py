@@ -24,6 +24,8 @@ from netsim.net.address import Family
 from netsim.rules.conntrack.dump import insert_words
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipset.dump import dump as dump_ipsets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
+from netsim.rules.nft.dump import dump_as_loaded
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
 from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
@@ -41,6 +43,7 @@ from netsim.verify.plan import (
     AddVeth,
     Listen,
     LoadIPSets,
+    LoadNftables,
     LoadXtables,
     Operation,
     SeedConntrack,
@@ -119,6 +122,8 @@ class RealNetwork:
         """Load the rules of a modelled namespace anew: its counters and the memory of its matches begin again."""
         for ruleset in self.topology.namespaces[name].xtables:
             load_xtables(self._names[name], ruleset, legacy=self.legacy)
+        for rules in self.topology.namespaces[name].nftables:
+            load_nftables(self._names[name], rules)
 
     def _settle(self) -> None:
         """Wait until the kernel noticed every carrier: a bridge port does not forward before. Ref: net/core/link_watch.c (v6.12)."""
@@ -165,7 +170,7 @@ class RealNetwork:
             case _:
                 self._carry_out_layer3(operation)
 
-    def _carry_out_layer3(self, operation: Operation) -> None:
+    def _carry_out_layer3(self, operation: Operation) -> None:  # noqa: C901 - one case for each operation
         match operation:
             case SetState(netns=name, device=device, up=up):
                 self._handles[name].link("set", index=self._index(name, device), state="up" if up else "down")
@@ -183,6 +188,8 @@ class RealNetwork:
                 self._add_neighbour(name, entry)
             case LoadIPSets(netns=name, sets=sets):
                 load_ipsets(self._names[name], sets)
+            case LoadNftables(netns=name, ruleset=rules):
+                load_nftables(self._names[name], rules)
             case LoadXtables(netns=name, ruleset=ruleset):
                 load_xtables(self._names[name], ruleset, legacy=self.legacy)
             case SeedConntrack(netns=name, entries=entries):
@@ -277,6 +284,13 @@ def load_xtables(real_name: str, ruleset: Ruleset, *, legacy: bool = False) -> N
         lines = text.splitlines()
         line = lines[int(number[1]) - 1] if number and int(number[1]) <= len(lines) else ""
         raise RuntimeError(f"{tool} refused the rules of {real_name}: {done.stderr.strip()}\n{line}")
+
+
+def load_nftables(real_name: str, ruleset: NftRuleset) -> None:
+    """Load rules of nftables into a real namespace; tables of these names are made anew. Raises RuntimeError with nft's message."""
+    names = [f"{family.value} {name}" for family, name in ruleset.tables]
+    anew = "".join(f"add table {name}\ndelete table {name}\n" for name in names)
+    run_tool(real_name, ["nft", "-f", "-"], anew + dump_as_loaded(ruleset))
 
 
 def load_ipsets(real_name: str, sets: IPSets) -> None:

@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 
 from netsim.net.packet import Protocol
+from netsim.rules.nft.ast import TableFamily
 from netsim.rules.xtables.ast import RecentMatch, Ruleset, StatisticNthMatch
+from netsim.topology.model import Netns
 from netsim.trace.model import Flow
 from netsim.verify.capture import Capture, Frame
 from netsim.verify.conntrack import Entry, entries, flush
@@ -25,6 +28,7 @@ from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.nfnetlink import NetfilterSocket
+from netsim.verify.nft_memory import nft_remembers
 from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
 
 AFTER_DONE_S = 0.004
@@ -69,7 +73,7 @@ class Observer:
         self._selector = selectors.DefaultSelector()
         self.ends = Ends(self._selector)
         self._captures: list[Capture] = []
-        self._traces: dict[str, RuleTrace] = {}
+        self._traces: dict[str, tuple[RuleTrace, ...]] = {}
         self._asked: dict[str, NetfilterSocket] = {}
         self._phase = 0
         self._seen = Observation(Flow("", IPv4Address(0), Protocol.TCP))
@@ -95,32 +99,36 @@ class Observer:
         self.ends.close()
         for capture in self._captures:
             capture.close()
-        for trace in self._traces.values():
-            trace.close()
+        for traces in self._traces.values():
+            for trace in traces:
+                trace.close()
         for asked in self._asked.values():
             asked.close()
         self._selector.close()
 
     def _look_at(self, name: str) -> None:
-        rulesets = self.network.topology.namespaces[name].xtables
+        spec = self.network.topology.namespaces[name]
         with entered(self.network.real_name(name)):
             capture = Capture(name)
             self._captures.append(capture)
             self._selector.register(capture, selectors.EVENT_READ, lambda: self._take_frames(capture))
-            if rulesets:
+            if spec.xtables or spec.nftables:
                 self._asked[name] = NetfilterSocket()
-                mark_packets({4 if each.family.value == 4 else 6 for each in rulesets})
-                self._trace(name, rulesets)
+                mark_packets(_versions(spec))
+                self._trace(name, spec)
 
-    def _trace(self, name: str, rulesets: tuple[Ruleset, ...]) -> None:
-        old = self._traces.pop(name, None)
-        if old is not None:
+    def _trace(self, name: str, spec: Netns) -> None:
+        for old in self._traces.pop(name, ()):
             self._selector.unregister(old)
             old.close()
-        by_version = {each.family.value: each for each in rulesets}
-        trace: RuleTrace = LegacyTrace(by_version) if self.network.legacy else NftTrace()
-        self._traces[name] = trace
-        self._selector.register(trace, selectors.EVENT_READ, lambda: self._take_hits(name, trace))
+        traces: list[RuleTrace] = []
+        if self.network.legacy:
+            traces.append(LegacyTrace({each.family.value: each for each in spec.xtables}))
+        if not self.network.legacy or spec.nftables:
+            traces.append(NftTrace())
+        for trace in traces:
+            self._selector.register(trace, selectors.EVENT_READ, partial(self._take_hits, name, trace))
+        self._traces[name] = tuple(traces)
 
     # --- one flow -----------------------------------------------------------------------------------------------
 
@@ -208,13 +216,23 @@ class Observer:
             if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
                 with entered(self.network.real_name(name)):
                     _empty_lists()
-            if any(map(_counts, self.network.topology.namespaces[name].xtables)):
+            spec = self.network.topology.namespaces[name]
+            if any(map(_counts, spec.xtables)) or any(map(nft_remembers, spec.nftables)):
                 self._reload(name)
 
     def _reload(self, name: str) -> None:
         self.network.load_rules(name)
         with entered(self.network.real_name(name)):
-            self._trace(name, self.network.topology.namespaces[name].xtables)
+            self._trace(name, self.network.topology.namespaces[name])
+
+
+def _versions(spec: Netns) -> set[int]:
+    """The IP versions whose packets meet a rule of a namespace."""
+    found = {ruleset.family.value for ruleset in spec.xtables}
+    for ruleset in spec.nftables:
+        for family, _ in ruleset.tables:
+            found |= {TableFamily.IP: {4}, TableFamily.IP6: {6}}.get(family, {4, 6})
+    return found
 
 
 def _tables(asked: NetfilterSocket) -> list[Entry]:

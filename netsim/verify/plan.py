@@ -13,6 +13,7 @@ from typing import TypeAlias
 from netsim.net.address import InterfaceAddress
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
+from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.model import (
     Bridge,
@@ -141,6 +142,14 @@ class LoadXtables:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadNftables:
+    """Load rules of nftables, once those of iptables stand."""
+
+    netns: str
+    ruleset: NftRuleset
+
+
+@dataclass(frozen=True, slots=True)
 class LoadIPSets:
     """Make a namespace's ipsets, which its rules ask for by name."""
 
@@ -179,6 +188,7 @@ Operation: TypeAlias = (
     | AddNeighbour
     | LoadIPSets
     | LoadXtables
+    | LoadNftables
     | SeedConntrack
     | Listen
 )
@@ -195,6 +205,7 @@ def operations(topology: Topology) -> tuple[Operation, ...]:
         *(step for netns in namespaces for step in _layer3(netns)),
         *(LoadIPSets(netns.name, netns.ipsets) for netns in namespaces if netns.ipsets.sets),
         *(LoadXtables(netns.name, ruleset) for netns in namespaces for ruleset in netns.xtables),
+        *(LoadNftables(netns.name, ruleset) for netns in namespaces for ruleset in netns.nftables),
         *(SeedConntrack(netns.name, netns.conntrack) for netns in namespaces if netns.conntrack),
         *(Listen(netns.name, listener) for netns in namespaces for listener in netns.listeners),
     )

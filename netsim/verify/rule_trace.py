@@ -33,6 +33,7 @@ NFTABLES, ULOG = 10, 4
 NEWRULE, GETRULE, TRACE = 6, 7, 17
 NFNLGRP_NFTRACE = 9
 FAMILIES = {2: 4, 10: 6}  # NFPROTO_IPV4, NFPROTO_IPV6: IP version
+INET = 1  # NFPROTO_INET: tables of both
 
 NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE = 1, 2, 3
 NFTA_TRACE_TABLE, NFTA_TRACE_CHAIN, NFTA_TRACE_RULE_HANDLE, NFTA_TRACE_TYPE = 1, 2, 3, 4
@@ -108,7 +109,7 @@ class NftTrace:
     def _handles(self) -> dict[tuple[str, str, bytes], int]:
         """The place of each rule in its chain, by table, chain and handle: a dump lists a chain's rules in order."""
         found: dict[tuple[str, str, bytes], int] = {}
-        for family in FAMILIES:
+        for family in (INET, *FAMILIES):
             counts: dict[tuple[str, str], int] = {}
             for message in self._socket.dump(NFTABLES, GETRULE, family):
                 values = message.attributes

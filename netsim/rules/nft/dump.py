@@ -13,7 +13,13 @@ _FAMILY_ORDER = list(TableFamily)
 def dump(ruleset: Ruleset) -> str:
     """Every table by family and name; in each sets, maps and chains by name, and elements by key."""
     tables = sorted(ruleset.tables.values(), key=lambda table: (_FAMILY_ORDER.index(table.family), table.name))
-    return "".join(f"{line}\n" for table in tables for line in _table(table))
+    return "".join(f"{line}\n" for table in tables for line in _table(table, sorted(table.chains)))
+
+
+def dump_as_loaded(ruleset: Ruleset) -> str:
+    """Tables and chains in the order in which they were added: of base chains with equal priority the one that comes last runs first."""
+    tables = ruleset.tables.values()
+    return "".join(f"{line}\n" for table in tables for line in _table(table, list(table.chains)))
 
 
 def dump_rule(rule: Rule) -> str:
@@ -22,7 +28,7 @@ def dump_rule(rule: Rule) -> str:
     return " ".join([*words, *([f'comment "{rule.comment}"'] if rule.comment else [])])
 
 
-def _table(table: Table) -> list[str]:
+def _table(table: Table, chains: list[str]) -> list[str]:
     lines = [f"table {table.family.value} {table.name} {{"]
     if table.comment:
         lines.append(f'\tcomment "{table.comment}"')
@@ -33,7 +39,7 @@ def _table(table: Table) -> list[str]:
     sets = [table.sets[name] for name in sorted(table.sets)]
     for each in sorted(sets, key=lambda named: bool(named.data)):
         lines += [*_set(each), ""]
-    for name in sorted(table.chains):
+    for name in chains:
         lines += [*_chain(table.chains[name], table.family), ""]
     return [*(lines[:-1] if lines[-1] == "" else lines), "}", ""]
 
