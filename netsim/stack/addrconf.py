@@ -88,8 +88,8 @@ def inet6_addresses(device: Device, sysctls: Sysctls) -> tuple[IPv6Interface, ..
         return ()
     given = [address for address in device.addresses if isinstance(address, IPv6Interface)]
     implied = LOOPBACK6 if isinstance(device.kind, Loopback) else eui64_link_local(device.mac)
-    added = [implied, *(address for address in given if address.ip != implied.ip)]
-    return tuple(sorted(added[::-1], key=lambda address: -ipv6_addr_scope(address.ip)))
+    newest_first = [*(address for address in reversed(given) if address.ip != implied.ip), implied]
+    return tuple(sorted(newest_first, key=lambda address: -ipv6_addr_scope(address.ip)))
 
 
 def ipv6_dev_get_saddr(

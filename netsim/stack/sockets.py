@@ -54,14 +54,17 @@ class Sockets:
     accepted: dict[Connection, Listener] = field(default_factory=dict)
 
     def listener(self, protocol: Protocol, address: Address, port: int) -> Listener | None:
-        """Who listens there: a socket bound to the address is preferred to one that is bound to none."""
+        """Who listens there: best a socket bound to the address, then one of its family, then one of both families.
+
+        Ref: net/ipv4/inet_hashtables.c:compute_score() (v6.12).
+        """
         found: Listener | None = None
         for listener in self.listeners:
-            if listener.protocol is not protocol or listener.port != port:
+            if listener.protocol is not protocol or listener.port != port or not listener.hears(address):
                 continue
-            if listener.address == address:
+            if not listener.wildcard:
                 return listener
-            if listener.address is None and found is None:
+            if found is None or (_of_family(listener, address) and not _of_family(found, address)):
                 found = listener
         return found
 
@@ -79,6 +82,10 @@ class Sockets:
         if any(client.protocol == protocol and client.local == (address, port) for client in self.clients):
             return True
         return any(
-            listener.protocol == protocol and listener.port == port and listener.address in (None, address)
+            listener.protocol == protocol and listener.port == port and listener.hears(address)
             for listener in self.listeners
         )
+
+
+def _of_family(listener: Listener, address: Address) -> bool:
+    return listener.address is not None and listener.address.version == address.version

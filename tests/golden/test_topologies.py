@@ -20,6 +20,7 @@ VERDICTS = {
     "across-nodes": "DELIVERED",
     "bridge-nf-off": "MISDELIVERED:REPLY_FROM_OTHER_PEER",
     "default": "DELIVERED",
+    "dual-stack": "DELIVERED",
     "forward-drop": "DROPPED:POLICY_DROP",
     "hairpin": "DELIVERED",
     "hairpin-off": "DROPPED:HAIRPIN_OFF",

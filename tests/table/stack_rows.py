@@ -125,6 +125,16 @@ def node_port_of(name: str, *, masquerade: bool, policy: str = "ACCEPT") -> Topo
     return changed(world, name, xtables=netns(name, (), rules=text).xtables)
 
 
+def udp_node_port(filtered: str = "") -> Topology:
+    """Node n2 sends its UDP port 30080 to port 54 of pod c, where nobody listens."""
+    text = (
+        "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n" + filtered + "COMMIT\n"
+        "*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
+        "-A PREROUTING -p udp -m udp --dport 30080 -j DNAT --to-destination 10.244.1.2:54\nCOMMIT\n"
+    )
+    return changed(two_nodes(), "n2", xtables=netns("n2", (), rules=text).xtables)
+
+
 def martian_accepted(value: str) -> Topology:
     """x has n2's pod bridge address as a second address and sends from it, with n2's MAC known to it."""
     world = second_address(two_nodes(), "x/eth0", "10.244.1.1/32")
@@ -559,6 +569,25 @@ ROWS: tuple[Row, ...] = (
         NOBODY,
         ("n1", DropReason.NETFILTER_DROP),
         tcp=True,
+        port=30080,
+    ),
+    Row(
+        "port closed behind a nodePort",
+        udp_node_port(),
+        "x",
+        "192.168.0.12",
+        ("error 3/3 from 192.168.0.12",),
+        ("c", DropReason.NO_SOCKET),
+        port=30080,
+    ),
+    # the error is about a connection that was never confirmed, and is translated back all the same
+    Row(
+        "rejected behind a nodePort",
+        udp_node_port("-A FORWARD -d 10.244.1.2/32 -j REJECT\n"),
+        "x",
+        "192.168.0.12",
+        ("error 3/3 from 192.168.0.12",),
+        ("n2", DropReason.NETFILTER_REJECT),
         port=30080,
     ),
     # --- REJECT ------------------------------------------------------------------------------------------------

@@ -95,7 +95,9 @@ def test_a_device_that_is_down_or_too_small_has_no_ipv6(change):
 
 def test_disable_ipv6_takes_the_device_out():
     for name in ("all", "default", "eth0"):
-        spec = netns("h", (veth("h/eth0", "g/eth0", "fd00::1/64"),), sysctls={f"net.ipv6.conf.{name}.disable_ipv6": "1"})
+        spec = netns(
+            "h", (veth("h/eth0", "g/eth0", "fd00::1/64"),), sysctls={f"net.ipv6.conf.{name}.disable_ipv6": "1"}
+        )
         assert NetnsWiring(spec).fib6.addresses["eth0"] == ()
 
 

@@ -1,4 +1,4 @@
-"""The rows of ``stack_rows`` in the model."""
+"""The rows of ``stack_rows`` and ``stack_rows6`` in the model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import Drop
 from tests.table.stack_rows import ROWS, Row
+from tests.table.stack_rows6 import ROWS6
 from tests.unit.stack_world import Walk
 
 ERRNO = {
@@ -35,7 +36,7 @@ def heard(seen: Walk, row: Row) -> tuple[str, ...]:
     return (*seen.heard, *told)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
+@pytest.mark.parametrize("row", ROWS + ROWS6, ids=[*(row.id for row in ROWS), *(f"v6 {row.id}" for row in ROWS6)])
 def test_what_becomes_of_a_packet(row):
     seen = walk(row)
     assert heard(seen, row) == row.heard
@@ -45,4 +46,5 @@ def test_what_becomes_of_a_packet(row):
 
 
 def test_rows_have_names_of_their_own():
-    assert len({row.id for row in ROWS}) == len(ROWS)
+    for rows in (ROWS, ROWS6):
+        assert len({row.id for row in rows}) == len(rows)

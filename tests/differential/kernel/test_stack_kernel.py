@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,17 +15,17 @@ from netsim.net.packet import Protocol
 from netsim.topology.model import Topology
 from netsim.verify.namespaces import RealNetwork
 from tests.table.stack_rows import ROWS, Row
+from tests.table.stack_rows6 import ROWS6
 from tests.table.test_stack_bridge import ROWS as BRIDGE_ROWS
 from tests.table.test_stack_bridge import Row as BridgeRow
 from tests.table.test_stack_bridge import world as bridge_world
 from tests.unit.stack_world import with_device
 
+LISTENER = Path(__file__).with_name("stack_listener.py")
 PROBE = Path(__file__).with_name("stack_probe.py")
 PATIENCE_S = "1.2"
 SETTLE_S = 1.1
 """Longer than the kernel takes to notice a carrier and let a bridge port forward. Ref: net/core/link_watch.c (v6.12)."""
-
-FAST_ARP = "for f in /proc/sys/net/ipv4/neigh/*/retrans_time_ms; do echo 100 > $f; done"
 
 
 def inside(real: RealNetwork, name: str, *words: str) -> str:
@@ -32,15 +34,30 @@ def inside(real: RealNetwork, name: str, *words: str) -> str:
 
 
 def probe(real: RealNetwork, src: str, protocol: Protocol, dst: str, port: int, payload: int = 0, ttl: int = 64) -> str:
-    for name in real_names(real):
-        inside(real, name, "sh", "-c", FAST_ARP)
     time.sleep(SETTLE_S)
     words = ("40000", protocol.name.lower(), dst, str(port), str(payload), str(ttl), PATIENCE_S)
-    return inside(real, src, sys.executable, str(PROBE), *words)
+    with listening(real):
+        return inside(real, src, sys.executable, str(PROBE), *words)
 
 
-def real_names(real: RealNetwork) -> list[str]:
-    return list(real._topology.namespaces)
+@contextmanager
+def listening(real: RealNetwork) -> Iterator[None]:
+    """Every listener of the topology, each namespace's in a process of its own that says when its sockets are open."""
+    processes = []
+    for name, ns in real.topology.namespaces.items():
+        words = [f"{each.protocol.name},{each.port},{each.address or ''},{int(each.v6only)}" for each in ns.listeners]
+        if words:
+            command = ["ip", "netns", "exec", real.real_name(name), sys.executable, str(LISTENER), *words]
+            processes.append(subprocess.Popen(command, stdout=subprocess.PIPE))
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 def as_a_socket_sees_it(heard: tuple[str, ...] | list[str], *, tcp: bool) -> str:
@@ -51,7 +68,12 @@ def as_a_socket_sees_it(heard: tuple[str, ...] | list[str], *, tcp: bool) -> str
     return next((errno for start, errno in TCP_ERRNO.items() if words.startswith(start)), words)
 
 
-TCP_ERRNO = {"RST": "ECONNREFUSED", "error 3/1 ": "EHOSTUNREACH"}
+TCP_ERRNO = {
+    # net/ipv4/icmp.c:icmp_err_convert[], net/ipv6/icmp.c:tab_unreach[] (v6.12)
+    "RST": "ECONNREFUSED",
+    "error 3/1 ": "EHOSTUNREACH",
+    "error 1/3 ": "EHOSTUNREACH",
+}
 
 
 def up(world: Topology) -> Topology:
@@ -70,7 +92,7 @@ def take_down(real: RealNetwork, world: Topology) -> None:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
+@pytest.mark.parametrize("row", ROWS + ROWS6, ids=[*(row.id for row in ROWS), *(f"v6 {row.id}" for row in ROWS6)])
 def test_the_kernel_says_the_same(row: Row):
     with RealNetwork(up(row.world)) as real:
         take_down(real, row.world)
