@@ -198,11 +198,12 @@ class ARP:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An Ethernet II frame."""
+    """An Ethernet II frame. ``vlan`` is the identifier of its 802.1Q tag, None without one."""
 
     src: MAC
     dst: MAC
     payload: Packet | ARP
+    vlan: int | None = None
 
 
 def endpoint(address: Address, port: int | None) -> str:

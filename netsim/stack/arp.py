@@ -1,7 +1,7 @@
 """ARP: a request is broadcast over the same links as any frame, its owner answers, and both sides learn.
 
 The frames of a resolution are walked here at once, in the order in which they would arrive; bridges on the way learn and flood as for
-any frame. ``arp_ignore`` is 0: a host answers for each of its addresses, on every device.
+any frame, and tunnels carry them in datagrams. ``arp_answer`` decides whether a request is answered.
 
 Ref: net/ipv4/arp.c:arp_solicit(), arp_process() (v6.12); RFC 826.
 """
@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import assert_never
 
-from netsim.net.address import BROADCAST, MAC, Address, parse_address
+from netsim.net.address import BROADCAST, MAC, Address
 from netsim.net.packet import ARP, ARPOperation, Frame
+from netsim.stack.arp_answer import announced, arp_process
 from netsim.stack.bridge import Decision
-from netsim.stack.fib_trie import Scope
+from netsim.stack.macvlan import goes_out, siblings_for, uppers_for
 from netsim.stack.namespace import Namespace
-from netsim.stack.route import InputKey, Routed, ip_route_input
-from netsim.topology.model import Bridge, Device, Veth
+from netsim.stack.vlan import vlan_of
+from netsim.topology.model import IPIP, Bridge, Device, Dummy, Loopback, Macvlan, Veth, Vlan, Vxlan
 
 MOST_FRAMES = 2000
 MOST_BRIDGES = 64
 _ZERO = MAC(0)
-_UNSPECIFIED = parse_address("0.0.0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +67,38 @@ class _Walk:
                 self._cross(device, frame)
             case Bridge():
                 self._ports(ns, ns.bridge(device.name).transmit(frame.dst, ns.now()), frame)
-            case _:
+            case Vxlan():
+                for taken in self._network.through_tunnel(ns, device, frame):
+                    self._arrive(taken.netns, taken.device, taken.frame)
+            case Vlan(parent=parent, id=number):
+                self.transmit(ns, ns.devices[parent], replace(frame, vlan=number))
+            case Macvlan():
+                self._macvlan(ns, device, frame)
+            case Loopback() | IPIP() | Dummy():
                 return
+            case _ as never:
+                assert_never(never)
+
+    def _macvlan(self, ns: Namespace, device: Device, frame: Frame) -> None:
+        for netns, other in siblings_for(self._network.wiring, ns.name, device, frame.dst):
+            self._arrive(netns, other, frame)
+        if goes_out(self._network.wiring, ns.name, device, frame.dst):
+            assert isinstance(device.kind, Macvlan)
+            base = self._network.namespace(device.kind.parent.netns)
+            self.transmit(base, base.devices[device.kind.parent.device], frame)
 
     def _cross(self, device: Device, frame: Frame) -> None:
         peer = self._network.wiring.peer(device)
         if peer is None or not peer[1].up:
             return
+        self._arrive(peer[0].netns, peer[1], frame)
+
+    def _arrive(self, netns: str, device: Device, frame: Frame) -> None:
         self._frames += 1
         if self._frames > MOST_FRAMES or self._links >= MOST_BRIDGES:
             self.storm = True
             return
-        self._queue.append(_InFlight(peer[0].netns, peer[1], frame, self._links + 1))
+        self._queue.append(_InFlight(netns, device, frame, self._links + 1))
 
     def _ports(self, ns: Namespace, decision: Decision, frame: Frame) -> None:
         for port in decision.ports:
@@ -85,8 +106,13 @@ class _Walk:
 
     def _receive(self, arriving: _InFlight) -> None:
         device, frame = arriving.device, arriving.frame
+        if frame.vlan is not None and (upper := vlan_of(self._network.wiring, arriving.netns, device, frame.vlan)):
+            self._arrive(arriving.netns, upper, replace(frame, vlan=None))
+            return
         if device.port is None:
-            if self._concerns(arriving):
+            for netns, upper in uppers_for(self._network.wiring, arriving.netns, device, frame.dst):
+                self._arrive(netns, upper, frame)
+            if frame.vlan is None and self._concerns(arriving):
                 self._arp_rcv(self._network.namespace(arriving.netns), device, frame)
             return
         ns = self._network.namespace(arriving.netns)
@@ -95,7 +121,9 @@ class _Walk:
             return
         decision = state.receive(device, frame.src, frame.dst, ns.now())
         self._ports(ns, decision, frame)
-        if decision.up and (frame.dst.is_broadcast or frame.dst in (device.mac, state.device.mac)):
+        if not decision.up or frame.vlan is not None:
+            return
+        if frame.dst.is_broadcast or frame.dst in (device.mac, state.device.mac):
             self._arp_rcv(ns, state.device, frame)
 
     def _concerns(self, arriving: _InFlight) -> bool:
@@ -104,7 +132,10 @@ class _Walk:
         if not frame.dst.is_broadcast and frame.dst != arriving.device.mac:
             return False
         message = frame.payload
-        return isinstance(message, ARP) and self._network.wiring.may_be_local(arriving.netns, message.target_ip)
+        wiring = self._network.wiring
+        return isinstance(message, ARP) and (
+            wiring.may_be_local(arriving.netns, message.target_ip) or wiring.may_be_proxy(arriving.netns)
+        )
 
     def _arp_rcv(self, ns: Namespace, device: Device, frame: Frame) -> None:
         message = frame.payload
@@ -114,23 +145,13 @@ class _Walk:
             if ns.fib.is_local(message.target_ip):
                 ns.neighbours.setdefault((device.name, message.sender_ip), message.sender_mac)
             return
-        if self._answers(ns, device, message):
+        if arp_process(ns, device, message):
             self.transmit(ns, device, _reply(device, message))
-
-    def _answers(self, ns: Namespace, device: Device, request: ARP) -> bool:
-        if request.sender_ip == _UNSPECIFIED:
-            return ns.fib.is_local(request.target_ip)
-        routed = ip_route_input(ns, InputKey(request.sender_ip, request.target_ip, device))
-        if not isinstance(routed, Routed) or routed.result != "local":
-            return False
-        ns.neighbours.setdefault((device.name, request.sender_ip), request.sender_mac)
-        return True
 
 
 def arp_solicit(ns: Namespace, device: Device, target: Address, hint: Address) -> Resolution:
     """Ask for the MAC of an address on a device's link. ``hint`` is the source of the packet that waits for the answer."""
-    source = hint if ns.fib.is_local(hint) else ns.fib.select_source(device.name, target, Scope.LINK)
-    request = ARP(ARPOperation.REQUEST, device.mac, source or _UNSPECIFIED, _ZERO, target)
+    request = ARP(ARPOperation.REQUEST, device.mac, announced(ns, device, target, hint), _ZERO, target)
     walk = _Walk(ns)
     walk.transmit(ns, device, Frame(device.mac, BROADCAST, request))
     walk.run()

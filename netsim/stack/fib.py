@@ -41,6 +41,8 @@ class Fib:
         self.tables = {LOCAL_TABLE: self.local, MAIN_TABLE: self.main}
         self.custom_local_routes = any(route.table == LOCAL_TABLE for route in netns.routes)
         self._path = RulePath(netns.rules, self.tables, frozenset(skipped))
+        self._when_added = RulePath((), self.tables, frozenset())
+        """Routes are there before the topology's rules are, so their gateways are looked for without them."""
         self._devices = devices
         self._owners: dict[Address, str] = {}
         for device in devices.values():
@@ -122,9 +124,7 @@ class Fib:
             FibEntry(RouteKind.LOCAL, host, "local", device.name, None, primary.ip, scope=Scope.HOST, kernel=True)
         )
 
-    def _add_prefix(
-        self, device: Device, interface: IPv4Interface, primary: IPv4Interface, *, secondary: bool
-    ) -> None:
+    def _add_prefix(self, device: Device, interface: IPv4Interface, primary: IPv4Interface, *, secondary: bool) -> None:
         network = interface.network
         if secondary or (network.prefixlen == network.max_prefixlen and network.network_address == interface.ip):
             return
@@ -188,7 +188,7 @@ class Fib:
         """
         if gateway is None:
             return None
-        found = self.lookup(gateway, oif)
+        found = self._when_added.lookup(FlowKey(gateway, oif=oif))
         if found is None or found.kind not in _GATEWAYS or found.scope is Scope.UNIVERSE:
             return None
         return found.device

@@ -11,6 +11,7 @@ from netsim.net.packet import Protocol
 from netsim.stack.icmp import icmp_rcv
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip_forward import ip_forward
+from netsim.stack.ipip import tunnel4_rcv
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import InputKey, Martian, Routed, RouteError, ip_route_input, record_input
@@ -27,6 +28,7 @@ INET_PROTOCOLS: dict[Protocol, Callable[[Namespace, SkBuff], None]] = {
     Protocol.UDP: udp_rcv,
     Protocol.SCTP: sctp_rcv,
     Protocol.ICMP: icmp_rcv,
+    Protocol.IPIP: tunnel4_rcv,
 }
 
 

@@ -20,13 +20,16 @@ def macvlan_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
     """Send a frame to siblings and through the device below."""
     assert isinstance(device.kind, Macvlan)
     assert skb.dst_mac is not None
-    wiring = ns.network.wiring
+    wiring, end = ns.network.wiring, device.kind.parent
     for netns, sibling in siblings_for(wiring, ns.name, device, skb.dst_mac):
-        ns.network.frame_in_flight(netns, sibling.name, _moved(ns, netns, sibling, skb))
+        if skb.dst_mac.is_multicast:
+            ns.network.frame_in_flight(netns, sibling.name, _moved(ns, netns, sibling, skb))
+        else:  # it comes in on the device below first, for whoever listens there
+            below = ns.network.namespace(end.netns).devices[end.device]
+            ns.network.frame_in_flight(end.netns, end.device, _moved(ns, end.netns, below, skb))
     if goes_out(wiring, ns.name, device, skb.dst_mac):
-        end = device.kind.parent
-        below = ns.network.namespace(end.netns)
-        dev_queue_xmit(below, below.devices[end.device], _moved(ns, end.netns, device, skb))
+        base = ns.network.namespace(end.netns)
+        dev_queue_xmit(base, base.devices[end.device], _moved(ns, end.netns, device, skb))
 
 
 def macvlan_handle_frame(ns: Namespace, device: Device, skb: SkBuff) -> bool:

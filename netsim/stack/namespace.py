@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as TypingProtocol
 
 from netsim.net.address import MAC, Address
-from netsim.net.packet import Packet
+from netsim.net.packet import Frame, Packet
 from netsim.rules.xtables.ast import Ruleset
 from netsim.stack.bridge import BridgeState
 from netsim.stack.environment import HookEnvironment, HookVerdict
@@ -22,6 +22,7 @@ from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.sockets import Sockets
 from netsim.stack.steps import Chooser, Clock, Drop, Hook, NotModelled, Recorder, Step
+from netsim.stack.vxlan_fdb import VxlanState
 from netsim.stack.wiring import NetnsWiring, Wiring
 from netsim.topology.model import Device
 
@@ -86,20 +87,36 @@ class LocalOut:
     through_port: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TunnelledFrame:
+    """A frame that is no IP packet (ARP) and that a vxlan device took from its tunnel."""
+
+    netns: str
+    device: Device
+    frame: Frame
+
+
 class Medium(TypingProtocol):
-    """What a namespace asks of the network around it."""
+    """What a namespace asks of the network around it. ``tunnelled`` are the frames that came out of a tunnel and are no IP packets."""
 
     recorder: Recorder
     chooser: Chooser
     clock: Clock
     wiring: Wiring
     device_ops: Mapping[type, Transmitter]
+    tunnelled: list[TunnelledFrame]
 
     def namespace(self, name: str) -> Namespace:
         """The namespace of that name."""
 
     def frame_in_flight(self, netns: str, device: str, skb: SkBuff) -> None:
         """A frame is on its way to a device."""
+
+    def touched(self) -> Sequence[Namespace]:
+        """The namespaces that a packet came to so far."""
+
+    def through_tunnel(self, ns: Namespace, device: Device, frame: Frame) -> Sequence[TunnelledFrame]:
+        """Send a frame that is no IP packet through a vxlan device; where it came out."""
 
     def routed(self) -> None:
         """The packet under way left its link: it passed a router, whose TTL bounds it from now on."""
@@ -132,6 +149,9 @@ class Namespace:
         self.ipvs: IPVS | None = None
         self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
         """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
+        self.tunnel_ports: dict[tuple[object, ...], int] = {}
+        """The source port that a tunnel gave a flow."""
+        self._vxlans: dict[str, VxlanState] = {}
         self._bridges: dict[str, BridgeState] = {}
 
     def bridge(self, name: str) -> BridgeState:
@@ -140,6 +160,14 @@ class Namespace:
         if state is None:
             forwarding = self.network.wiring.forwarding_ports(self.name, name)
             state = self._bridges[name] = BridgeState(self.devices[name], self.wiring.ports[name], forwarding)
+        return state
+
+    def vxlan(self, name: str) -> VxlanState:
+        """The forwarding database of a vxlan device."""
+        state = self._vxlans.get(name)
+        if state is None:
+            given = tuple(entry for entry in self.spec.fdb if entry.device == name)
+            state = self._vxlans[name] = VxlanState(given)
         return state
 
     @property

@@ -12,17 +12,18 @@ from netsim.stack.dev import dev_queue_xmit
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.namespace import Namespace
 from netsim.stack.ndisc import ndisc_solicit
+from netsim.stack.neigh_table import has_room, limit_of
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import NeighbourResolution
-from netsim.topology.model import Device, Loopback, Veth
+from netsim.topology.model import IPIP, Device, Loopback, Veth
 
 _NO_MAC = MAC(0)
 
 
 def neigh_output(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> None:
     """Resolve the next hop, write the frame's header and send it."""
-    if isinstance(device.kind, Loopback):
+    if isinstance(device.kind, Loopback | IPIP):  # IFF_NOARP without an address
         skb.src_mac = skb.dst_mac = _NO_MAC
     else:
         mac = _destination_mac(ns, skb, device, next_hop)
@@ -46,6 +47,11 @@ def neigh_resolve(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address)
         return known
     if not device.up:
         ns.drop(DropReason.DEV_DOWN, "neigh_resolve_output", f"{device.name} is down")
+        return None
+    if not has_room(ns, next_hop.version):
+        detail = f"no room for {next_hop}: gc_thresh3 is {limit_of(ns, next_hop.version)}"
+        ns.record(NeighbourResolution(device.name, next_hop, None, cached=False, detail=detail))
+        ns.drop(DropReason.NEIGH_CREATEFAIL, "neigh_alloc", detail)
         return None
     solicit = arp_solicit if next_hop.version == 4 else ndisc_solicit
     resolution = solicit(ns, device, next_hop, skb.packet.ip.src)

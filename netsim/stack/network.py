@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from netsim.net.address import Address
-from netsim.net.packet import Packet, Protocol
+from netsim.net.packet import Frame, Packet, Protocol
 from netsim.rules.xtables.ast import Ruleset
 from netsim.stack.br_forward import br_dev_xmit
 from netsim.stack.br_input import br_handle_frame
-from netsim.stack.dev import record_receive
+from netsim.stack.dev import packet_type, record_receive
 from netsim.stack.dst import route_output
+from netsim.stack.dummy import dummy_xmit
 from netsim.stack.environment import HookEnvironment
 from netsim.stack.hook_environment import NamespaceHooks
 from netsim.stack.ip6_input import ipv6_rcv
@@ -27,7 +28,9 @@ from netsim.stack.ip6_output import ip6_local_out
 from netsim.stack.ip_input import ip_rcv
 from netsim.stack.ip_output import ip_local_out
 from netsim.stack.ip_vs_core import ip_vs_init
+from netsim.stack.ipip import ipip_tunnel_xmit
 from netsim.stack.loopback import loopback_xmit
+from netsim.stack.macvlan import macvlan_handle_frame, macvlan_xmit
 from netsim.stack.namespace import (
     Arrival,
     HookRunner,
@@ -36,6 +39,7 @@ from netsim.stack.namespace import (
     Namespace,
     NotModelledError,
     Transmitter,
+    TunnelledFrame,
 )
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.reasons import DropReason
@@ -44,8 +48,10 @@ from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
 from netsim.stack.steps import Chooser, Clock, Drop, NotModelled, Recorder, Step
 from netsim.stack.veth import veth_xmit
+from netsim.stack.vlan import vlan_of, vlan_xmit
+from netsim.stack.vxlan import send_frame, vxlan_xmit
 from netsim.stack.wiring import Wiring
-from netsim.topology.model import Bridge, Loopback, Topology, Veth
+from netsim.topology.model import IPIP, Bridge, Device, Dummy, Loopback, Macvlan, Topology, Veth, Vlan, Vxlan
 
 MOST_LINKS = 64
 """How many links a frame may cross without passing a router; more is a loop."""
@@ -61,6 +67,11 @@ DEVICE_OPS: Mapping[type, Transmitter] = {
     Loopback: loopback_xmit,
     Veth: veth_xmit,
     Bridge: br_dev_xmit,
+    Vxlan: vxlan_xmit,
+    IPIP: ipip_tunnel_xmit,
+    Dummy: dummy_xmit,
+    Vlan: vlan_xmit,
+    Macvlan: macvlan_xmit,
 }
 
 
@@ -104,6 +115,7 @@ class Network:
         self.wiring = Wiring.of_topology(topology)
         self.device_ops = DEVICE_OPS
         self.arrivals: list[Arrival] = []
+        self.tunnelled: list[TunnelledFrame] = []
         self._netfilter = netfilter if netfilter is not None else _netfilter
         self._namespaces: dict[str, Namespace] = {}
         self._made: deque[tuple[str, LocalOut]] = deque()
@@ -158,6 +170,16 @@ class Network:
     def frame_in_flight(self, netns: str, device: str, skb: SkBuff) -> None:
         """A frame is on its way to a device, where it will be received after what is under way now."""
         self._arriving.append(_InFlight(netns, device, skb, self._links + 1))
+
+    def touched(self) -> Sequence[Namespace]:
+        """The namespaces that a packet came to so far."""
+        return tuple(self._namespaces.values())
+
+    def through_tunnel(self, ns: Namespace, device: Device, frame: Frame) -> Sequence[TunnelledFrame]:
+        """Send a frame that is no IP packet through a vxlan device; where it came out."""
+        self.aside(lambda: send_frame(ns, device, frame))
+        came_out, self.tunnelled = self.tunnelled, []
+        return came_out
 
     def routed(self) -> None:
         """The packet under way passed a router."""
@@ -240,9 +262,18 @@ class Network:
 def _receive(arriving: _InFlight, ns: Namespace) -> None:
     """A device takes a frame: a bridge port for its bridge, any other for IP. Ref: net/core/dev.c:__netif_receive_skb_core() (v6.12)."""
     device = ns.devices[arriving.device]
-    record_receive(ns, device, arriving.skb)
-    if device.port is not None:
-        br_handle_frame(ns, device, arriving.skb)
+    skb = arriving.skb
+    record_receive(ns, device, skb)
+    if skb.vlan is not None and (upper := vlan_of(ns.network.wiring, ns.name, device, skb.vlan)) is not None:
+        assert skb.dst_mac is not None
+        skb.vlan, skb.pkt_type = None, packet_type(upper, skb.dst_mac)
+        ns.network.frame_in_flight(ns.name, upper.name, skb)
+    elif device.port is not None:
+        br_handle_frame(ns, device, skb)
+    elif skb.dst_mac is not None and macvlan_handle_frame(ns, device, skb):
+        return
+    elif skb.vlan is not None:
+        ns.drop(DropReason.OTHERHOST, "__netif_receive_skb_core", f"{device.name} has no device for VLAN {skb.vlan}")
     elif arriving.skb.packet.ip.dst.version == 4:
         ip_rcv(ns, device, arriving.skb)
     else:

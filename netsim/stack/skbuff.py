@@ -49,7 +49,8 @@ class SkBuff:
     ``iif`` and ``oif`` are what ``-i`` and ``-o`` match. ``physindev`` and ``physoutdev`` are the bridge ports of a packet that
     br_netfilter lent to the IP hooks. ``ct`` and ``ctinfo`` are its conntrack entry; both None before the look-up, and
     ``untracked`` after NOTRACK; ``template`` is the zone that ``-j CT`` chose before conntrack looked (``nf_ct_tmpl``).
-    ``socket_owner`` is whose socket sent it from here, ``made_by`` who made it here; both empty for what came in.
+    ``vlan`` is the identifier of its 802.1Q tag. ``socket_owner`` is whose socket sent it from here, ``made_by`` who made it here; both
+    empty for what came in.
     """
 
     packet: Packet
@@ -71,4 +72,5 @@ class SkBuff:
     template: Zone | None = None
     socket_owner: str | None = None
     made_by: str = ""
+    vlan: int | None = None
     traversed: list[str] = field(default_factory=list)

@@ -14,10 +14,13 @@ from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
 from netsim.stack.steps import SocketLookup
+from netsim.stack.vxlan import vxlan_rcv
 
 
 def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
     """A datagram for this host."""
+    if vxlan_rcv(ns, skb):
+        return
     packet = skb.packet
     datagram = packet.l4
     assert isinstance(datagram, UDPHeader)

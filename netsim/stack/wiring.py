@@ -15,7 +15,18 @@ from netsim.net.address import MAC, Address, Prefix
 from netsim.stack.fib import Fib
 from netsim.stack.ip6_fib import Fib6
 from netsim.stack.sysctl import Sysctls
-from netsim.topology.model import Bridge, Device, Endpoint, Loopback, Netns, Topology, Veth
+from netsim.topology.model import (
+    LOCAL_TABLE,
+    Bridge,
+    Device,
+    Endpoint,
+    Loopback,
+    Macvlan,
+    Netns,
+    Role,
+    Topology,
+    Veth,
+)
 
 LOOPBACK_MTU = 65536
 FEW_DEVICES = 4
@@ -80,6 +91,7 @@ class Wiring:
         self._made: dict[str, NetnsWiring] = {}
         self._peers: dict[tuple[str, str], tuple[Endpoint, Device] | None] = {}
         self._own: dict[str, Own] = {}
+        self._macvlans: dict[Endpoint, tuple[tuple[str, Device], ...]] | None = None
         self._forwarding: dict[tuple[str, str], frozenset[str]] = {}
 
     @classmethod
@@ -131,6 +143,29 @@ class Wiring:
         return any(
             int(address.ip) & 0xFFFFFF == low for d in spec.devices for address in d.addresses if address.version == 6
         ) or any(d.mac.value & 0xFFFFFF == low for d in spec.devices)
+
+    def may_be_proxy(self, netns: str) -> bool:
+        """False where a namespace certainly answers ARP for no address but its own."""
+        spec = self._topology.namespaces[netns]
+        return any(".proxy_arp" in name for name in spec.sysctls) or any(r.table == LOCAL_TABLE for r in spec.routes)
+
+    def macvlans(self, parent: Endpoint) -> tuple[tuple[str, Device], ...]:
+        """The macvlan devices on top of a device, each with its namespace."""
+        if self._macvlans is None:
+            self._macvlans = {}
+            for name, spec in self._topology.namespaces.items():
+                for device in spec.devices:
+                    if isinstance(device.kind, Macvlan):
+                        found = self._macvlans.get(device.kind.parent, ())
+                        self._macvlans[device.kind.parent] = (*found, (name, device))
+        return self._macvlans.get(parent, ())
+
+    def node_of(self, machine: str) -> str | None:
+        """The namespace of a node by the machine's name."""
+        return next(
+            (name for name, ns in self._topology.namespaces.items() if ns.role is Role.NODE and ns.node == machine),
+            None,
+        )
 
     def carrier(self, device: Device) -> bool:
         """True where the device is up and so is what it is plugged into. Ref: drivers/net/veth.c:veth_open() (v6.12)."""

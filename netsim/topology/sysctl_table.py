@@ -107,21 +107,26 @@ KNOWN: tuple[Sysctl, ...] = (
     _switch("net.ipv4.conf.*.disable_policy", 0, "IPsec only", modelled=True),
     _switch("net.ipv4.conf.*.disable_xfrm", 0, "IPsec only", modelled=True),
     # --- ARP ------------------------------------------------------------------------------------------------------
-    _switch("net.ipv4.conf.*.arp_ignore", 0, "which ARP requests are answered", last=8),
-    _switch("net.ipv4.conf.*.arp_announce", 0, "which source an ARP request has", last=2),
-    _switch("net.ipv4.conf.*.arp_filter", 0, "answer ARP only on the device that routes back"),
+    _switch("net.ipv4.conf.*.arp_ignore", 0, "which ARP requests are answered", modelled=True, last=8),
+    _switch("net.ipv4.conf.*.arp_announce", 0, "which source an ARP request has", modelled=True, last=2),
+    _switch("net.ipv4.conf.*.arp_filter", 0, "answer ARP only on the device that routes back", modelled=True),
     _switch("net.ipv4.conf.*.arp_accept", 0, "learn from gratuitous ARP", last=2),
     _switch(
         "net.ipv4.conf.*.arp_notify", 0, "gratuitous ARP when a device comes up; none does during a walk", modelled=True
     ),
-    _switch("net.ipv4.conf.*.proxy_arp", 0, "answer ARP for what is routed elsewhere"),
-    _switch("net.ipv4.conf.*.proxy_arp_pvlan", 0, "answer ARP back out of the same device"),
+    _switch("net.ipv4.conf.*.proxy_arp", 0, "answer ARP for what is routed elsewhere", modelled=True),
+    _switch("net.ipv4.conf.*.proxy_arp_pvlan", 0, "answer ARP back out of the same device", modelled=True),
     _switch("net.ipv4.conf.*.drop_gratuitous_arp", 0, "the model sends no gratuitous ARP", modelled=True),
     _number(
         "net.ipv4.neigh.default.gc_thresh1", 128, "neighbour table: below this nothing is collected", modelled=True
     ),
-    _number("net.ipv4.neigh.default.gc_thresh2", 512, "neighbour table: soft limit"),
-    _number("net.ipv4.neigh.default.gc_thresh3", 1024, "neighbour table: hard limit"),
+    _number(
+        "net.ipv4.neigh.default.gc_thresh2",
+        512,
+        "neighbour table: no entry of a walk is old enough to be collected",
+        modelled=True,
+    ),
+    _number("net.ipv4.neigh.default.gc_thresh3", 1024, "neighbour table: hard limit", modelled=True),
     # --- IPv4: the host -------------------------------------------------------------------------------------------
     _number("net.ipv4.ip_default_ttl", 64, "TTL of packets made here", first=1, last=255),
     _switch("net.ipv4.ip_nonlocal_bind", 0, "bind to an address that is not here"),
@@ -252,6 +257,11 @@ KNOWN: tuple[Sysctl, ...] = (
     _number(
         "net.ipv6.neigh.default.gc_thresh1", 128, "neighbour table: below this nothing is collected", modelled=True
     ),
-    _number("net.ipv6.neigh.default.gc_thresh2", 512, "neighbour table: soft limit"),
-    _number("net.ipv6.neigh.default.gc_thresh3", 1024, "neighbour table: hard limit"),
+    _number(
+        "net.ipv6.neigh.default.gc_thresh2",
+        512,
+        "neighbour table: no entry of a walk is old enough to be collected",
+        modelled=True,
+    ),
+    _number("net.ipv6.neigh.default.gc_thresh3", 1024, "neighbour table: hard limit", modelled=True),
 )

@@ -5,12 +5,29 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from netsim.net.address import Address
 from netsim.topology.graph import loops, segments
-from netsim.topology.model import Bridge, Device, Endpoint, Listener, Loopback, Netns, Route, RouteType, Topology, Veth
+from netsim.topology.model import (
+    IPIP,
+    MAIN_TABLE,
+    Bridge,
+    Device,
+    Endpoint,
+    Listener,
+    Loopback,
+    Macvlan,
+    Netns,
+    Route,
+    RouteType,
+    Topology,
+    Veth,
+    Vlan,
+    Vxlan,
+    table_name,
+)
 from netsim.topology.naming import IFNAMSIZ
 from netsim.topology.sysctl import check
 
@@ -43,7 +60,18 @@ def validate(topology: Topology) -> list[Problem]:
     for key, netns in topology.namespaces.items():
         if key != netns.name:
             problems.append(_error(key, f"is the namespace {netns.name!r} under another name"))
-        for check_one in (_device_names, _links, _ports, _routes, _neighbours, _sysctls, _listeners):
+        for check_one in (
+            _device_names,
+            _links,
+            _stacked,
+            _ports,
+            _routes,
+            _rules,
+            _fdb,
+            _neighbours,
+            _sysctls,
+            _listeners,
+        ):
             problems += check_one(netns, topology)
     for group in segments(topology):
         problems += _segment(group, topology)
@@ -70,10 +98,37 @@ def _device_names(netns: Netns, _: Topology) -> Iterator[Problem]:
 def _links(netns: Netns, topology: Topology) -> Iterator[Problem]:
     for device in netns.devices:
         here = Endpoint(netns.name, device.name)
-        if not isinstance(device.kind, Loopback) and (device.mac.is_multicast or device.mac.value == 0):
+        if not isinstance(device.kind, Loopback | IPIP) and (device.mac.is_multicast or device.mac.value == 0):
             yield _error(here, f"{device.mac} is no unicast address of a device")
         if isinstance(device.kind, Veth) and (message := _peer(here, device.kind.peer, topology)) is not None:
             yield _error(here, message)
+
+
+def _stacked(netns: Netns, topology: Topology) -> Iterator[Problem]:
+    """What devices on top of others, and tunnels, need."""
+    vnis = Counter((d.kind.vni, d.kind.port) for d in netns.devices if isinstance(d.kind, Vxlan))
+    for (vni, port), times in vnis.items():
+        if times > 1:
+            yield _error(netns.name, f"has {times} vxlan devices with the identifier {vni} on port {port}")
+    for device in netns.devices:
+        here = Endpoint(netns.name, device.name)
+        match device.kind:
+            case Vlan(parent=parent, id=number):
+                if netns.device(parent) is None:
+                    yield _error(here, f"its parent {parent} does not exist")
+                if not 1 <= number <= 4094:
+                    yield _error(here, f"{number} is no VLAN identifier from 1 to 4094")
+            case Macvlan(parent=end):
+                below = _device(topology, end)
+                if below is None or below.port is not None:
+                    why = "does not exist" if below is None else "is a bridge port"
+                    yield _error(here, f"its parent {end} {why}")
+            case Vxlan(vni=vni, device=str(below_name)) if netns.device(below_name) is None:
+                yield _error(here, f"the underlay device {below_name} does not exist")
+            case Vxlan(vni=vni) if not 0 <= vni < 1 << 24:
+                yield _error(here, f"{vni} is no identifier from 0 to 16777215")
+            case _:
+                continue
 
 
 def _peer(here: Endpoint, there: Endpoint, topology: Topology) -> str | None:
@@ -96,14 +151,16 @@ def _ports(netns: Netns, _: Topology) -> Iterator[Problem]:
             yield _error(f"{netns.name}/{device.name}", f"its master {device.port.master} does not exist")
         elif not isinstance(master.kind, Bridge):
             yield _error(f"{netns.name}/{device.name}", f"its master {device.port.master} is no bridge")
-        if isinstance(device.kind, Bridge | Loopback):
-            yield _error(f"{netns.name}/{device.name}", "the kernel makes no bridge and no loopback a bridge port")
+        if isinstance(device.kind, Bridge | Loopback | IPIP):
+            what = "no bridge and no loopback" if not isinstance(device.kind, IPIP) else "no ipip device"
+            yield _error(f"{netns.name}/{device.name}", f"the kernel makes {what} a bridge port")
 
 
 def _routes(netns: Netns, _: Topology) -> Iterator[Problem]:
-    for (to, metric), times in Counter((route.to, route.metric) for route in netns.routes).items():
+    for (to, metric, table), times in Counter((r.to, r.metric, r.table) for r in netns.routes).items():
         if times > 1:
-            yield _error(netns.name, f"has {times} routes to {to} with metric {metric}")
+            where = "" if table == MAIN_TABLE else f" in table {table_name(table)}"
+            yield _error(netns.name, f"has {times} routes to {to} with metric {metric}{where}")
     for route in netns.routes:
         if (message := _route(route, netns)) is not None:
             yield _error(netns.name, f"route to {route.to}: {message}")
@@ -112,6 +169,9 @@ def _routes(netns: Netns, _: Topology) -> Iterator[Problem]:
 def _route(route: Route, netns: Netns) -> str | None:
     if route.type in ROUTES_WITHOUT_DEVICE:
         return None
+    if route.nexthops:
+        hops = (replace(route, device=h.device, via=h.via, onlink=h.onlink, nexthops=()) for h in route.nexthops)
+        return next((message for hop in hops if (message := _route(hop, netns)) is not None), None)
     if route.device is None and route.via is None:
         return "names neither a gateway nor a device"
     if route.device is not None and netns.device(route.device) is None:
@@ -140,6 +200,31 @@ def _neighbours(netns: Netns, _: Topology) -> Iterator[Problem]:
     for neighbour in netns.neighbours:
         if netns.device(neighbour.device) is None:
             yield _error(netns.name, f"neighbour {neighbour.address}: the device {neighbour.device} does not exist")
+
+
+def _rules(netns: Netns, _: Topology) -> Iterator[Problem]:
+    for rule in netns.rules:
+        if not 0 <= rule.priority <= 0xFFFFFFFF:
+            yield _error(netns.name, f"rule {rule}: no priority from 0 to 4294967295")
+        if rule.src is not None and rule.dst is not None and rule.src.version != rule.dst.version:
+            yield _error(netns.name, f"rule {rule}: from and to are of different families")
+    for rule, times in Counter(netns.rules).items():
+        if times > 1:
+            yield _error(netns.name, f"has {times} times the rule {rule}")
+
+
+def _fdb(netns: Netns, _: Topology) -> Iterator[Problem]:
+    for entry in netns.fdb:
+        device = netns.device(entry.device)
+        if device is None:
+            yield _error(netns.name, f"FDB entry {entry.mac}: the device {entry.device} does not exist")
+        elif entry.dst is not None and not isinstance(device.kind, Vxlan):
+            yield _error(netns.name, f"FDB entry {entry.mac}: {entry.device} is no vxlan device, so it has no endpoint")
+        elif entry.dst is None and device.port is None:
+            yield _error(
+                netns.name,
+                f"FDB entry {entry.mac}: {entry.device} is neither a bridge port nor has the entry an endpoint",
+            )
 
 
 def _sysctls(netns: Netns, _: Topology) -> Iterator[Problem]:

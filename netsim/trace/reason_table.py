@@ -289,6 +289,47 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "(`conntrack -L -d {address}`) and wrong routes.",
     ),
     Reason(
+        "NEIGHBOUR_TABLE_FULL",
+        _D,
+        "The machine's neighbour table has as many entries as gc_thresh3 allows, so a new next hop cannot be asked for.",
+        "the neighbour table of {node} is full: {detail}",
+        "`dmesg | grep 'neighbor table overflow'; ip neigh | wc -l; sysctl net.ipv4.neigh.default.gc_thresh3` on {node}",
+        "Raise net.ipv4.neigh.default.gc_thresh1, gc_thresh2 and gc_thresh3 above the number of nodes and pods that {node} talks to.",
+    ),
+    Reason(
+        "VTEP_UNKNOWN",
+        _D,
+        "The vxlan device has no FDB entry for the frame's MAC and none for all others, so it knows no tunnel endpoint to send to.",
+        "{at} knows no tunnel endpoint for the frame: {detail}",
+        "`bridge fdb show dev DEVICE; ip neigh show dev DEVICE; ip -s link show DEVICE` on {node} (tx dropped grows)",
+        "Compare the entries with the MACs of the other nodes' devices (`ip link show DEVICE`); flannel writes them from the annotations of the "
+        "Node objects: restart its pod on {node}.",
+    ),
+    Reason(
+        "VNI_UNKNOWN",
+        _D,
+        "The tunnel's datagram has an identifier that no vxlan device of the receiving host has.",
+        "{at} has no device for the tunnel's datagram: {detail}",
+        "`ip -d link show type vxlan` on {node}",
+        "Give both ends the same identifier (flannel: Backend.VNI) and port.",
+    ),
+    Reason(
+        "VXLAN_REFUSED",
+        _D,
+        "The vxlan device does not take the tunnel's datagram: it is malformed, or its inner source MAC belongs elsewhere.",
+        "{at} refuses the tunnel's datagram: {detail}",
+        "`ip -s -d link show type vxlan; bridge fdb show` on {node}",
+        "Give each vxlan device a MAC of its own, and look who else sends to its port.",
+    ),
+    Reason(
+        "DUMMY_DEVICE",
+        _D,
+        "The route leads out of a dummy device, which sends nothing.",
+        "{detail}",
+        "`ip route get {address}; ip -d link show type dummy` in the network namespace of {at}",
+        "Give the address to the dummy device if it is the host's own, or route it through a real one.",
+    ),
+    Reason(
         "PACKET_TOO_BIG",
         _D,
         "The packet is larger than the next link's MTU and must not be fragmented.",
@@ -326,7 +367,8 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "The frame is addressed to another host's MAC, and that host does not exist on the link.",
         "{at} ignores the frame: it is addressed to another MAC",
         "`ip neigh show; bridge fdb show` in the network namespace of {at}",
-        "Remove the stale neighbour or FDB entry on the sender (`ip neigh flush`).",
+        "Remove the stale neighbour or FDB entry on the sender (`ip neigh flush`); where the frame came out of a tunnel, compare the MAC of the "
+        "tunnel's device on {node} with the neighbour entry of the other nodes (flannel: its pod there has to be restarted).",
     ),
     Reason(
         "DEVICE_DOWN",

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netsim.net.packet import ICMPHeader, Packet, Protocol
+from netsim.net.packet import VXLAN, ICMPHeader, Packet, Protocol
 from netsim.verify.decode import decode
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
@@ -78,6 +78,10 @@ class Capture:
 
 
 def _is_discovery(packet: Packet) -> bool:
+    """Who has an address, and who answers: the model settles it before a packet goes on. A tunnel carries it too."""
+    if isinstance(packet.inner, VXLAN):
+        carried = packet.inner.frame.payload
+        return not isinstance(carried, Packet) or _is_discovery(carried)
     return (
         packet.ip.protocol is Protocol.ICMPV6
         and isinstance(packet.l4, ICMPHeader)

@@ -8,9 +8,15 @@ from __future__ import annotations
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
+from netsim.net.address import MAC
 from netsim.net.packet import (
+    ARP,
+    VXLAN,
+    ARPOperation,
+    Frame,
     ICMPHeader,
     IPHeader,
+    IPIPHeader,
     Packet,
     Protocol,
     SCTPChunk,
@@ -24,6 +30,12 @@ from netsim.net.packet import (
 _ECHO = {Protocol.ICMP: (0, 8), Protocol.ICMPV6: (128, 129)}
 _ERRORS = {Protocol.ICMP: (3, 4, 5, 11, 12), Protocol.ICMPV6: (1, 2, 3, 4)}
 _TCP_OPTION_MSS = 2
+VXLAN_PORTS = frozenset({8472, 4789})
+"""UDP ports that are taken for VXLAN's: Linux's own, and IANA's. RFC 7348 §8."""
+
+_VXLAN_HEADERS = 8 + 14
+_ETH_P_ARP = 0x0806
+_ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
 def decode(data: bytes) -> Packet | None:
@@ -87,7 +99,34 @@ def _packet(header: IPHeader, data: bytes, length: int) -> Packet | None:
         return None
     l4, size = found
     quotes = isinstance(l4, ICMPHeader) and l4.quoted is not None
-    return Packet(header, l4, 0 if quotes else max(0, length - size))
+    return Packet(header, l4, 0 if quotes else max(0, length - size), _inner(l4, data[size:]))
+
+
+def _inner(l4: Transport, data: bytes) -> VXLAN | Packet | None:
+    """What a tunnel's packet carries, as far as it was captured."""
+    match l4:
+        case IPIPHeader():
+            return decode(data)
+        case UDPHeader(dport=port) if port in VXLAN_PORTS and len(data) >= _VXLAN_HEADERS:
+            carried = data[_VXLAN_HEADERS:]
+            kind = int.from_bytes(data[_VXLAN_HEADERS - 2 : _VXLAN_HEADERS], "big")
+            packet = _arp(carried) if kind == _ETH_P_ARP else decode(carried)
+            frame = Frame(_mac(data[14:20]), _mac(data[8:14]), packet) if packet is not None else None
+            return VXLAN(int.from_bytes(data[4:7], "big"), frame) if frame is not None else None
+        case _:
+            return None
+
+
+def _mac(data: bytes) -> MAC:
+    return MAC(int.from_bytes(data, "big"))
+
+
+def _arp(data: bytes) -> ARP | None:
+    """RFC 826, for IPv4 over Ethernet."""
+    if len(data) < _ARP.size:
+        return None
+    _, _, _, _, operation, sender, sender_ip, target, target_ip = _ARP.unpack_from(data)
+    return ARP(ARPOperation(operation), _mac(sender), IPv4Address(sender_ip), _mac(target), IPv4Address(target_ip))
 
 
 def _transport(protocol: Protocol, data: bytes) -> tuple[Transport, int] | None:
@@ -104,7 +143,7 @@ def _transport(protocol: Protocol, data: bytes) -> tuple[Transport, int] | None:
         case Protocol.SCTP:
             return _sctp(data)
         case Protocol.IPIP:
-            return None
+            return IPIPHeader(), 0
 
 
 def _tcp(data: bytes) -> tuple[Transport, int]:

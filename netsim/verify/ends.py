@@ -109,7 +109,7 @@ class Ends:
             return  # an ICMP error about an answer of this socket
         local = _destination(ancillary) or str(opened.getsockname()[0])
         self.taken.append(Taken(owner, _plain((local, opened.getsockname()[1])), _plain(peer)))
-        self._held.append(Held(opened, data, ancillary, peer))
+        self._held.append(Held(opened, data, _from_there(ancillary), peer))
 
     def answer(self) -> bool:
         """Answer the datagrams that were held, each from the address it was sent to; False where there were none."""
@@ -268,6 +268,22 @@ def _source_towards(flow: Flow) -> str:
 def _is_reply(data: bytes, flow: Flow) -> bool:
     message = data[(data[0] & 15) * 4 :] if flow.destination.version == 4 else data
     return message[0] in (0, 129) and int.from_bytes(message[4:6], "big") == flow.sport
+
+
+def _from_there(ancillary: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+    """What an answer says: from the address that was asked, by whatever device routing chooses; of a link-local one by its own."""
+    return [(level, kind, _without_device(level, kind, data)) for level, kind, data in ancillary]
+
+
+def _without_device(level: int, kind: int, data: bytes) -> bytes:
+    """Ref: include/uapi/linux/in.h struct in_pktinfo, include/uapi/linux/ipv6.h struct in6_pktinfo."""
+    match level, kind:
+        case (socket.IPPROTO_IP, 8):  # IP_PKTINFO
+            return bytes(4) + data[4:]
+        case (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO) if data[:2] != b"\xfe\x80":
+            return data[:16] + bytes(4)
+        case _:
+            return data
 
 
 def _destination(ancillary: list[tuple[int, int, bytes]]) -> str | None:

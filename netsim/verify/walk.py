@@ -15,10 +15,23 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import (
+    VXLAN,
+    Frame,
+    ICMPHeader,
+    IPIPHeader,
+    Packet,
+    Protocol,
+    SCTPHeader,
+    TCPFlags,
+    TCPHeader,
+    UDPHeader,
+)
 from netsim.trace.recording import leg_name
+from netsim.verify.decode import VXLAN_PORTS
 
 _PORT = re.compile(r"\b(sport|dport|id)=(\d+)")
+TUNNEL = "tunnel"
 NO_PORTS: frozenset[int] = frozenset()
 
 
@@ -72,8 +85,18 @@ Lines = dict[Place, tuple[str, ...]]
 
 
 def leg_of(packet: Packet, *, answering: bool) -> str:
-    """What a captured packet is called in the exchange. Datagrams look alike, so whether they answer is told."""
+    """What a captured packet is called in the exchange. Datagrams look alike, so whether they answer is told.
+
+    A tunnel's outer packets have a name of their own: a rule's trace does not show what they carry.
+    """
+    if is_tunnel(packet):
+        return TUNNEL
     return leg_name(packet, reply=answering)
+
+
+def is_tunnel(packet: Packet) -> bool:
+    """True for the outer packet of a tunnel."""
+    return isinstance(packet.l4, IPIPHeader) or (isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS)
 
 
 def lines(walk: Walk, names: PortNames) -> Lines:
@@ -184,7 +207,14 @@ def _ports(packet: Packet) -> Iterator[int]:
 
 
 def is_bare_acknowledgement(packet: Packet) -> bool:
-    """True for a segment that says nothing but ACK."""
+    """True for a segment that says nothing but ACK, in a tunnel too."""
+    match packet.inner:
+        case Packet() as inner:
+            return is_bare_acknowledgement(inner)
+        case VXLAN(frame=Frame(payload=Packet() as inner)):
+            return is_bare_acknowledgement(inner)
+        case _:
+            pass
     return packet.ip.protocol is Protocol.TCP and (
         isinstance(packet.l4, TCPHeader) and packet.l4.flags == TCPFlags.ACK and not packet.payload
     )

@@ -245,7 +245,7 @@ def test_all_contradictions_are_reported_at_once() -> None:
 def test_sysctls_are_checked_wherever_they_are_set() -> None:
     plan = cluster(
         machine(1, sysctls={"net.ipv4.ip_foward": "1"}),
-        pods=(pod("a", 1, "10.244.1.2", sysctls={"net.ipv4.conf.eth0.proxy_arp": "1"}),),
+        pods=(pod("a", 1, "10.244.1.2", sysctls={"net.ipv4.conf.eth0.arp_accept": "1"}),),
         externals=(external("client", "192.168.0.100/24", sysctls={"net.ipv4.ip_forward": "on"}),),
         gateway=GatewayPlan(sysctls={"net.ipv4.conf.all.rp_filter": "3"}),
     )
