@@ -143,6 +143,35 @@ def test_commands_and_listing_are_equal(path: Path) -> None:
     assert parse(path.read_text(), path.name) == parse(listed.read_text(), listed.name)
 
 
+@pytest.mark.parametrize("path", LISTED, ids=lambda path: path.name)
+def test_a_dump_is_worded_as_the_listing(path: Path) -> None:
+    """Elements aside, which the kernel lists in the order of a hash."""
+    listed = path.with_suffix(".nft-list").read_text()
+    assert without_elements(dump(parse(path.read_text(), path.name))) == without_elements(listed)
+
+
+def without_elements(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and "elements = {" not in line and not line.startswith("\t\t\t")]
+
+
+REJECTED = (
+    # table, rule, what nft 1.0.6 lists: the family's own default has no words
+    ("ip", "reject with icmp port-unreachable", "reject"),
+    ("ip", "reject with icmp host-unreachable", "reject with icmp host-unreachable"),
+    ("ip6", "reject with icmpv6 port-unreachable", "reject"),
+    ("inet", "reject with icmpx type port-unreachable", "reject"),
+    ("inet", "reject with icmp port-unreachable", "reject with icmp port-unreachable"),
+)
+
+
+@pytest.mark.parametrize(("family", "written", "listed"), REJECTED)
+def test_the_familys_own_reject_has_no_words(family: str, written: str, listed: str) -> None:
+    head = f"add table {family} t\nadd chain {family} t c\nadd rule {family} t c "
+    table = parse(f"{head}{written}\n", "row").tables[TableFamily(family), "t"]
+    assert dump_rule(table.chains["c"].rules[0]) == listed
+    assert parse(f"{head}{listed}\n", "row").tables[TableFamily(family), "t"] == table
+
+
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
 def test_parse_is_the_inverse_of_dump(path: Path) -> None:
     ruleset = parse(path.read_text(), path.name)

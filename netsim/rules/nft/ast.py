@@ -237,10 +237,14 @@ class NAT:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """``reject with icmp port-unreachable``; ``protocol`` is ``icmp``, ``icmpv6``, ``icmpx`` or ``tcp`` (``code`` ``reset``)."""
+    """``reject with icmp port-unreachable``; ``protocol`` is ``icmp``, ``icmpv6``, ``icmpx`` or ``tcp`` (``code`` ``reset``).
+
+    ``implied``: it is what ``reject`` alone means in its table's family, and is printed so.
+    """
 
     protocol: str
     code: str
+    implied: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

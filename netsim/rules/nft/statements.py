@@ -285,8 +285,9 @@ class StatementReader:
     def _reject(self) -> Reject:
         source = self.source
         source.next()
+        usual = _REJECT_DEFAULTS.get(self.family, "icmpx")
         if not source.accept("with"):
-            return Reject(_REJECT_DEFAULTS.get(self.family, "icmpx"), "port-unreachable")
+            return Reject(usual, "port-unreachable", implied=True)
         protocol = source.word("icmp, icmpv6, icmpx or tcp")
         if protocol == "tcp":
             source.expect("reset")
@@ -296,7 +297,7 @@ class StatementReader:
         code = source.word("a code")
         if code not in _REJECT_CODES.get(protocol, ()):
             raise source.error(f"{code!r} is no code of {protocol}", token, ", ".join(_REJECT_CODES.get(protocol, ())))
-        return Reject(protocol, code)
+        return Reject(protocol, code, implied=(protocol, code) == (usual, "port-unreachable"))
 
     def _set_update(self) -> SetUpdate:
         source = self.source

@@ -57,8 +57,10 @@ def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for e
             return f"{write_expression(key)} vmap {_mapping(mapping, datatype(key))}"
         case NAT():
             return _nat(statement)
+        case Reject(implied=True):
+            return "reject"
         case Reject(protocol, code):
-            return "reject with tcp reset" if protocol == "tcp" else f"reject with {protocol} {code}"
+            return f"reject with {protocol} {code}"
         case Counter():
             return (
                 f"counter name {statement.name}"
