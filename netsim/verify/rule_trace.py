@@ -100,25 +100,25 @@ class NftTrace:
         """What has been told, without waiting."""
         for message in self._socket.pending():
             if message.subsystem == NFTABLES and message.type == TRACE:
-                yield from self._hit(message.attributes)
+                yield from self._hit(message.family, message.attributes)
 
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
 
-    def _handles(self) -> dict[tuple[str, str, bytes], int]:
-        """The place of each rule in its chain, by table, chain and handle: a dump lists a chain's rules in order."""
-        found: dict[tuple[str, str, bytes], int] = {}
+    def _handles(self) -> dict[tuple[int, str, str, bytes], int]:
+        """The place of each rule in its chain, by family, table, chain and handle: a dump lists a chain's rules in order."""
+        found: dict[tuple[int, str, str, bytes], int] = {}
         for family in (INET, *FAMILIES):
             counts: dict[tuple[str, str], int] = {}
             for message in self._socket.dump(NFTABLES, GETRULE, family):
                 values = message.attributes
                 place = (_text(values[NFTA_RULE_TABLE]), _text(values[NFTA_RULE_CHAIN]))
-                found[(*place, values[NFTA_RULE_HANDLE])] = counts.get(place, 0)
+                found[(family, *place, values[NFTA_RULE_HANDLE])] = counts.get(place, 0)
                 counts[place] = counts.get(place, 0) + 1
         return found
 
-    def _hit(self, values: Attributes) -> Iterator[Hit]:
+    def _hit(self, family: int, values: Attributes) -> Iterator[Hit]:
         """Only the first event of a base chain carries the packet's headers."""
         number = values[NFTA_TRACE_ID]
         if NFTA_TRACE_NETWORK_HEADER in values:
@@ -128,7 +128,7 @@ class NftTrace:
             return
         match int.from_bytes(values[NFTA_TRACE_TYPE], "big"):
             case kind if kind == RULE and NFTA_TRACE_RULE_HANDLE in values:  # without a handle it is the chain's end
-                index = self._index.get((table, chain, values[NFTA_TRACE_RULE_HANDLE]), -1)
+                index = self._index.get((family, table, chain, values[NFTA_TRACE_RULE_HANDLE]), -1)
                 yield Hit(self._packets.get(number), table, chain, index, _verdict(values))
             case kind if kind == POLICY:
                 policy = VERDICTS[int.from_bytes(values[NFTA_TRACE_POLICY], "big")]
