@@ -7,7 +7,8 @@ Ref: net/netfilter/xt_limit.c, xt_hashlimit.c, xt_connlimit.c, nf_conncount.c (v
 from __future__ import annotations
 
 from netsim.net.address import Address
-from netsim.rules.xtables.matches import HASHLIMIT_SCALE, LIMIT_SCALE, ConnLimitMatch, HashLimitMatch, LimitMatch
+from netsim.rules.xtables.credit import hashlimit_bucket, limit_bucket
+from netsim.rules.xtables.matches import ConnLimitMatch, HashLimitMatch, LimitMatch
 from netsim.stack.nf_conntrack_core import packet_tuple
 from netsim.stack.nf_conntrack_entry import NfConn, TCPState
 from netsim.stack.x_tables import Check, CountedConnections, TokenBucket, XtContext
@@ -16,8 +17,7 @@ from netsim.stack.x_tables import Check, CountedConnections, TokenBucket, XtCont
 def limit(match: LimitMatch) -> Check:
     """Ref: limit_mt(). The bucket is the rule's."""
     key = object()
-    cost = match.interval / LIMIT_SCALE
-    cap = cost * (match.burst or 1)
+    cost, cap = limit_bucket(match)
 
     def check(ctx: XtContext) -> bool:
         now = ctx.env.clock.now()
@@ -29,8 +29,7 @@ def limit(match: LimitMatch) -> Check:
 
 def hashlimit(match: HashLimitMatch) -> Check:
     """Ref: hashlimit_mt_common(). Rules of one name share buckets; a bucket keeps the rate of the rule that made it."""
-    cost = match.interval / HASHLIMIT_SCALE
-    cap = cost * match.burst
+    cost, cap = hashlimit_bucket(match)
 
     def check(ctx: XtContext) -> bool:
         ports = _ports(match, ctx)

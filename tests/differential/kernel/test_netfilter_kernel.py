@@ -8,164 +8,21 @@ equal, ports that chance picks aside.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from netsim.net.packet import ICMPHeader, Packet
+from tests.differential.kernel.router import Lab, lab_of
 from tests.table.test_netfilter_nat import FIRST, FORWARD
 from tests.unit.netfilter_world import answer, icmp, rules, udp, walk
 
 pytestmark = pytest.mark.kernel
 
-NETNS = "nsim-netfilter"
-CLIENT, ROUTER, SERVER = f"{NETNS}-c", f"{NETNS}-r", f"{NETNS}-s"
-
-SETUP = f"""
-netns add {CLIENT}
-netns add {ROUTER}
-netns add {SERVER}
-link add c0 netns {CLIENT} address 02:00:00:00:00:01 type veth peer name in0 netns {ROUTER} address 02:00:00:00:00:02
-link add s0 netns {SERVER} address 02:00:00:00:00:03 type veth peer name out0 netns {ROUTER} address 02:00:00:00:00:04
--n {ROUTER} addr add 10.1.0.1/24 dev in0
--n {ROUTER} addr add 10.2.0.1/24 dev out0
--n {CLIENT} link set c0 up
--n {SERVER} link set s0 up
--n {ROUTER} link set in0 up
--n {ROUTER} link set out0 up
--n {ROUTER} neigh add 10.1.0.2 lladdr 02:00:00:00:00:01 dev in0
--n {ROUTER} neigh add 10.2.0.2 lladdr 02:00:00:00:00:03 dev out0
--n {ROUTER} neigh add 10.2.0.8 lladdr 02:00:00:00:00:03 dev out0
--n {ROUTER} route add 10.96.0.0/16 dev out0
-"""
-
-AGENT = """
-import sys
-from scapy.all import Ether, conf, raw
-port = conf.L2socket(iface=sys.argv[1])
-port.ins.settimeout(1)
-print("ready", flush=True)
-for line in sys.stdin:
-    what, _, rest = line.strip().partition(" ")
-    if what == "send":
-        port.ins.send(bytes.fromhex(rest))
-        print("sent", flush=True)
-        continue
-    try:
-        while True:
-            data, where = port.ins.recvfrom(65535)
-            if where[2] != 4 and data[12:14] == b"\\x08\\x00":
-                break
-        print(data.hex(), flush=True)
-    except TimeoutError:
-        print("nothing", flush=True)
-"""
-
-
-@dataclass
-class End:
-    """A packet socket in a namespace."""
-
-    process: subprocess.Popen[str]
-    own: str
-    router: str
-
-    def ask(self, line: str) -> str:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-    def send(self, packet: Packet) -> None:
-        assert self.ask(f"send {_frame(packet, self.own, self.router).hex()}") == "sent"
-
-    def receive(self) -> str:
-        return self.ask("receive")
-
-
-@dataclass
-class Lab:
-    client: End
-    server: End
-
-    def load(self, tool: str, text: str) -> None:
-        subprocess.run(
-            ["ip", "netns", "exec", ROUTER, f"{tool}-restore"], input=text, text=True, check=True, capture_output=True
-        )
-
-    def flush(self) -> None:
-        _run("ip", "netns", "exec", ROUTER, "conntrack", "-F")
-
-    def conntrack(self) -> list[str]:
-        return _run("ip", "netns", "exec", ROUTER, "conntrack", "-L").splitlines()
-
-
-def _run(*words: str) -> str:
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    _remove()
-    for line in SETUP.strip().splitlines():
-        _run("ip", *line.split())
-    _run("ip", "netns", "exec", ROUTER, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-    ends = [
-        End(_agent(CLIENT, "c0"), "02:00:00:00:00:01", "02:00:00:00:00:02"),
-        End(_agent(SERVER, "s0"), "02:00:00:00:00:03", "02:00:00:00:00:04"),
-    ]
-    yield Lab(*ends)
-    for end in ends:
-        end.process.kill()
-        end.process.communicate()
-    _remove()
-
-
-def _agent(netns: str, device: str) -> subprocess.Popen[str]:
-    import sys
-
-    command = ["ip", "netns", "exec", netns, sys.executable, "-c", AGENT, device]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "ready"
-    return process
-
-
-def _remove() -> None:
-    for name in (CLIENT, ROUTER, SERVER):
-        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-def _frame(packet: Packet, src: str, dst: str) -> bytes:
-    from scapy.layers.l2 import Ether
-    from scapy.packet import raw
-
-    return bytes(raw(Ether(src=src, dst=dst, type=0x0800) / _bytes(packet)))
-
-
-def _bytes(packet: Packet) -> bytes:
-    from scapy.layers.inet import ICMP, IP, TCP, UDP
-    from scapy.layers.sctp import SCTP, SCTPChunkInit, SCTPChunkInitAck
-    from scapy.packet import raw
-
-    names = {6: TCP, 17: UDP, 132: SCTP}
-    ip = IP(src=str(packet.ip.src), dst=str(packet.ip.dst), ttl=packet.ip.ttl)
-    if isinstance(packet.l4, ICMPHeader):
-        l4 = ICMP(type=packet.l4.type, code=packet.l4.code, id=packet.l4.identifier)
-        l4 = l4 / _bytes(packet.l4.quoted) if packet.l4.quoted is not None else l4
-    else:
-        l4 = names[packet.ip.protocol](sport=packet.sport, dport=packet.dport)
-    if packet.ip.protocol == 6:
-        l4.flags = int(packet.l4.flags)  # type: ignore[union-attr]
-        l4.seq, l4.ack = (0, 0) if l4.flags == "S" else (0, 1)
-    if packet.ip.protocol == 132:
-        init = SCTPChunkInit if packet.l4.chunk == 1 else SCTPChunkInitAck  # type: ignore[union-attr]
-        l4 = l4 / init(init_tag=7)
-        l4.tag = 0 if packet.l4.chunk == 1 else 7  # type: ignore[union-attr]
-    return bytes(raw(ip / l4))
+    yield from lab_of("nsim-netfilter")
 
 
 def _ends(data: str) -> str:

@@ -43,10 +43,7 @@ def _range(given: Given, option: str) -> AddressRange | None:
     def read(text: str) -> tuple[Address, Address]:
         low, dash, high = text.partition("-")
         first = read_address(low, given.family)
-        last = read_address(high, given.family) if dash else first
-        if int(last) < int(first):
-            raise ValueError(f"range {first}-{last} is reversed and will never match")
-        return first, last
+        return first, read_address(high, given.family) if dash else first
 
     ends = given.read(option, read)
     return None if ends is None else AddressRange(*ends, given.inverted(option))

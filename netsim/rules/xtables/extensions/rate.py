@@ -6,13 +6,17 @@ Ref: iptables extensions/libxt_limit.c, libxt_hashlimit.c, libxt_connlimit.c (v1
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import NotModelledMatch
+from netsim.rules.xtables.credit import is_out_of_range
 from netsim.rules.xtables.matches import HASHLIMIT_SCALE, LIMIT_SCALE, ConnLimitMatch, HashLimitMatch, LimitMatch
 from netsim.rules.xtables.option import Extension, Given, Option
 from netsim.rules.xtables.values import read_integer
 from netsim.rules.xtables.words import quote_where_needed
+
+M = TypeVar("M", LimitMatch, HashLimitMatch)
 
 _UNITS = {"day": 86400, "hour": 3600, "min": 60, "sec": 1}  # as printed, longest first
 _UNIT_NAMES = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -53,11 +57,18 @@ def _write_rate(interval: int, scale: int) -> tuple[str, int]:
     return f"{seconds * scale // interval}/{name}", seconds
 
 
+def _checked(given: Given, match: M) -> M:
+    if is_out_of_range(match):
+        message = f"a burst of {match.burst} at that rate: Numerical result out of range"
+        raise given.problem(message, advice="a lower burst: the kernel counts 37 hours of credit")
+    return match
+
+
 def _build_limit(given: Given) -> LimitMatch:
     read = given.read("limit", lambda text: _read_rate(text, LIMIT_SCALE))
     interval, _ = read or _read_rate(_DEFAULT_LIMIT, LIMIT_SCALE)
     burst = given.read("limit-burst", lambda text: read_integer(text, 10000))
-    return LimitMatch(interval, _DEFAULT_BURST if burst is None else burst)
+    return _checked(given, LimitMatch(interval, _DEFAULT_BURST if burst is None else burst))
 
 
 def _limit_words(match: LimitMatch, _family: Family) -> list[str]:
@@ -104,7 +115,7 @@ def _build_hashlimit(given: Given) -> HashLimitMatch | NotModelledMatch:
     interval, seconds = given.read(named[0], lambda text: _read_rate(text, HASHLIMIT_SCALE)) or (0, 1)
     burst = given.read("hashlimit-burst", lambda text: read_integer(text, 1_000_000, 1))
     expire = given.read("hashlimit-htable-expire", read_integer)
-    return HashLimitMatch(
+    match = HashLimitMatch(
         name=given.text("hashlimit-name"),
         interval=interval,
         expire_ms=seconds * 1000 if expire is None else expire,
@@ -115,6 +126,7 @@ def _build_hashlimit(given: Given) -> HashLimitMatch | NotModelledMatch:
         destination_length=_length(given, "hashlimit-dstmask"),
         sizes=_sizes(given),
     )
+    return _checked(given, match)
 
 
 def _hashlimit_words(match: HashLimitMatch | NotModelledMatch, _family: Family) -> list[str]:
