@@ -9,6 +9,7 @@ from netsim.net.address import Family
 from netsim.net.packet import ICMPHeader, Packet, TCPFlags, TCPHeader, endpoint
 from netsim.render.form import Detail, Format, filled, said
 from netsim.render.ipvs_step import ipvs_words
+from netsim.render.ipvs_step import ipvs_words
 from netsim.render.nft_steps import nft_chain_pass, nft_rule_text
 from netsim.rules.xtables.ast import Jump
 from netsim.rules.xtables.dump import dump_rule, rule_words
