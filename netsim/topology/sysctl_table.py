@@ -236,8 +236,8 @@ KNOWN: tuple[Sysctl, ...] = (
         modelled=True,
         last=3,
     ),
-    _switch("net.ipv6.conf.*.forwarding", 0, "forward packets between devices", modelled=True, last=2),
-    _switch("net.ipv6.conf.*.disable_ipv6", 0, "no IPv6 on the device"),
+    _switch("net.ipv6.conf.*.forwarding", 0, "of all: forward packets; of a device: be a router on it", modelled=True, last=2),
+    _switch("net.ipv6.conf.*.disable_ipv6", 0, "no IPv6 on the device", modelled=True),
     _switch("net.ipv6.conf.*.accept_ra", 1, "there are no router advertisements here", modelled=True, last=2),
     _switch("net.ipv6.conf.*.accept_redirects", 1, "the model sends no redirects", modelled=True),
     _number("net.ipv6.conf.*.accept_source_route", 0, "packets here have no routing header", first=-1, modelled=True),
@@ -246,13 +246,13 @@ KNOWN: tuple[Sysctl, ...] = (
         "net.ipv6.conf.*.accept_dad", "1", 0, 2, modelled=True, meaning="addresses are settled here", default_of_all="0"
     ),
     _number("net.ipv6.conf.*.use_tempaddr", 0, "addresses are given here", first=-1, last=2, modelled=True),
-    _switch("net.ipv6.conf.*.addr_gen_mode", 0, "addresses are given here", last=3, modelled=True),
+    _switch("net.ipv6.conf.*.addr_gen_mode", 0, "how link-local addresses are made: EUI-64 here", last=3),
     _switch("net.ipv6.conf.*.proxy_ndp", 0, "answer ND for what is routed elsewhere"),
     _number("net.ipv6.conf.*.hop_limit", 64, "hop limit of packets made here", first=1, last=255),
     _number("net.ipv6.conf.*.mtu", 1280, "the device's MTU for IPv6", first=1280, last=65536),
-    _switch("net.ipv6.ip_nonlocal_bind", 0, "bind to an address that is not here"),
+    _switch("net.ipv6.ip_nonlocal_bind", 0, "bind to an address that is not here", modelled=True),
     _switch("net.ipv6.bindv6only", 0, "a socket on :: takes no IPv4"),
-    _switch("net.ipv6.icmp.echo_ignore_all", 0, "do not answer ping"),
+    _switch("net.ipv6.icmp.echo_ignore_all", 0, "do not answer ping", modelled=True),
     _number("net.ipv6.icmp.ratelimit", 100, "a single walk never meets the limit, ms", modelled=True),
     _number(
         "net.ipv6.neigh.default.gc_thresh1", 128, "neighbour table: below this nothing is collected", modelled=True
