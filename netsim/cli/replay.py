@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 from netsim.cli.exit import Exit, InputError
 from netsim.cli.options import MODES, counted, deliver, told, write
+from netsim.net.address import Family
 
 if TYPE_CHECKING:
     from netsim.manifest.plain import PlainDocument
@@ -31,7 +33,8 @@ def command(case: Path, mode: str, folder: Path) -> Exit:
     """Sync after sync of a recorded case: what kube-proxy programs, in files named as the recording's.
 
     CASE is a folder with case.yaml (the Node, Service CIDRs, KubeProxyConfiguration) and step-NN.yaml (objects to delete and to
-    apply before sync NN). `.rules` files carry the quoting of the recorder (docs/adr/0001-recorded-rules.md).
+    apply before sync NN). `.rules` files carry the quoting of the recorder (docs/adr/0001-recorded-rules.md), and so does what
+    iptables-save would print of them.
     """
     from netsim.manifest import LoadError
     from netsim.manifest.plain import read_plain
@@ -41,12 +44,30 @@ def command(case: Path, mode: str, folder: Path) -> Exit:
         steps = [read_plain(path) for path in _step_files(case)]
     except LoadError as error:
         raise InputError(told(error.diagnostics)) from error
-    files = {name: text for texts in _replayed(head, steps, mode) for name, text in texts.items()}
+    written = {name: text for texts in _replayed(head, steps, mode) for name, text in texts.items()}
+    files = {**written, **{name: text for file, text in written.items() for name, text in _listings(file, text)}}
     _make(folder)
     for name, text in files.items():
         write(folder / name, text.encode())
     deliver(f"{folder}: {counted(len(files), 'file')} of {counted(len(steps), 'sync')}", None)
     return Exit.OK
+
+
+def _listings(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """What the kernel's tool prints after a file was loaded: the name and text of ``.iptables-save`` or ``.nft-list``."""
+    stem, _, kind = name.rpartition(".")
+    if kind == "nft":
+        from netsim.rules.nft.dump import dump as nft_list
+        from netsim.rules.nft.parse import parse as parse_nft
+
+        yield f"{stem}.nft-list", nft_list(parse_nft(text, name)).rstrip("\n") + "\n"
+    if kind == "rules" and ".iptables." in name:
+        from netsim.rules.xtables.dump import dump as iptables_save
+        from netsim.rules.xtables.parse import parse as parse_xtables
+        from netsim.rules.xtables.restore import without_empty_tables
+
+        family = Family.IPV6 if stem.endswith(".ipv6") else Family.IPV4
+        yield f"{stem}.iptables-save", iptables_save(without_empty_tables(parse_xtables(text, family, name)))
 
 
 def _step_files(case: Path) -> list[Path]:
