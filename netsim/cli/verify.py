@@ -27,7 +27,7 @@ SAMPLES = 60
 
 
 class UnableError(InputError):
-    """This machine cannot do it."""
+    """What is asked cannot be done on this machine."""
 
     exit_code = Exit.UNABLE
 

@@ -5,13 +5,15 @@ Hypothesis draws and shrinks. The same seed draws the same worlds (with the same
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
+from netsim.scenario.every_flow import NamedFlow
 from netsim.scenario.random_world import FLOWS, Drawn, drawn_worlds
+from netsim.trace.model import Flow
 from netsim.verify.run import Answer, BuildDisagreementError, Case, Effort, Outcome, verify
 
 
@@ -37,23 +39,27 @@ def check(
 ) -> Found:
     """Verify ``count`` flows, ``FLOWS`` at most in a world. ``advance`` is told of each flow that was verified.
 
-    With ``shrink`` the first disagreement ends it and is made small; without, all flows are verified.
+    A flow that is drawn twice in one world is verified once. With ``shrink`` the first disagreement ends it and is made small; without,
+    all flows are verified.
     """
     found = Found()
+    known: set[tuple[str, tuple[str, ...], Flow]] = set()
 
     def verify_world(drawn: Drawn) -> None:
-        if len(found.outcomes) >= count:
+        left = count - len(found.outcomes)
+        new = [each for each in drawn.flows if (drawn.documents, drawn.down, each.flow) not in known][:left]
+        if not new:
             return
-        outcomes = _outcomes(drawn, legacy=legacy)
+        outcomes = _outcomes(drawn, new, legacy=legacy)
         differing = [outcome for outcome in outcomes if outcome.answer is Answer.DIFFERS]
         if differing and shrink:
             raise DisagreementError(
                 f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing)
             )
-        kept = outcomes[: count - len(found.outcomes)]
-        found.outcomes += kept
+        known.update((drawn.documents, drawn.down, each.flow) for each in new)
+        found.outcomes += outcomes
         if advance is not None:
-            advance(len(kept))
+            advance(len(outcomes))
 
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     chosen = settings(
@@ -67,8 +73,8 @@ def check(
     return found
 
 
-def _outcomes(drawn: Drawn, *, legacy: bool) -> list[Outcome]:
-    cases = [Case(named.flow, named.source, named.target) for named in drawn.flows]
+def _outcomes(drawn: Drawn, flows: Sequence[NamedFlow], *, legacy: bool) -> list[Outcome]:
+    cases = [Case(named.flow, named.source, named.target) for named in flows]
     try:
         return list(verify(drawn.topology, cases, legacy=legacy, effort=Effort(cover=False)))
     except BuildDisagreementError as error:

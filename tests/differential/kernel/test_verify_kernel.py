@@ -1,0 +1,218 @@
+"""``netsim verify`` on this machine's kernel: every shipped topology, random worlds, and what it leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from netsim.rules.xtables.ast import Verdict
+from netsim.scenario.build import load_world
+from netsim.scenario.every_flow import every_flow
+from netsim.scenario.sources import shipped
+from netsim.topology.model import Topology
+from netsim.verify.claim import namespaces_of
+from netsim.verify.enter import FOLDER, entered
+from netsim.verify.namespaces import RealNetwork
+from netsim.verify.run import Answer, Case, Effort, verify, verify_case
+
+pytestmark = pytest.mark.kernel
+
+ROOT = Path(__file__).resolve().parents[3]
+TOPOLOGIES = [each.name for each in shipped()]
+LEGACY = ("default", "nodeport-local", "hairpin")
+SEED = 20261124
+
+
+def world(name: str):
+    return load_world([next(each.file for each in shipped() if each.name == name)])[0]
+
+
+def cases(found) -> list[Case]:
+    return [Case(each.flow, each.source, each.target) for each in every_flow(found, one_of_each=True)]
+
+
+def disagreements(topology: Topology, asked: list[Case], **more) -> list[str]:
+    outcomes = list(verify(topology, asked, effort=Effort(cover=False), **more))
+    assert any(outcome.answer is Answer.AGREES for outcome in outcomes)
+    return [f"{outcome.case}\n{outcome.difference}" for outcome in outcomes if outcome.answer is Answer.DIFFERS]
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_every_flow_of_a_shipped_topology(name):
+    found = world(name)
+    assert disagreements(found.topology, cases(found)) == []
+
+
+@pytest.mark.parametrize("name", LEGACY)
+def test_rules_that_iptables_legacy_loaded(name):
+    found = world(name)
+    assert disagreements(found.topology, cases(found), legacy=True) == []
+
+
+def test_every_branch_is_seen_and_as_often_as_foretold():
+    found = world("default")
+    asked = [case for case in cases(found) if case.target.startswith("svc/default/svc-x:80")][:1]
+    (outcome,) = verify(found.topology, asked, effort=Effort(samples=60))
+    assert (outcome.answer, outcome.branches, outcome.seen) == (Answer.AGREES, 3, 3)
+
+
+def test_random_worlds():
+    pytest.importorskip("hypothesis")
+    from netsim.scenario.random_check import check
+
+    found = check(60, SEED)
+    assert found.smallest is None, found.smallest
+    assert len(found.outcomes) == 60
+
+
+# --- it finds what is wrong ------------------------------------------------------------------------------------------
+
+
+def doctored(topology: Topology) -> Topology:
+    """The topology with another FORWARD policy on node1: a model that is wrong about the kernel."""
+    node = topology.namespaces["node.node1"]
+    rulesets = []
+    for ruleset in node.xtables:
+        table = ruleset.tables["filter"]
+        chain = replace(table.chains["INPUT"], policy=Verdict.DROP)
+        changed = replace(table, chains={**table.chains, "INPUT": chain})
+        rulesets.append(replace(ruleset, tables={**ruleset.tables, "filter": changed}))
+    return replace(topology, namespaces={**topology.namespaces, node.name: replace(node, xtables=tuple(rulesets))})
+
+
+def test_a_wrong_model_is_found_out():
+    from netsim.verify.observe import Observer
+
+    found = world("same-node")
+    case = next(case for case in cases(found) if case.target == "node/node1" and case.source.startswith("pod/"))
+    with RealNetwork(found.topology) as network, Observer(network) as observer:
+        network.topology = doctored(found.topology)
+        outcome = verify_case(observer, case, Effort())
+    assert outcome.answer is Answer.DIFFERS
+    assert "- filter INPUT: policy DROP" in outcome.difference
+    assert "+ filter INPUT: policy ACCEPT" in outcome.difference
+    assert outcome.difference.index("policy DROP") < outcome.difference.index("echo reply"), (
+        "the first divergence is on top"
+    )
+
+
+# --- it leaves nothing behind ----------------------------------------------------------------------------------------
+
+HOST = (
+    ("ip", "-d", "link"),
+    ("ip", "addr"),
+    ("ip", "route", "show", "table", "all"),
+    ("ip", "rule"),
+    ("iptables-nft-save",),
+    ("iptables-legacy-save",),
+    ("nft", "list", "ruleset"),
+)
+SYSCTLS = (
+    "net.ipv4.ip_forward",
+    "net.ipv4.conf.all",
+    "net.ipv4.conf.default",
+    "net.ipv4.neigh.default",
+    "net.ipv4.icmp_ratelimit",
+    "net.ipv4.tcp_timestamps",
+    "net.ipv4.tcp_synack_retries",
+    "net.bridge",
+    "net.netfilter.nf_log",
+)
+
+
+def host() -> dict[str, str]:
+    """Rules, links, addresses, routes and sysctls of this machine itself; counters and times aside."""
+    found = {}
+    for words in HOST:
+        printed = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        lines = (line for line in printed.splitlines() if not line.startswith("#") and "valid_lft" not in line)
+        found[" ".join(words)] = "\n".join(line.split("[")[0] for line in lines)
+    printed = subprocess.run(("sysctl", "-a"), capture_output=True, text=True, check=False).stdout
+    found["sysctl"] = "\n".join(line for line in printed.splitlines() if line.startswith(SYSCTLS))
+    assert "net.ipv4.ip_forward" in found["sysctl"]
+    return found
+
+
+def command(*words: str) -> subprocess.Popen[str]:
+    code = "from netsim.cli.main import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "verify", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def claimed(run: subprocess.Popen[str]) -> str:
+    """The name of a run, once it has its first namespaces."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for lock in Path("/run").glob("netsim-*.lock"):
+            name = lock.name.removeprefix("netsim-").removesuffix(".lock")
+            if _holds(run.pid, lock) and len(namespaces_of(name)) > 2:
+                return name
+        time.sleep(0.02)
+    raise AssertionError("the run made no namespaces")
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    try:
+        return any(each.readlink() == lock for each in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_the_host_is_as_it_was():
+    before = host()
+    run = command("-t", "nodeport-local")
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 0, out + err
+    assert host() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing(number):
+    run = command("-t", "default", "--all-flows")
+    name = claimed(run)
+    run.send_signal(number)
+    run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert namespaces_of(name) == []
+    assert not Path(f"/run/netsim-{name}.lock").exists()
+
+
+def test_the_next_run_cleans_what_a_killed_one_left():
+    run = command("-t", "default", "--all-flows")
+    name = claimed(run)
+    run.kill()
+    run.communicate(timeout=30)
+    assert namespaces_of(name)
+    with RealNetwork(Topology("nothing", {})):
+        assert namespaces_of(name) == []
+    assert not Path(f"/run/netsim-{name}.lock").exists()
+
+
+def test_two_runs_at_once_do_not_meet():
+    runs = [command("-t", "same-node"), command("-t", "same-node")]
+    for run in runs:
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 0, out + err
+
+
+def test_interfaces_are_in_their_namespaces_only():
+    topology = world("same-node").topology
+    with RealNetwork(topology) as network:
+        names = {name: Path(FOLDER, network.real_name(name)) for name in topology.namespaces}
+        assert all(path.exists() for path in names.values())
+        with entered(network.real_name("node.node1")):
+            inside = {entry.name for entry in Path("/proc/sys/net/ipv4/conf").iterdir()}
+        assert "cni0" in inside
+        assert "cni0" not in {entry.name for entry in Path("/proc/sys/net/ipv4/conf").iterdir()}
+    assert not any(path.exists() for path in names.values())
