@@ -22,14 +22,12 @@ from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.scenario.ipvs_nodes import ipvs_plan
-from netsim.scenario.ipvs_nodes import ipvs_plan
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.nft_rules import node_nftables, own_nftables
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
 from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World, unenforced_policies
 from netsim.topology.build import build, with_nftables, with_rules, with_state
-from netsim.topology.ipvs import with_ipvs
 from netsim.topology.ipvs import with_ipvs
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns
