@@ -65,6 +65,8 @@ def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
     for pod in world.waiting_pods():
         name = f"{pod.metadata.namespace}/{pod.metadata.name}"
         click.echo(f"notice: pod {name} does not run: {world.why_not_running(pod)}", err=True)
+    for assumption in world.assumptions:
+        click.echo(f"notice: {assumption}", err=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Exit.USAGE
     pods = sum(1 for _ in world.pods())

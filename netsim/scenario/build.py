@@ -22,11 +22,12 @@ from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.scenario.ipvs_nodes import ipvs_plan
+from netsim.scenario.assumptions import assumptions_of
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.nft_rules import node_nftables, own_nftables
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
 from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
-from netsim.scenario.world import World, unenforced_policies
+from netsim.scenario.world import World
 from netsim.topology.build import build, with_nftables, with_rules, with_state
 from netsim.topology.ipvs import with_ipvs
 from netsim.topology.model import Topology
@@ -55,7 +56,7 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     topology = _wired(cluster_plan(cluster, machines, filter(_runs, pods)), loaded)
     topology = _with_rules(topology, cluster, proxies, machines)
     objects = {item.key: item for kind in store.kinds for item in store.list(kind).items}
-    return World(cluster, objects, proxies, topology, plane.events, unenforced_policies(loaded.objects))
+    return World(cluster, objects, proxies, topology, plane.events, assumptions_of(objects.values(), plane.events))
 
 
 def _machine(cluster: ClusterSpec, node: ClusterNode, proxy: NodeProxy) -> MachinePlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netsim.cluster.events import Event, Severity
@@ -132,12 +132,3 @@ def _controlled_by(item: Object, owners: set[Key]) -> bool:
         reference.controller and Key(reference.kind, namespace, reference.name) in owners
         for reference in item.metadata.owner_references
     )
-
-
-def unenforced_policies(objects: Sequence[Object]) -> tuple[str, ...]:
-    """What to say of NetworkPolicies: flannel has no policy engine, so they let everything pass."""
-    names = [f"{o.metadata.namespace}/{o.metadata.name}" for o in objects if o.kind == "NetworkPolicy"]
-    if not names:
-        return ()
-    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return (f"NetworkPolicy {listed} is not enforced: flannel, the modelled CNI, enforces none",)
