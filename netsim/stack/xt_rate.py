@@ -7,8 +7,8 @@ Ref: net/netfilter/xt_limit.c, xt_hashlimit.c, xt_connlimit.c, nf_conncount.c (v
 from __future__ import annotations
 
 from netsim.net.address import Address
-from netsim.rules.xtables.credit import hashlimit_bucket, limit_bucket
-from netsim.rules.xtables.matches import ConnLimitMatch, HashLimitMatch, LimitMatch
+from netsim.rules.xtables.credit import hashlimit_bucket
+from netsim.rules.xtables.matches import LIMIT_SCALE, ConnLimitMatch, HashLimitMatch, LimitMatch
 from netsim.stack.nf_conntrack_core import packet_tuple
 from netsim.stack.nf_conntrack_entry import NfConn, TCPState
 from netsim.stack.x_tables import Check, CountedConnections, TokenBucket, XtContext
@@ -17,7 +17,8 @@ from netsim.stack.x_tables import Check, CountedConnections, TokenBucket, XtCont
 def limit(match: LimitMatch) -> Check:
     """Ref: limit_mt(). The bucket is the rule's."""
     key = object()
-    cost, cap = limit_bucket(match)
+    cost = match.interval / LIMIT_SCALE
+    cap = cost * match.burst
 
     def check(ctx: XtContext) -> bool:
         now = ctx.env.clock.now()

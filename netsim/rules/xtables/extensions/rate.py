@@ -6,7 +6,6 @@ Ref: iptables extensions/libxt_limit.c, libxt_hashlimit.c, libxt_connlimit.c (v1
 from __future__ import annotations
 
 import re
-from typing import TypeVar
 
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import NotModelledMatch
@@ -15,8 +14,6 @@ from netsim.rules.xtables.matches import HASHLIMIT_SCALE, LIMIT_SCALE, ConnLimit
 from netsim.rules.xtables.option import Extension, Given, Option
 from netsim.rules.xtables.values import read_integer
 from netsim.rules.xtables.words import quote_where_needed
-
-M = TypeVar("M", LimitMatch, HashLimitMatch)
 
 _UNITS = {"day": 86400, "hour": 3600, "min": 60, "sec": 1}  # as printed, longest first
 _UNIT_NAMES = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -57,18 +54,11 @@ def _write_rate(interval: int, scale: int) -> tuple[str, int]:
     return f"{seconds * scale // interval}/{name}", seconds
 
 
-def _checked(given: Given, match: M) -> M:
-    if is_out_of_range(match):
-        message = f"a burst of {match.burst} at that rate: Numerical result out of range"
-        raise given.problem(message, advice="a lower burst: the kernel counts 37 hours of credit")
-    return match
-
-
 def _build_limit(given: Given) -> LimitMatch:
     read = given.read("limit", lambda text: _read_rate(text, LIMIT_SCALE))
     interval, _ = read or _read_rate(_DEFAULT_LIMIT, LIMIT_SCALE)
     burst = given.read("limit-burst", lambda text: read_integer(text, 10000))
-    return _checked(given, LimitMatch(interval, _DEFAULT_BURST if burst is None else burst))
+    return LimitMatch(interval, _DEFAULT_BURST if burst is None else burst)
 
 
 def _limit_words(match: LimitMatch, _family: Family) -> list[str]:
@@ -126,7 +116,10 @@ def _build_hashlimit(given: Given) -> HashLimitMatch | NotModelledMatch:
         destination_length=_length(given, "hashlimit-dstmask"),
         sizes=_sizes(given),
     )
-    return _checked(given, match)
+    if is_out_of_range(match):
+        message = f"a burst of {match.burst} at that rate: Numerical result out of range"
+        raise given.problem(message, advice="a lower burst: the kernel counts 37 hours of credit")
+    return match
 
 
 def _hashlimit_words(match: HashLimitMatch | NotModelledMatch, _family: Family) -> list[str]:
