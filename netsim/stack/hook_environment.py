@@ -115,8 +115,9 @@ class NamespaceHooks:
     def reverse_path(
         self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
     ) -> ReversePath:
-        """Ref: net/ipv4/netfilter/ipt_rpfilter.c:rpfilter_lookup_reverse() (v6.12)."""
-        back = self._ns.fib.resolve(FlowKey(source, towards, iif="lo", mark=mark))
+        """Ref: net/ipv4/netfilter/ipt_rpfilter.c:rpfilter_lookup_reverse(), net/ipv6/netfilter/ip6t_rpfilter.c (v6.12)."""
+        oif = device if source.version == 6 and source.is_link_local else None
+        back = self._ns.fib_of(source).resolve(FlowKey(source, towards, iif="lo", oif=oif, mark=mark))
         wanted = (RouteKind.UNICAST, RouteKind.LOCAL) if accept_local else (RouteKind.UNICAST,)
         if back is None or back.kind not in wanted:
             return ReversePath(reachable=False, same_device=False)
@@ -135,7 +136,8 @@ class NamespaceHooks:
         """Ref: net/netfilter/xt_TCPMSS.c:tcpmss_reverse_mtu() (v6.12)."""
         assert skb.nexthop is not None
         out = self._ns.oif(skb.nexthop).mtu
-        back = self._ns.fib.resolve(FlowKey(skb.packet.ip.src))
+        source = skb.packet.ip.src
+        back = self._ns.fib_of(source).resolve(FlowKey(source))
         if back is None or back.device is None:
             return out
         return min(out, self._ns.devices[back.device].mtu)

@@ -203,7 +203,7 @@ class Network:
             work()
             self._in_flight.extend(reversed(self._arriving))
             self._arriving.clear()
-            self._follow()
+            self._follow(self._unconcerned)
         finally:
             recorder, self._made, self._in_flight, self._arriving, self._links, self._frames = under_way
             self._listen(recorder)
@@ -225,14 +225,19 @@ class Network:
         self._attempt(netns, lambda ns: make(ns, out))
         self._follow()
 
-    def _follow(self) -> None:
-        """Walk the frames in flight to their ends."""
+    def _follow(self, unconcerned: Callable[[_InFlight], bool] | None = None) -> None:
+        """Walk the frames in flight to their ends, but for those that do not concern who gets them."""
         while self._in_flight:
             arriving = self._in_flight.pop()
-            if self._circles(arriving):
+            if (unconcerned is not None and unconcerned(arriving)) or self._circles(arriving):
                 continue
             self._links = arriving.links
             self._attempt(arriving.netns, partial(_receive, arriving))
+
+    def _unconcerned(self, arriving: _InFlight) -> bool:
+        """A solicitation is flooded to every pod of a node, and one of them is meant."""
+        group = arriving.skb.packet.ip.dst
+        return group.is_multicast and not self.wiring.may_be_solicited(arriving.netns, group)
 
     def _attempt(self, netns: str, work: Callable[[Namespace], None]) -> None:
         """Do one stay's work. The frames it sent are walked next, in the order in which they were sent."""

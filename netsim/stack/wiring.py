@@ -29,7 +29,7 @@ from netsim.topology.model import (
 )
 
 LOOPBACK_MTU = 65536
-FEW_DEVICES = 4
+GROUP_BITS = 0xFFFFFF
 KEPT = 2
 """How many topologies' wirings are kept: a diff walks two in turn."""
 
@@ -91,6 +91,7 @@ class Wiring:
         self._made: dict[str, NetnsWiring] = {}
         self._peers: dict[tuple[str, str], tuple[Endpoint, Device] | None] = {}
         self._own: dict[str, Own] = {}
+        self._solicited: dict[str, frozenset[int] | None] = {}
         self._macvlans: dict[Endpoint, tuple[tuple[str, Device], ...]] | None = None
         self._forwarding: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -135,14 +136,11 @@ class Wiring:
         return address in found.addresses or address.is_loopback or any(address in net for net in found.networks)
 
     def may_be_solicited(self, netns: str, group: Address) -> bool:
-        """False where neighbour discovery in a group certainly concerns nobody in a namespace without hooks, however it is flooded."""
-        spec = self._topology.namespaces[netns]
-        if spec.xtables or len(spec.devices) > FEW_DEVICES or netns in self._made:
-            return True
-        low = int(group) & 0xFFFFFF
-        return any(
-            int(address.ip) & 0xFFFFFF == low for d in spec.devices for address in d.addresses if address.version == 6
-        ) or any(d.mac.value & 0xFFFFFF == low for d in spec.devices)
+        """False where neighbour discovery in a group certainly concerns nobody in a namespace, whose state then need not be made."""
+        if netns not in self._solicited:
+            self._solicited[netns] = _group_bits(self._topology.namespaces[netns])
+        bits = self._solicited[netns]
+        return bits is None or int(group) & GROUP_BITS in bits
 
     def may_be_proxy(self, netns: str) -> bool:
         """False where a namespace certainly answers ARP for no address but its own."""
@@ -195,3 +193,12 @@ class Wiring:
             found = frozenset(port.name for port in wiring.ports[bridge] if up and self.carrier(port))
             self._forwarding[netns, bridge] = found
         return found
+
+
+def _group_bits(spec: Netns) -> frozenset[int] | None:
+    """The last bits of the groups in which a host is solicited; None for one that passes frames on, or that has hooks to see them."""
+    plain = all(isinstance(d.kind, Loopback | Veth) and d.port is None for d in spec.devices)
+    if not plain or spec.xtables or spec.nftables:
+        return None
+    addresses = {int(a.ip) & GROUP_BITS for d in spec.devices for a in d.addresses if a.version == 6}
+    return frozenset({0, *addresses, *(d.mac.value & GROUP_BITS for d in spec.devices)})

@@ -297,4 +297,5 @@ def is_unknown(found: Trace) -> bool:
 def refused_routes(topology: Topology) -> list[tuple[str, Route]]:
     """The routes that the model's tables refuse, by namespace."""
     wiring = Wiring.of_topology(topology)
-    return [(name, route) for name in topology.namespaces for route, _ in wiring.of(name).fib.refused]
+    made = {name: wiring.of(name) for name in topology.namespaces}
+    return [(name, route) for name, own in made.items() for route, _ in (*own.fib.refused, *own.fib6.refused)]
