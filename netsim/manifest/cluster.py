@@ -40,7 +40,7 @@ def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
     name = metadata.text("name")
     spec = top.section("spec")
     spec.allow(*SPEC_FIELDS)
-    draft = ClusterDraft(name.value if name else "default", spec.spot if spec.has("nodes") else top.spot)
+    draft = ClusterDraft(name.value if name else "", spec.spot if spec.has("nodes") else top.spot)
     draft.kube_proxy = spec.placed("kubeProxy")
     draft.cni = _read_cni(spec.section("cni"))
     before = len(report.found)

@@ -49,12 +49,12 @@ class ExternalDraft:
 
 @dataclass(slots=True)
 class ClusterDraft:
-    """A cluster. ``defaults`` None are those of kubeadm with flannel.
+    """A cluster. ``defaults`` None are those of kubeadm with flannel; without a ``name`` it is called as its first file.
 
     ``doubtful``: some network could not be read, so what does not fit together may only follow from that.
     """
 
-    name: str = "default"
+    name: str = ""
     spot: Spot | None = None
     pod_cidrs: list[tuple[Prefix, Spot]] = field(default_factory=list)
     service_cidrs: list[tuple[Prefix, Spot]] = field(default_factory=list)

@@ -100,6 +100,7 @@ def _build(entries: Sequence[Entry], files: Sequence[str], report: Report) -> Lo
         _sort(entry, found, report)
     _check_duplicates(found.objects, report)
     draft = _draft(found, report)
+    draft.name = draft.name or (Path(files[0]).stem if files else "cluster")
     cluster = complete(draft, report)
     defaulted = apply_defaults([item for _, item in found.objects], cluster)
     for index, problem in defaulted.problems:

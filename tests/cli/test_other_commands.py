@@ -213,3 +213,8 @@ def test_what_a_node_cannot_have_is_told_at_its_place(tmp_path: Path) -> None:
         "    4 | spec: {nodes: [{name: a, podCIDR: 10.244.0.0/31}]}",
     ]
     assert done.status == 2
+
+
+def test_a_topology_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
+    assert netsim("topology", "validate", str(tmp_path / "shop.yaml")).out.startswith("shop: 2 nodes, 0 pods, ")
