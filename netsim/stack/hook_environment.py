@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv6Address
 
 from netsim.net.address import Address
+from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import AddressType
 from netsim.stack.addrconf import ipv6_addr_scope
@@ -34,7 +35,7 @@ class NamespaceHooks:
         self.chooser = ns.network.chooser
         self.clock = ns.network.clock
         self.ipsets = ns.spec.ipsets
-        self.connections = ns.spec.conntrack
+        self.connections: Sequence[ConntrackEntry] = ns.spec.conntrack
         self.nftables: Sequence[NftRuleset] = ns.spec.nftables
 
     def sysctl(self, name: str) -> int:
