@@ -47,7 +47,7 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     """The world of what was loaded. Raises LoadError."""
     cluster = loaded.cluster
     configurations = _configurations(cluster, mode)
-    plane = _steady(loaded)
+    plane = steady(loaded)
     store = plane.store
     nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in cluster.nodes}
     proxies = {node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in cluster.nodes}
@@ -87,7 +87,8 @@ def _configurations(cluster: ClusterSpec, mode: ProxyMode | None) -> dict[str, K
     return found
 
 
-def _steady(loaded: Loaded) -> ControlPlane:
+def steady(loaded: Loaded) -> ControlPlane:
+    """The control plane of what was loaded, at rest. Raises LoadError."""
     cluster = loaded.cluster
     plane = ControlPlane(
         [node_object(node) for node in cluster.nodes],
