@@ -94,7 +94,7 @@ class BridgeState:
     def _flood(self, ingress: Device | None, dst: MAC, *, up: bool, learned: bool) -> Decision:
         why = "broadcast" if dst.is_broadcast else "multicast" if dst.is_multicast else "unknown destination MAC"
         refusals = {port.name: self._refusal(ingress, port) for port in self.ports}
-        ports = tuple(port for port in self.ports if refusals[port.name] is None)
+        ports = tuple(port for port in reversed(self.ports) if refusals[port.name] is None)  # br_add_if() puts each new port first
         if ports or up:
             return Decision("flood" if ports else "local", ports, up=up, learned=learned, detail=why)
         reason = (
