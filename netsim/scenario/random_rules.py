@@ -52,7 +52,7 @@ def rules_text(draw: st.DrawFn, *, most: int = 8) -> str:
             lines += [_rule(draw, spot, own) for _ in range(draw(st.integers(1, 2)))]
         else:
             lines.append(_rule(draw, spot, spot.chain))
-    policies = {chain: draw(st.sampled_from(("ACCEPT", "ACCEPT", "ACCEPT", "DROP"))) for chain in TABLES["filter"]}
+    policies = {chain: draw(st.sampled_from(("ACCEPT",) * 9 + ("DROP",))) for chain in TABLES["filter"]}
     return "".join(_table(table, lines, policies) for table, lines in sorted(tables.items()))
 
 

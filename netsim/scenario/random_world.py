@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.build import load_world
-from netsim.scenario.every_flow import Asked, Asking, NamedFlow, destinations, sources
+from netsim.scenario.every_flow import CLOSED_PORT, Asked, Asking, NamedFlow, destinations, sources
+from netsim.scenario.random_nft import nft_text
 from netsim.scenario.random_rules import rules_text
 from netsim.scenario.world import World
 from netsim.topology.model import Topology
@@ -70,12 +71,12 @@ class Drawn:
 
 
 @st.composite
-def drawn_worlds(draw: st.DrawFn, *, flows: int = FLOWS) -> Drawn:
-    """A cluster that loads, and flows through it."""
+def drawn_worlds(draw: st.DrawFn, *, flows: int = FLOWS, mode: str = "iptables") -> Drawn:
+    """A cluster that loads, and flows through it. In mode nftables its nodes have rules of nftables too."""
     import yaml
 
     nodes = draw(st.integers(1, 4))
-    documents = [draw(_cluster(nodes)), *draw(_services()), *draw(_pods(min(nodes, 2)))]
+    documents = [draw(_cluster(nodes, mode)), *draw(_services()), *draw(_pods(min(nodes, 2)))]
     text = yaml.safe_dump_all(documents, sort_keys=False)
     world = load_text(text)
     down = _down(draw, world.topology)
@@ -113,15 +114,15 @@ def _down(draw: st.DrawFn, topology: Topology) -> tuple[str, ...]:
 
 
 @st.composite
-def _cluster(draw: st.DrawFn, count: int) -> dict[str, Any]:
-    nodes = [draw(_node(number)) for number in range(1, count + 1)]
+def _cluster(draw: st.DrawFn, count: int, mode: str) -> dict[str, Any]:
+    nodes = [draw(_node(number, mode)) for number in range(1, count + 1)]
     spec: dict[str, Any] = {"nodes": nodes, "cni": draw(_cni()), "external": draw(_externals())}
-    spec["kubeProxy"] = draw(_kube_proxy())
+    spec["kubeProxy"] = draw(_kube_proxy(mode))
     return {"apiVersion": "netsim.io/v1alpha1", "kind": "Cluster", "metadata": {"name": "drawn"}, "spec": spec}
 
 
 @st.composite
-def _node(draw: st.DrawFn, number: int) -> dict[str, Any]:
+def _node(draw: st.DrawFn, number: int, mode: str) -> dict[str, Any]:
     node: dict[str, Any] = {"name": f"node{number}"}
     sysctls = {}
     for name, values in NODE_SYSCTLS:
@@ -129,7 +130,9 @@ def _node(draw: st.DrawFn, number: int) -> dict[str, Any]:
             sysctls[name] = draw(st.sampled_from(values))
     if sysctls:
         node["sysctls"] = sysctls
-    if draw(st.booleans()):
+    if mode == "nftables" and draw(st.booleans()):
+        node["nftables"] = draw(nft_text())
+    elif draw(st.booleans()):
         text = draw(rules_text())
         if text:
             node["iptables"] = text
@@ -151,12 +154,13 @@ def _cni(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def _kube_proxy(draw: st.DrawFn) -> dict[str, Any]:
-    iptables: dict[str, Any] = {
+def _kube_proxy(draw: st.DrawFn, mode: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {
         "masqueradeAll": draw(st.sampled_from((False, False, True))),
-        "localhostNodePorts": draw(st.sampled_from((True, True, False))),
         "masqueradeBit": draw(st.sampled_from((14, 14, 0, 15))),
     }
+    if mode == "iptables":
+        settings["localhostNodePorts"] = draw(st.sampled_from((True, True, False)))
     detection: dict[str, Any] = draw(
         st.sampled_from(
             (
@@ -168,7 +172,7 @@ def _kube_proxy(draw: st.DrawFn) -> dict[str, Any]:
             )
         )
     )
-    found: dict[str, Any] = {"mode": "iptables", "iptables": iptables, **detection}
+    found: dict[str, Any] = {"mode": mode, mode: settings, **detection}
     if draw(st.integers(0, 5)) == 0:
         found["nodePortAddresses"] = draw(
             st.sampled_from((["primary"], ["192.168.0.0/24"], ["127.0.0.0/8"], ["10.0.0.0/8"]))
@@ -256,19 +260,21 @@ def _flow(draw: st.DrawFn, world: World) -> NamedFlow:
 
 
 def _asked(world: World) -> list[Asked]:
-    """Service ports and pods of the world, and addresses that nobody or anybody may have."""
+    """Where a flow may go; Services several times, for theirs is the longest way."""
     found = [each for each in dict.fromkeys(destinations(world)) if each.address.version == 4]
+    services = [each for each in found if "svc/" in each.label and each.port not in (0, CLOSED_PORT)]
     kinds = ((Protocol.TCP, 80), (Protocol.UDP, 53), (Protocol.ICMP, 0))
-    return found + [Asked(parse_address(ip), ip, protocol, port) for ip in ADDRESSES for protocol, port in kinds]
+    nobody = [Asked(parse_address(ip), ip, *kinds[number % 3]) for number, ip in enumerate(ADDRESSES)]
+    return found + services * 3 + nobody
 
 
 @st.composite
 def _packet(draw: st.DrawFn, flow: Flow) -> Flow:
     """What else the first packet may be: TTL, length, mark, flags."""
-    ttl = draw(st.sampled_from((64, 64, 64, 64, 1, 2, 3)))
+    ttl = draw(st.sampled_from((64,) * 12 + (1, 2, 3)))
     mark = draw(st.sampled_from((0, 0, 0, 0, 0, 1, 0x4000)))
     sport = draw(st.sampled_from((40000, 40000, 40000, 777)))
-    payload = draw(st.sampled_from((0, 16, 16, 1372, 1422, 1460, 1472)))
+    payload = draw(st.sampled_from((0, 16, 16, 16, 1372, 1422, 1460)))
     flags = TCPFlags.SYN
     if flow.protocol is Protocol.TCP:
         flags = draw(st.sampled_from((*(TCPFlags.SYN,) * 8, *FLAGS)))

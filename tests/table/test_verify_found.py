@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from netsim.net.address import parse_address
+from netsim.net.address import MAC, parse_address
 from netsim.net.packet import Protocol
+from netsim.stack.steps import BridgeDecision
 from netsim.stack.wiring import NetnsWiring
-from netsim.topology.model import Listener
+from netsim.topology.model import Bridge, BridgePort, Listener, Neighbour
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
-from tests.unit.stack_world import lo, netns, route, topology, veth
+from tests.unit.stack_world import device, lo, netns, route, topology, veth
 
 ROUTES = [
     # id, gateway, device, what the kernel says
@@ -43,3 +46,19 @@ def test_a_gateway_that_is_an_own_address_is_not_asked_for():
     there = netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24", "10.9.0.2/16")))
     flow = Flow("a", parse_address("10.9.0.2"), Protocol.ICMP)
     assert trace(topology(here, there), flow, source="a", target="b").verdict.value == "DELIVERED"
+
+
+def test_a_bridge_floods_its_newest_port_first():
+    """A new port is put at the head of the list. Ref: net/bridge/br_if.c:br_add_if(), ``list_add_rcu(&p->list, …)`` (v6.12)."""
+    ports = [veth(f"b/p{number}", f"h{number}/eth0", port=BridgePort("br0")) for number in range(3)]
+    hosts = [
+        netns(f"h{number}", (veth(f"h{number}/eth0", f"b/p{number}", f"10.0.0.{number + 1}/24"),))
+        for number in range(3)
+    ]
+    known = Neighbour("eth0", parse_address("10.0.0.9"), MAC(0x02_00_00_00_00_09))
+    bridge = netns("b", (device("b", "br0", Bridge()), *ports))
+    world = topology(bridge, replace(hosts[0], neighbours=(known,)), *hosts[1:])
+    flow = Flow("h0", parse_address("10.0.0.9"), Protocol.UDP, 9)
+    found = trace(world, flow, source="h0", target="10.0.0.9")
+    steps = [step for hop in found.branches[0].forward for step in hop.steps]
+    assert [step.ports for step in steps if isinstance(step, BridgeDecision)] == [("p2", "p1")]
