@@ -34,7 +34,7 @@ def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
     if listener is None:
         _unreachable(ns, skb, connection)
         return
-    broadcast = skb.nexthop is not None and skb.nexthop.broadcast
+    broadcast = _to_all(skb)
     ns.record(SocketLookup(packet, listener.owner, answer="" if broadcast else "answer"))
     ns.network.arrived(Arrival(ns.name, packet, listener.owner, ArrivalKind.LISTENER))
     if not broadcast:
@@ -42,9 +42,14 @@ def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
         answer(ns, skb, header, by=listener.owner or "listener", owner=listener.owner, payload=packet.payload)
 
 
+def _to_all(skb: SkBuff) -> bool:
+    """True for a broadcast or a multicast, which no ICMP error answers. Ref: net/ipv4/icmp.c:__icmp_send() (v6.12)."""
+    return (skb.nexthop is not None and skb.nexthop.broadcast) or skb.packet.ip.dst.is_multicast
+
+
 def _unreachable(ns: Namespace, skb: SkBuff, connection: Connection) -> None:
     address, port = connection.local
-    ns.record(SocketLookup(skb.packet, None, answer="ICMP port unreachable"))
+    ns.record(SocketLookup(skb.packet, None, answer="" if _to_all(skb) else "ICMP port unreachable"))
     if ns.sockets.expects_another_peer(connection):
         detail = f"the socket on port {port} expects another peer than {connection.peer[0]} port {connection.peer[1]}"
         ns.drop(DropReason.UDP_UNEXPECTED_PEER, "__udp4_lib_rcv", detail)

@@ -68,6 +68,7 @@ EXITS = [
     pytest.param(
         ["-t", "no-endpoints", "client", "svc/web", "--expect", "rejected:no_endpoints"], 0, "REJECTED", id="expected"
     ),
+    pytest.param(["pod-a", "192.168.0.255:9", "--proto", "udp"], 1, "DROPPED: node/node1 neither takes", id="broadcast"),
     pytest.param(["pod-a", "svc-x", "--expect", "DROPPED"], 1, "DELIVERED", id="not as expected"),
 ]
 
