@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from netsim.verify.run import Case, Effort, Outcome
 
 FLOWS_FOR_EACH_WORLD = 8
+DRAWN_MODES = ("iptables", "nftables")
+"""The modes of kube-proxy that --random draws worlds in."""
+
 SAMPLES = 60
 
 
@@ -84,7 +87,7 @@ def command(
     )
     with _interruptible():
         if count is not None:
-            return _random(count, seed, legacy=legacy)
+            return _random(count, seed, mode or DRAWN_MODES[0], legacy=legacy)
         world = open_world(sources, mode)
         _check_machine(world.topology, legacy=legacy)
         cases = (
@@ -111,8 +114,10 @@ def _check_together(
 ) -> None:
     if source and not destination:
         raise InputError("verify needs both SRC and DST, or neither", "netsim verify SRC DST")
-    if count is not None and (source or sources or mode or all_flows):
-        raise InputError("--random draws its own worlds", "leave out SRC, DST, --topology, --mode and --all-flows")
+    if count is not None and (source or sources or all_flows):
+        raise InputError("--random draws its own worlds", "leave out SRC, DST, --topology and --all-flows")
+    if count is not None and mode not in (None, *DRAWN_MODES):
+        raise InputError(f"no worlds are drawn in mode {mode}", f"--mode {' or '.join(DRAWN_MODES)}")
     if source and all_flows:
         raise InputError("--all-flows verifies every flow, and SRC and DST name one", "leave one of them out")
     if not source and not plain:
@@ -212,7 +217,7 @@ def _left_out(number: int) -> str:
     return f"; {number} not compared, as the model does not have what they meet" if number else ""
 
 
-def _random(count: int, seed: int, *, legacy: bool) -> Exit:
+def _random(count: int, seed: int, mode: str, *, legacy: bool) -> Exit:
     _check_machine(None, legacy=legacy)
     try:
         from netsim.scenario.random_check import check
@@ -225,7 +230,7 @@ def _random(count: int, seed: int, *, legacy: bool) -> Exit:
         if sys.stderr.isatty():
             bar = stack.enter_context(click.progressbar(length=count, label="verifying", file=sys.stderr))
             advance = bar.update
-        found = check(count, seed, legacy=legacy, advance=advance)
+        found = check(count, seed, legacy=legacy, mode=mode, advance=advance)
     if found.smallest is not None:
         click.echo(found.smallest)
         return Exit.DISAGREEMENT

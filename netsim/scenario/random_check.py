@@ -34,10 +34,13 @@ def check(
     seed: int,
     *,
     legacy: bool = False,
+    mode: str = "iptables",
     shrink: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Found:
-    """Verify ``count`` flows, ``FLOWS`` at most in a world. ``advance`` is told of each flow that was verified.
+    """Verify ``count`` flows, ``FLOWS`` at most in a world, with kube-proxy in a mode (iptables or nftables).
+
+    ``advance`` is told of each flow that was verified.
 
     A flow that is drawn twice in one world is verified once. With ``shrink`` the first disagreement ends it and is made small; without,
     all flows are verified.
@@ -65,7 +68,7 @@ def check(
     chosen = settings(
         max_examples=count, deadline=None, database=None, phases=phases, suppress_health_check=list(HealthCheck)
     )
-    run = seeded(seed)(chosen(given(drawn_worlds(flows=FLOWS))(verify_world)))
+    run = seeded(seed)(chosen(given(drawn_worlds(flows=FLOWS, mode=mode))(verify_world)))
     try:
         run()
     except DisagreementError as error:

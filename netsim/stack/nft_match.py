@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netsim.rules.nft.ast import AnonymousSet, Concatenation, Expression, Flags, Match, Numgen, SetReference, Value
+from netsim.rules.nft.ast import (
+    AnonymousSet,
+    Binary,
+    Concatenation,
+    Expression,
+    Flags,
+    Match,
+    Numgen,
+    SetReference,
+    Value,
+)
 from netsim.rules.nft.datatypes import datatype
 from netsim.stack.nf_tables_expression import Scope, compile_expression, compile_find
 from netsim.stack.nft_data import Bounds, bounds, flag_bits
@@ -28,7 +38,7 @@ def match(statement: Match, scope: Scope) -> Check:
         return _in_set(left, right, scope, inverted=_inverted(operator))
     if not _is_literal(right):
         return _with_expression(left, right, scope, inverted=_inverted(operator))
-    test = _test(operator, right, kinds)
+    test = _test(operator, right, kinds, masked=isinstance(left, Binary))
     if isinstance(left, Numgen) and left.mode == "random":
         return _by_chance(left, test, scope)
     value = compile_expression(left, scope, kinds)
@@ -97,9 +107,10 @@ class _Spans:
         return all(span is None or span.holds(part) for span, part in zip(self.spans, parts, strict=True))
 
 
-def _test(operator: str, right: Expression, kinds: tuple[str, ...]) -> Test:
+def _test(operator: str, right: Expression, kinds: tuple[str, ...], *, masked: bool) -> Test:
+    """A comparison with literals. ``!=`` with flags asks that none is set, but behind a mask it compares values."""
     literals = [part.literal for part in _values(right)]
-    if isinstance(literals[0], Flags) and (operator == "&" or operator == "!="):
+    if isinstance(literals[0], Flags) and (operator == "&" or (operator == "!=" and not masked)):
         bits, wanted = flag_bits(literals[0], kinds[0]), operator == "&"
         return lambda register: isinstance(register, int) and bool(register & bits) is wanted
     known = kinds if len(kinds) == len(literals) else ("",) * len(literals)

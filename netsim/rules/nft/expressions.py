@@ -201,7 +201,7 @@ def right_side(source: Source, kinds: tuple[str, ...]) -> Expression:
     if token.kind == "punctuation" and token.text == "(":
         source.next()
         return Value(_flags(source, kinds[0], ")"))
-    if starts_expression(source) and not (kinds[0] == "inet_proto" and token.text in PAYLOAD):
+    if starts_expression(source) and not (kinds[0] in ("inet_proto", "ether_type") and token.text in PAYLOAD):
         return expression(source)
     if len(kinds) > 1:
         return Concatenation(tuple(Value(part) for part in key(source, kinds)))

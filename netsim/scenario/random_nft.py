@@ -1,0 +1,261 @@
+"""Hypothesis strategies for a machine's own nftables rules: what the model walks, where the kernel allows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+PREFIXES = ("10.244.0.0/16", "10.244.1.0/24", "10.244.1.2", "10.244.2.2", "10.96.0.0/12", "10.96.1.1", "192.168.0.0/24",
+            "192.168.0.11", "192.168.0.12", "192.168.0.100", "127.0.0.0/8", "10.244.1.1-10.244.1.9")  # fmt: skip
+PORTS = ("80", "8080", "53", "40000", "1-1023", "30000-32767", "1024-65535")
+MARKS = ("0x1", "0x2", "0x4000", "0x8000")
+DEVICES = ("eth0", "cni0", "lo", "veth*", "eth*")
+STATES = ("new", "established", "established,related", "invalid", "untracked", "new,related")
+STATUSES = ("dnat", "snat", "assured", "seen-reply", "confirmed", "snat,dnat")
+TYPES = ("local", "unicast", "broadcast", "multicast", "blackhole", "unreachable")
+REJECTS = (
+    *("icmp net-unreachable", "icmp host-unreachable", "icmp prot-unreachable", "icmp port-unreachable"),
+    *("icmp admin-prohibited", "icmpx port-unreachable", "icmpx no-route", "icmpx admin-prohibited", "tcp reset"),
+)
+IN_HOOKS = ("prerouting", "input", "forward")
+OUT_HOOKS = ("forward", "output", "postrouting")
+
+BASES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+    # chain type, hook, priorities
+    ("filter", "prerouting", (-300, -150, -110, 0)),
+    ("filter", "input", (-150, -1, 0, 10)),
+    ("filter", "forward", (-150, -1, 0, 10)),
+    ("filter", "output", (-300, -150, 0, 10)),
+    ("filter", "postrouting", (-150, 0, 110)),
+    ("route", "output", (-150, 0)),
+    ("nat", "prerouting", (-110, -100, 0)),
+    ("nat", "output", (-110, -100)),
+    ("nat", "input", (100,)),
+    ("nat", "postrouting", (90, 100, 110)),
+)
+NAT: dict[str, tuple[str, ...]] = {
+    # hook of a nat chain: what may be decided there
+    "prerouting": (
+        *(
+            "dnat FAMILY to 10.244.1.2:8080",
+            "dnat FAMILY to 10.244.2.2",
+            "redirect to :80",
+            "dnat to :8080",
+            "redirect",
+        ),
+        *("dnat FAMILY to ip daddr map { 10.96.1.1 : 10.244.1.2, 192.168.0.11 : 10.244.2.2 }",),
+        "dnat FAMILY addr . port to numgen random mod 2 map { 0 : 10.244.1.2 . 8080, 1 : 10.244.2.2 . 8080 }",
+        "dnat FAMILY to 10.244.1.2-10.244.1.3",
+    ),
+    "output": ("dnat FAMILY to 10.244.1.2:8080", "dnat FAMILY to 10.244.2.2", "redirect to :80"),
+    "input": ("snat FAMILY to 10.9.9.9", "snat FAMILY to 192.168.0.77"),
+    "postrouting": (
+        *("masquerade", "masquerade fully-random", "masquerade to :2000-2100", "snat FAMILY to 192.168.0.11"),
+        *("snat FAMILY to 192.168.0.11:5000-5010", "snat FAMILY to 10.9.9.9"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a rule stands: the base chain from which it is reached, and its table's family."""
+
+    family: str
+    type: str
+    hook: str
+    priority: int
+
+
+@st.composite
+def nft_text(draw: st.DrawFn, *, most: int = 3) -> str:
+    """Tables for ``nft -f``."""
+    return "".join(_table(draw, number) for number in range(draw(st.integers(1, most))))
+
+
+def _table(draw: st.DrawFn, number: int) -> str:
+    family = draw(st.sampled_from(("ip", "inet")))
+    lines = [f"table {family} own{number} {{", *_SETS]
+    for base in range(draw(st.integers(1, 3))):
+        kind, hook, priorities = draw(st.sampled_from(BASES))
+        spot = Spot(family, kind, hook, draw(st.sampled_from(priorities)))
+        lines += _chains(draw, spot, f"c{base}")
+    return "\n".join([*lines, "}", ""])
+
+
+_SETS = (
+    "  set nets { type ipv4_addr; flags interval; elements = { 10.244.1.0/24, 192.168.0.100 } }",
+    "  set hosts { type ipv4_addr; elements = { 10.244.1.2, 192.168.0.12 } }",
+    "  set seen { type ipv4_addr; flags dynamic,timeout; timeout 1m; }",
+    "  set ends { type ipv4_addr . inet_service; flags interval; elements = { 10.244.0.0/16 . 80-90, 10.96.1.1 . 80 } }",
+    "  map marks { type ipv4_addr : mark; elements = { 10.244.1.2 : 0x00000001, 10.244.1.3 : 0x00000002 } }",
+)
+
+
+def _chains(draw: st.DrawFn, spot: Spot, name: str) -> list[str]:
+    policy = draw(st.sampled_from(("accept", "accept", "accept", "drop"))) if spot.type == "filter" else "accept"
+    rules = [_rule(draw, spot, name) for _ in range(draw(st.integers(1, 4)))]
+    head = f"    type {spot.type} hook {spot.hook} priority {spot.priority}; policy {policy};"
+    own = [_rule(draw, spot, "") for _ in range(draw(st.integers(0, 2)))]
+    return [f"  chain {name}-own {{", *own, "  }", f"  chain {name} {{", head, *rules, "  }"]
+
+
+def _rule(draw: st.DrawFn, spot: Spot, name: str) -> str:
+    words = [draw(matches(spot)) for _ in range(draw(st.integers(0, 2)))]
+    return "    " + " ".join([*words, _action(draw, spot, name)])
+
+
+# --- matches -----------------------------------------------------------------------------------------------------
+
+
+def matches(spot: Spot) -> st.SearchStrategy[str]:
+    """One match that the kernel takes at a spot."""
+    kinds = [_addresses(), _transport(), _conntrack(), _devices(spot), _beside(), _fib(spot), _computed()]
+    return st.one_of(*kinds)
+
+
+def _addresses() -> st.SearchStrategy[str]:
+    end, prefix = st.sampled_from(("ip saddr", "ip daddr")), st.sampled_from(PREFIXES)
+    return st.one_of(
+        st.builds("{} {}".format, end, prefix),
+        st.builds("{} != {}".format, end, prefix),
+        st.builds("{} {}@{}".format, end, st.sampled_from(("", "!= ")), st.sampled_from(("nets", "hosts"))),
+        st.builds("{} {{ {}, {} }}".format, end, st.sampled_from(PREFIXES[2:5:2]), st.sampled_from(PREFIXES[6:7])),
+        st.sampled_from(("ip daddr . tcp dport @ends", "ip saddr . tcp sport != @ends", "ip ttl < 64", "ip ttl 63-64")),
+        st.sampled_from(("ip protocol != tcp", "ip dscp cs0", "ip frag-off & 0x1fff != 0")),
+    )
+
+
+def _transport() -> st.SearchStrategy[str]:
+    port = st.sampled_from(PORTS)
+    return st.one_of(
+        st.builds("{} {}{}".format, st.sampled_from(("tcp dport", "tcp sport", "udp dport", "th dport")),
+                  st.sampled_from(("", "!= ")), port),
+        st.builds("tcp dport {{ 80, {} }}".format, st.sampled_from(PORTS[2:4])),
+        st.sampled_from(("tcp flags syn", "tcp flags & (syn|ack) == syn", "tcp flags & (fin|syn|rst|ack) != syn")),
+        st.sampled_from(("tcp flags syn,ack", "icmp type echo-request", "icmp type { echo-reply, destination-unreachable }")),
+        st.sampled_from(("meta l4proto tcp", "meta l4proto { tcp, udp }", "meta l4proto != udp", "th dport 80-90")),
+    )  # fmt: skip
+
+
+def _conntrack() -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.builds("ct state {}{}".format, st.sampled_from(("", "!= ")), st.sampled_from(STATES)),
+        st.builds("ct status {}".format, st.sampled_from(STATUSES)),
+        st.builds("ct direction {}".format, st.sampled_from(("original", "reply"))),
+        st.builds("ct original ip daddr {}".format, st.sampled_from(PREFIXES)),
+        st.builds("ct reply ip saddr {}".format, st.sampled_from(PREFIXES)),
+        st.builds("meta l4proto tcp ct original proto-dst {}".format, st.sampled_from(PORTS)),
+        st.builds("ct mark {}".format, st.sampled_from(MARKS)),
+        st.sampled_from(("ct mark & 0x3 != 0", "ct status & (snat | dnat) == dnat")),
+    )
+
+
+def _devices(spot: Spot) -> st.SearchStrategy[str]:
+    keys = (("iifname",) if spot.hook in IN_HOOKS else ()) + (("oifname",) if spot.hook in OUT_HOOKS else ())
+    device = st.sampled_from(DEVICES)
+    named = st.builds('{} {}"{}"'.format, st.sampled_from(keys), st.sampled_from(("", "!= ")), device)
+    pair = st.sampled_from(
+        ('iifname . oifname { "cni0" . "eth0", "eth0" . "cni0" }', 'iif "lo"', "meta iiftype loopback")
+    )
+    return st.one_of(named, pair, st.builds('{} {{ "eth0", "cni0" }}'.format, st.sampled_from(keys)))
+
+
+def _beside() -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.builds("meta mark {}{}".format, st.sampled_from(("", "!= ")), st.sampled_from(MARKS)),
+        st.sampled_from(("meta mark & 0x4000 != 0", "meta protocol ip", "meta pkttype host")),
+        st.sampled_from(("meta mark & 0xf0 == 0", "meta mark < 0x2", "meta mark 0x1-0x4", "meta pkttype != broadcast")),
+    )
+
+
+def _fib(spot: Spot) -> st.SearchStrategy[str]:
+    kinds = [st.builds("fib {} type {}".format, st.sampled_from(("saddr", "daddr")), st.sampled_from(TYPES))]
+    kinds.append(st.just("fib daddr type { local, broadcast }"))
+    if spot.hook in IN_HOOKS:
+        kinds.append(
+            st.sampled_from(("fib saddr . iif oif missing", "fib saddr . iif oif exists", 'fib saddr oif "eth0"'))
+        )
+        kinds.append(
+            st.sampled_from(
+                ("fib daddr . iif type local", 'fib saddr oifname "cni0"', "fib saddr . mark . iif oif exists")
+            )
+        )
+    return st.one_of(*kinds)
+
+
+def _computed() -> st.SearchStrategy[str]:
+    return st.sampled_from(
+        (
+            "jhash ip saddr mod 2 seed 0xdeadbeef == 1",
+            "jhash ip saddr . ip daddr mod 3 seed 0x1234 == 0",
+            "jhash ip saddr . tcp dport mod 4 seed 0x77 offset 10 { 10, 12 }",
+            "numgen random mod 2 == 0",
+        )
+    )
+
+
+# --- what a rule does ----------------------------------------------------------------------------------------------
+
+
+def _action(draw: st.DrawFn, spot: Spot, name: str) -> str:
+    kinds = ["continue", "verdict", "mark", "map"]
+    if spot.type == "nat":
+        kinds += ["nat", "nat", "nat"]
+    elif spot.hook in ("input", "forward", "output") and spot.type == "filter":
+        kinds.append("reject")
+    if spot.priority == -300:
+        kinds.append("notrack")
+    if name:
+        kinds.append("jump")
+    match draw(st.sampled_from(kinds)):
+        case "nat":
+            statement = draw(st.sampled_from(NAT[spot.hook]))
+            statement = statement.replace("FAMILY", "ip") if spot.family == "inet" else statement.replace("FAMILY ", "")
+            return f"meta l4proto tcp {statement}" if _names_port(statement) else statement
+        case "reject":
+            return draw(
+                st.sampled_from(
+                    (
+                        "reject",
+                        *(f"reject with {kind}" for kind in REJECTS if spot.family == "inet" or "icmpx" not in kind),
+                    )
+                )
+            )
+        case "notrack":
+            return "notrack"
+        case "jump":
+            return draw(st.sampled_from((f"jump {name}-own", f"goto {name}-own")))
+        case "mark":
+            return draw(st.sampled_from(_MARKING))
+        case "map":
+            return draw(st.sampled_from(_MAPS))
+        case "verdict":
+            return draw(st.sampled_from(("accept", "return", "counter accept", "drop")))
+        case _:
+            return draw(st.sampled_from(("counter", "continue", 'log prefix "x "', "update @seen { ip saddr }",
+                                         "add @seen { ip daddr } counter", "ip saddr @seen counter", "ip dscp set cs1")))  # fmt: skip
+
+
+def _names_port(statement: str) -> bool:
+    """A port is translated only once the rule asked for a protocol that has ports."""
+    return " . port" in statement or ":" in statement.partition("{")[0]
+
+
+_MARKING = (
+    *("meta mark set 0x1", "meta mark set meta mark | 0x4000", "ct mark set 0x2", "meta mark set ct mark"),
+    *(
+        "ct mark set meta mark",
+        "meta mark set meta mark ^ 0x1",
+        "meta mark set ip saddr map @marks",
+        "ct mark set ct mark | 0x4",
+    ),
+)
+_MAPS = (
+    "ct state vmap { established : accept, related : accept, invalid : drop }",
+    "ip daddr vmap { 10.244.1.2 : accept, 10.244.2.0/24 : continue, 10.96.0.0/12 : return }",
+    "tcp dport vmap { 80 : accept, 81-90 : drop, 8080 : continue }",
+    "meta l4proto . th dport vmap { tcp . 8080 : return, udp . 53 : accept }",
+    "numgen random mod 2 vmap { 0 : accept, 1 : continue }",
+    'iifname vmap { "cni0" : continue, "lo" : accept }',
+)

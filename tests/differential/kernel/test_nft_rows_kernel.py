@@ -1,0 +1,66 @@
+"""The rows of ``nft_rows`` before this machine's kernel: packets are injected, and the rule's counter tells which it matched."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.differential.kernel.router import Lab, lab_of
+from tests.table.nft_rows import ROWS, NftRow
+
+pytestmark = pytest.mark.kernel
+
+NOTHING = "add table {0}\ndelete table {0}\n"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    yield from lab_of("nsim-nft")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_kernel_and_rows_agree(lab: Lab, row: NftRow) -> None:
+    name = f"{row.family} t"
+    lab.flush()
+    try:
+        lab.run("nft", "-f", "-", text=NOTHING.format(name) + row.text())
+        assert _matched(lab, name, row) == row.matched
+    finally:
+        lab.run("nft", "-f", "-", text=NOTHING.format(name))
+
+
+def _matched(lab: Lab, table: str, row: NftRow) -> str:
+    letters = ""
+    before, seen = 0, _received(lab)
+    for packet in row.packets:
+        lab.client.send(packet)
+        seen += 1
+        _await(lab, seen)
+        count = _count(lab, table)
+        letters += {0: "n", 1: "y"}[count - before]
+        before = count
+    return letters
+
+
+def _count(lab: Lab, table: str) -> int:
+    listed = lab.run("nft", "list", "chain", *table.split(), "c")
+    found = re.findall(r"counter packets (\d+)", listed)
+    assert found, listed
+    return int(found[-1])
+
+
+def _received(lab: Lab) -> int:
+    return int(lab.run("cat", "/sys/class/net/in0/statistics/rx_packets"))
+
+
+def _await(lab: Lab, packets: int) -> None:
+    """Wait until the router took so many packets in (a packet socket returns before the peer's softirq ran)."""
+    for _ in range(200):
+        if _received(lab) >= packets:
+            time.sleep(0.005)
+            return
+        time.sleep(0.002)
+    raise AssertionError("the packet did not arrive")
