@@ -74,6 +74,8 @@ def _left(case: Case) -> str | None:
     cluster = case.world.cluster
     if any(address in cidr for cidr in cluster.service_cidrs):
         return f"No Service has the address {address}: look whether it was deleted, and who still uses it."
+    if case.world.owner_of(address) is not None:
+        return f"Only the nodes have routes to the pods: ask a NodePort or LoadBalancer Service, or give the sender a route to {address}."
     if any(address in cidr for cidr in cluster.pod_cidrs):
         return f"{address} is in the pod network, but in no node's part of it: look for a stale endpoint or a node that is gone."
     return (
@@ -145,7 +147,7 @@ def _no_endpoints(case: Case) -> str | None:
     if not any(pod.ready for pod in selected):
         first = min(selected, key=lambda pod: pod.metadata.name)
         count = "1 pod, and it is not" if len(selected) == 1 else f"{len(selected)} pods, and none is"
-        return f"{name} selects {count} Ready. {first.metadata.name}: {_why(case.world, first)}."
+        return f"{name} selects {count} Ready. {first.metadata.name}: {case.world.why_not_ready(first).rstrip('.')}."
     port = next((port for port in service.spec.ports if _same(port, case)), None)
     if port is not None and isinstance(port.target_port, str):
         return (
@@ -160,12 +162,6 @@ def _selects_nobody(name: str, selector: Mapping[str, str], mates: list[Pod]) ->
     near = {f"{key}={pod.metadata.labels[key]}" for pod in mates for key in selector if key in pod.metadata.labels}
     has = f" There are pods with {', '.join(sorted(near)[:4])}." if near else ""
     return f"No pod of the namespace has the labels that {name} selects ({wanted}).{has} Correct the selector or the labels."
-
-
-def _why(world: World, pod: Pod) -> str:
-    if world.pod_netns(pod) is None:
-        return world.why_not_running(pod).rstrip(".")
-    return "it runs, but its condition Ready is not True: look at its readiness probe"
 
 
 def _port_closed(case: Case) -> str | None:

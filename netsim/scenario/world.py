@@ -81,25 +81,48 @@ class World:
 
     def why_not_running(self, pod: Pod) -> str:
         """What the control plane's events say of a pod that does not run."""
+        return self._last_warning(pod) or f"its phase is {pod.status.phase}"
+
+    def why_not_ready(self, pod: Pod) -> str:
+        """Why a pod is not Ready: it does not run, or what its kubelet says of its containers."""
+        if self.pod_netns(pod) is None:
+            return self.why_not_running(pod)
+        return self._last_warning(pod) or "it runs, but its condition Ready is not True: look at its readiness probe"
+
+    def _last_warning(self, pod: Pod) -> str:
         key = Key("Pod", pod.metadata.namespace, pod.metadata.name)
-        messages = [
-            event.message for event in self.events if event.object == key and event.severity is Severity.WARNING
-        ]
-        return messages[-1] if messages else f"its phase is {pod.status.phase}"
+        told = (e for e in self.events if e.object == key and e.severity is Severity.WARNING)
+        return next((e.message for e in reversed(list(told)) if e.reason != "NotModelled"), "")
 
     # --- what a destination stands for ------------------------------------------------------------------------------
 
     def expected(self, address: Address, port: int | None) -> frozenset[str] | None:
         """The namespaces in which a packet to that destination is meant to arrive, None where the world does not say.
 
-        A Service's addresses and node ports stand for its endpoints; any other address for whoever has it.
+        A Service's addresses and node ports stand for its endpoints, a node's host ports for the pods that have them; any other address for
+        whoever has it.
         """
         service = self.service_of(address, port)
         if service is None:
             owner = self.owner_of(address)
-            return None if owner is None else frozenset({owner})
+            mapped = self._with_host_port(address, port)
+            return mapped or (None if owner is None else frozenset({owner}))
         places = {self.owner_of(parse_address(ip)) for ip in self._endpoint_addresses(service)}
         return frozenset(place for place in places if place is not None) or None
+
+    def _with_host_port(self, address: Address, port: int | None) -> frozenset[str]:
+        """The pods that a node's port leads to."""
+        found: set[str] = set()
+        for key, item in self.objects.items():
+            if key.kind != "Pod" or not port:
+                continue
+            pod = Pod.of(item)
+            mapped = any(p.host_port == port for c in pod.spec.containers for p in c.ports)
+            if not mapped or pod.spec.host_network or not pod.spec.node_name:
+                continue
+            if address.is_loopback or address in self.node_addresses(pod.spec.node_name):
+                found.add(pod_netns(key.namespace, key.name))
+        return frozenset(found)
 
     def service_of(self, address: Address, port: int | None) -> Key | None:
         """The Service that has an address (cluster IP, external IP, load balancer), or that port of every node."""

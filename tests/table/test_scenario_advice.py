@@ -86,6 +86,18 @@ spec: {selector: {app: ill}, ports: [{port: 80, targetPort: 8080}]}
 ---
 apiVersion: v1
 kind: Service
+metadata: {name: probed}
+spec: {selector: {app: probed}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: probed, labels: {app: probed}, annotations: {netsim.io/listen: "8080"}}
+spec:
+  topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]
+  containers: [{name: c, readinessProbe: {tcpSocket: {port: 9090}}}]
+---
+apiVersion: v1
+kind: Service
 metadata: {name: unnamed}
 spec: {selector: {app: b}, ports: [{port: 80, targetPort: https}]}
 """
@@ -132,7 +144,7 @@ ROWS = [
     pytest.param(
         ["a", "nobody"],
         "NO_ENDPOINTS",
-        "has the labels that default/nobody selects (app=c). There are pods with app=b, app=ill, app=waits.",
+        "has the labels that default/nobody selects (app=c). There are pods with app=b, app=ill, app=probed, app=waits.",
         id="selects nobody",
     ),
     pytest.param(
@@ -146,6 +158,12 @@ ROWS = [
         "NO_ENDPOINTS",
         "default/unready selects 1 pod, and it is not Ready. ill: it runs, but its condition Ready is not True: look",
         id="not ready",
+    ),
+    pytest.param(
+        ["a", "svc/probed"],
+        "NO_ENDPOINTS",
+        "probed: c: Readiness probe failed: nothing listens on port 9090.",
+        id="a failing probe",
     ),
     pytest.param(["a", "unnamed"], "NO_ENDPOINTS", "none has a TCP port named 'https'", id="no such port name"),
     pytest.param(
