@@ -298,11 +298,14 @@ def branch_of(
 
 
 def _receiver(ending: Ending) -> str | None:
+    """Whose socket took the packet: the namespace, and on a shared one (a node's) also which process: ``node/node1 (sshd)``."""
     if ending.kind is not EndingKind.TAKEN or not isinstance(ending.step, SocketLookup):
         return None
-    label, owner = short_label(ending.hop.label), ending.step.owner
-    own = owner in (None, "", label, ending.hop.label, ending.hop.netns) or owner.startswith(f"{label}/")
-    return label if own else f"{label} ({owner})"
+    label, owner = short_label(ending.hop.label), ending.step.owner or ""
+    machine = label.rpartition("/")[2]
+    if owner in ("", machine, label, ending.hop.label, ending.hop.netns) or owner.startswith(f"{label}/"):
+        return label
+    return f"{label} ({owner.removeprefix(f'{machine}/')})"
 
 
 def _translated(leg: Leg) -> bool:

@@ -68,7 +68,9 @@ EXITS = [
     pytest.param(
         ["-t", "no-endpoints", "client", "svc/web", "--expect", "rejected:no_endpoints"], 0, "REJECTED", id="expected"
     ),
-    pytest.param(["pod-a", "192.168.0.255:9", "--proto", "udp"], 1, "DROPPED: node/node1 neither takes", id="broadcast"),
+    pytest.param(
+        ["pod-a", "192.168.0.255:9", "--proto", "udp"], 1, "DROPPED: node/node1 neither takes", id="broadcast"
+    ),
     pytest.param(["pod-a", "svc-x", "--expect", "DROPPED"], 1, "DELIVERED", id="not as expected"),
 ]
 
@@ -187,6 +189,30 @@ def test_a_port_beside_the_name_is_as_good_as_one_in_it(dual: str, port: str, pr
 
 def test_ping_of_a_service_with_several_ports_needs_none(dual: str) -> None:
     assert netsim("trace", "-t", dual, "a", "s", "--proto", "icmp").out.startswith("LEFT: ")
+
+
+RECEIVERS = [
+    # (topology, words, who took it)
+    pytest.param("default", ["pod-a", "node/node1:22"], "node/node1 (sshd)", id="a node's process"),
+    pytest.param("default", ["node/node2", "10.244.1.3:8080"], "default/x-5fc7d458d6-kjb9q", id="a pod"),
+    pytest.param("nodeport", ["node/node1", "client", "--proto", "icmp"], "external/client", id="an external host"),
+]
+
+
+@pytest.mark.parametrize(("topology", "words", "receiver"), RECEIVERS)
+def test_who_took_the_packet(topology: str, words: list[str], receiver: str) -> None:
+    assert netsim("trace", "-t", topology, *words).out.startswith(f"DELIVERED to {receiver}: ")
+
+
+@pytest.mark.parametrize("port", ["80", "53"])
+def test_an_external_host_is_named_once(port: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "apiVersion: netsim.io/v1alpha1\nkind: Cluster\n"
+        "spec: {external: [{name: ext, addresses: [192.168.0.100/24], listen: '80,53/udp'}]}\n"
+    )
+    protocol = "udp" if port == "53" else "tcp"
+    done = netsim("trace", "-t", "x.yaml", "node/node1", f"ext:{port}", "--proto", protocol)
+    assert done.out.startswith("DELIVERED to external/ext: ")
 
 
 def test_ping_needs_no_port() -> None:
