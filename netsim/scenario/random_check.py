@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
+from hypothesis import strategies as st
 
 from netsim.scenario.every_flow import NamedFlow
-from netsim.scenario.random_world import FLOWS, Drawn, drawn_worlds
+from netsim.scenario.random_wiring import DrawnWiring, drawn_wirings
+from netsim.scenario.random_world import Drawn, drawn_worlds
 from netsim.trace.model import Flow
 from netsim.verify.run import Answer, BuildDisagreementError, Case, Effort, Outcome, verify
 
@@ -38,19 +40,17 @@ def check(
     shrink: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Found:
-    """Verify ``count`` flows, ``FLOWS`` at most in a world, with kube-proxy in a mode (iptables or nftables).
+    """Verify ``count`` flows, with kube-proxy in a mode (iptables or nftables), and in networks without one.
 
-    ``advance`` is told of each flow that was verified.
-
-    A flow that is drawn twice in one world is verified once. With ``shrink`` the first disagreement ends it and is made small; without,
-    all flows are verified.
+    ``advance`` is told of each flow that was verified. A flow that is drawn twice in one world is verified once. With ``shrink`` the first
+    disagreement ends it and is made small; without, all flows are verified.
     """
     found = Found()
-    known: set[tuple[str, tuple[str, ...], Flow]] = set()
+    known: set[tuple[str, Flow]] = set()
 
-    def verify_world(drawn: Drawn) -> None:
+    def verify_world(drawn: Drawn | DrawnWiring) -> None:
         left = count - len(found.outcomes)
-        new = [each for each in drawn.flows if (drawn.documents, drawn.down, each.flow) not in known][:left]
+        new = [each for each in drawn.flows if (drawn.key, each.flow) not in known][:left]
         if not new:
             return
         outcomes = _outcomes(drawn, new, legacy=legacy)
@@ -59,7 +59,7 @@ def check(
             raise DisagreementError(
                 f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing)
             )
-        known.update((drawn.documents, drawn.down, each.flow) for each in new)
+        known.update((drawn.key, each.flow) for each in new)
         found.outcomes += outcomes
         if advance is not None:
             advance(len(outcomes))
@@ -68,7 +68,9 @@ def check(
     chosen = settings(
         max_examples=count, deadline=None, database=None, phases=phases, suppress_health_check=list(HealthCheck)
     )
-    run = seeded(seed)(chosen(given(drawn_worlds(flows=FLOWS, mode=mode))(verify_world)))
+    worlds = drawn_worlds(mode=mode)
+    drawn_from = st.one_of(worlds, drawn_wirings()) if mode == "iptables" else worlds
+    run = seeded(seed)(chosen(given(drawn_from)(verify_world)))
     try:
         run()
     except DisagreementError as error:
@@ -76,7 +78,7 @@ def check(
     return found
 
 
-def _outcomes(drawn: Drawn, flows: Sequence[NamedFlow], *, legacy: bool) -> list[Outcome]:
+def _outcomes(drawn: Drawn | DrawnWiring, flows: Sequence[NamedFlow], *, legacy: bool) -> list[Outcome]:
     cases = [Case(named.flow, named.source, named.target) for named in flows]
     try:
         return list(verify(drawn.topology, cases, legacy=legacy, effort=Effort(cover=False)))

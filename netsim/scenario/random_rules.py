@@ -93,20 +93,20 @@ def _with_protocol(words: list[str], protocol: str) -> list[str]:
 def matches(draw: st.DrawFn, spot: Spot) -> list[str]:
     """The conditions of a rule: header parts, then extension matches."""
     words: list[str] = []
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)) == 0:
         words += draw(_transport())
     for option in ("-s", "-d"):
-        if draw(st.integers(0, 3)) == 0:
+        if draw(st.integers(0, 5)) == 0:
             prefix = draw(st.sampled_from(PREFIXES))
             inverted = (
                 [] if prefix == "0.0.0.0/0" else draw(_maybe_not())
             )  # iptables-nft 1.8.9 writes what no kernel takes
             words += [*inverted, option, prefix]
-    if spot.chain in IN_HOOKS and draw(st.integers(0, 4)) == 0:
+    if spot.chain in IN_HOOKS and draw(st.integers(0, 7)) == 0:
         words += [*draw(_maybe_not()), "-i", draw(st.sampled_from(DEVICES))]
-    if spot.chain in OUT_HOOKS and draw(st.integers(0, 4)) == 0:
+    if spot.chain in OUT_HOOKS and draw(st.integers(0, 7)) == 0:
         words += [*draw(_maybe_not()), "-o", draw(st.sampled_from(DEVICES))]
-    for _ in range(draw(st.integers(0, 2))):
+    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 1, 2)))):
         words += draw(_extension(spot))
     return words
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from netsim.net.address import MAC, Family, parse_address, parse_interface, parse_prefix
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.rules.xtables.ast import Ruleset
+from netsim.rules.xtables.dump import dump
 from netsim.rules.xtables.parse import parse
 from netsim.scenario.every_flow import NamedFlow
 from netsim.scenario.random_rules import rules_text
@@ -68,6 +69,30 @@ class DrawnWiring:
     topology: Topology
     flows: tuple[NamedFlow, ...]
 
+    @property
+    def key(self) -> str:
+        """The network without its flows: equal for equal networks."""
+        return "\n".join(line for netns in self.topology.namespaces.values() for line in _told(netns))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # IPython's protocol, which hypothesis uses
+        del cycle
+        printer.text(repr(self))
+
+    def __repr__(self) -> str:
+        flows = "\n".join(f"# {flow.source} → {flow.target}: {flow.flow}" for flow in self.flows)
+        return f"{self.key}\n{flows}"
+
+
+def _told(netns: Netns) -> Iterator[str]:
+    """A machine, line by line."""
+    yield f"{netns.name} ({netns.role.value}): {', '.join(f'{name}={value}' for name, value in sorted(netns.sysctls.items()))}"
+    for device in netns.devices:
+        peer = f" to {device.kind.peer}" if isinstance(device.kind, Veth) else ""
+        held = " ".join(map(str, device.addresses))
+        yield f"  {device.name}{peer} {held} mtu {device.mtu}{'' if device.up else ' down'} {device.port or ''}"
+    yield from (f"  route {route.to} via {route.via}" for route in netns.routes)
+    yield from (f"  {line}" for ruleset in netns.xtables for line in dump(ruleset).splitlines())
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -110,16 +135,26 @@ def connected_graphs() -> tuple[tuple[tuple[int, int], ...], ...]:
 
 
 def _without_circles(edges: tuple[tuple[int, int], ...], switches: frozenset[int]) -> frozenset[int]:
-    """The switches, without those that would close a circle; at least two vertices stay hosts."""
+    """The switches, without those that would close a circle or give a host two ports on one network; at least two stay hosts.
+
+    Two ports of a host on one network both answer ARP there, and which answer comes first is a race.
+    """
     import networkx as nx
 
-    kept: set[int] = set()
+    kept: frozenset[int] = frozenset()
     vertices = {vertex for edge in edges for vertex in edge}
     for vertex in sorted(switches):
-        graph: Any = nx.Graph([edge for edge in edges if set(edge) <= kept | {vertex}])
-        if len(vertices - kept) > 2 and (len(graph) == 0 or nx.is_forest(graph)):
-            kept.add(vertex)
-    return frozenset(kept)
+        candidate = kept | {vertex}
+        graph: Any = nx.Graph([edge for edge in edges if set(edge) <= candidate])
+        if len(vertices - kept) > 2 and (len(graph) == 0 or nx.is_forest(graph)) and _one_port_each(edges, candidate):
+            kept = candidate
+    return kept
+
+
+def _one_port_each(edges: tuple[tuple[int, int], ...], switches: frozenset[int]) -> bool:
+    plan = _plan(edges, switches)
+    ends = [(vertex, plan.network_of[edge]) for edge in edges for vertex in edge if vertex not in switches]
+    return len(ends) == len(set(ends))
 
 
 def _plan(edges: tuple[tuple[int, int], ...], switches: frozenset[int]) -> _Plan:
@@ -169,7 +204,6 @@ def _devices(draw: st.DrawFn, plan: _Plan, vertex: int) -> Iterator[Device]:
     switch = vertex in plan.switches
     if switch:
         yield Device("br0", Bridge(), _mac(vertex, 99))
-    held: set[int] = set()
     for edge in plan.edges:
         if vertex not in edge:
             continue
@@ -179,9 +213,7 @@ def _devices(draw: st.DrawFn, plan: _Plan, vertex: int) -> Iterator[Device]:
         if switch:
             flags = [draw(st.integers(0, 7)) == 0 for _ in range(3)]
             port = BridgePort("br0", hairpin=flags[0], learning=not flags[1], isolated=flags[2])
-        number = HOST_NUMBERS[vertex] if network not in held else HOST_NUMBERS[vertex] + 100
-        held.add(network)
-        addresses = () if switch else (parse_interface(f"{NETWORKS[network]}.{number}/24"),)
+        addresses = () if switch else (parse_interface(f"{NETWORKS[network]}.{HOST_NUMBERS[vertex]}/24"),)
         kind = Veth(Endpoint(f"m{other}", f"eth{vertex}"))
         mtu = draw(st.sampled_from((1500,) * 6 + (1400,)))
         up = draw(st.integers(0, 24)) != 0

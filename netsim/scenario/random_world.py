@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.build import load_world
-from netsim.scenario.every_flow import CLOSED_PORT, Asked, Asking, NamedFlow, destinations, sources
+from netsim.scenario.every_flow import CLOSED_PORT, Asked, NamedFlow, destinations, sources
 from netsim.scenario.random_nft import nft_text
 from netsim.scenario.random_rules import rules_text
 from netsim.scenario.world import World
@@ -60,6 +60,11 @@ class Drawn:
     world: World
     topology: Topology
     flows: tuple[NamedFlow, ...]
+
+    @property
+    def key(self) -> str:
+        """The world without its flows: equal for equal worlds."""
+        return f"{self.documents}{self.down}"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # IPython's protocol, which hypothesis uses
         del cycle
@@ -281,6 +286,3 @@ def _packet(draw: st.DrawFn, flow: Flow) -> Flow:
         payload = min(payload, 16)
     fragments = flow.protocol is not Protocol.TCP and draw(st.booleans())
     return replace(flow, ttl=ttl, mark=mark, sport=sport, payload=payload, flags=flags, dont_fragment=not fragments)
-
-
-__all__ = ["FLOWS", "Asking", "Drawn", "drawn_worlds", "load_text", "with_devices_down"]

@@ -28,7 +28,7 @@ from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.nft.dump import dump_as_loaded
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
-from netsim.topology.model import BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
+from netsim.topology.model import Bridge, BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
 from netsim.verify.claim import Claim, forget, namespaces_of, stale
 from netsim.verify.enter import create, entered, remove
 from netsim.verify.plan import (
@@ -53,7 +53,7 @@ from netsim.verify.plan import (
     operations,
 )
 from netsim.verify.prepared import EARLY, QUICK
-from netsim.verify.rtnetlink import fdb_values, link_values, route_values, rule_values, stacked_link
+from netsim.verify.rtnetlink import fdb_values, flush_learnt, link_values, route_values, rule_values, stacked_link
 
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 LONGEST_SETTLING_S = 3.0
@@ -135,6 +135,15 @@ class RealNetwork:
             waiting = [handle for handle in waiting if any(map(_unsettled, handle.get_links()))]
             if waiting:
                 time.sleep(0.02)
+
+    def forget_neighbours(self) -> None:
+        """Empty what every namespace learnt: neighbours that are not permanent, and the databases of bridges."""
+        for name, real in self._names.items():
+            with entered(real), IPRoute() as asked:
+                flush_learnt(asked, [self._indexes[name, device.name] for device in self._bridges(name)])
+
+    def _bridges(self, name: str) -> list[Device]:
+        return [device for device in self.topology.namespaces[name].devices if isinstance(device.kind, Bridge)]
 
     def _close_handles(self) -> None:
         for handle in self._handles.values():

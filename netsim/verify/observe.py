@@ -132,9 +132,14 @@ class Observer:
 
     # --- one flow -----------------------------------------------------------------------------------------------
 
-    def observe(self, flow: Flow, *, patience_s: float) -> Observation:
-        """Send a flow, and see. Leaves the network as it was: connections closed, conntrack and ``recent`` lists empty."""
+    def observe(self, flow: Flow, *, patience_s: float, afresh: bool = False) -> Observation:
+        """Send a flow, and see. It begins with connections closed, conntrack and ``recent`` lists empty.
+
+        With ``afresh`` neighbours and bridges' databases are empty too, as they are where the model begins.
+        """
         self._forget()
+        if afresh:
+            self.network.forget_neighbours()
         seen = self._seen = Observation(flow)
         self._phase = 0
         self.ends.ask(self.network.real_name(flow.netns), flow)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import TypeAlias, assert_never
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeAlias, assert_never
+
+from pyroute2.netlink.exceptions import NetlinkError
 
 from netsim.topology.model import (
     IPIP,
@@ -161,3 +164,17 @@ def fdb_values(entry: FdbEntry, index_of: IndexOf) -> Values:
     if entry.dst is not None:
         return values | {"dst": str(entry.dst), "flags": NTF_SELF, "state": NUD_PERMANENT}
     return values | {"flags": NTF_MASTER}
+
+
+NUD_PERMANENT, NUD_NOARP = 0x80, 0x40
+
+
+def flush_learnt(asked: Any, bridges: Iterable[int]) -> None:
+    """Forget the neighbours that a namespace learnt, and what its bridges (by index) learnt. ``asked`` is an IPRoute of the namespace."""
+    for family in (2, 10):
+        for entry in asked.get_neighbours(family=family):
+            if not entry["state"] & (NUD_PERMANENT | NUD_NOARP):
+                with suppress(NetlinkError):  # it may have gone by itself
+                    asked.neigh("del", dst=entry.get_attr("NDA_DST"), ifindex=entry["ifindex"], family=family)
+    for index in bridges:
+        asked.link("set", index=index, kind="bridge", br_fdb_flush=1)
