@@ -37,10 +37,14 @@ def _port(match: InterfaceMatch | None, port: str | None) -> bool:
 
 
 def mac(match: MACMatch) -> Check:
-    """The source MAC of a frame that came in; a packet made here has none and does not match, inverted or not."""
+    """The source MAC of a frame that came in on an Ethernet device.
+
+    A packet made here has none, and one over ``lo`` or a tunnel only a blank one: neither matches, inverted or not.
+    Ref: net/netfilter/xt_mac.c:mac_mt(), ``skb->dev->type != ARPHRD_ETHER`` (v6.12).
+    """
 
     def check(ctx: XtContext) -> bool:
         source = ctx.skb.src_mac
-        return source is not None and (str(source) == match.mac) != match.inverted
+        return source is not None and source.value != 0 and (str(source) == match.mac) != match.inverted
 
     return check
