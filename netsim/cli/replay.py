@@ -45,12 +45,25 @@ def command(case: Path, mode: str, folder: Path) -> Exit:
     except LoadError as error:
         raise InputError(told(error.diagnostics)) from error
     written = {name: text for texts in _replayed(head, steps, mode) for name, text in texts.items()}
-    files = {**written, **{name: text for file, text in written.items() for name, text in _listings(file, text)}}
+    files = {**written, **_all_listings(written)}
     _make(folder)
     for name, text in files.items():
         write(folder / name, text.encode())
     deliver(f"{folder}: {counted(len(files), 'file')} of {counted(len(steps), 'sync')}", None)
     return Exit.OK
+
+
+def _all_listings(written: dict[str, str]) -> dict[str, str]:
+    """The listings of all files. Raises InputError for rules that no tool loads: the case's objects are not what an API server stores."""
+    from netsim.rules.source import RuleSyntaxErrors
+
+    try:
+        return {name: text for file, rules in written.items() for name, text in _listings(file, rules)}
+    except RuleSyntaxErrors as error:
+        raise InputError(
+            f"kube-proxy's rules would not load: {error.errors[0]}",
+            "a case's objects are as an API server stores them: look for a port or an address that it would refuse",
+        ) from error
 
 
 def _listings(name: str, text: str) -> Iterator[tuple[str, str]]:

@@ -123,6 +123,20 @@ def test_replay_of_a_broken_case(tmp_path: Path, name: str, text: str, says: str
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+def test_replay_of_objects_that_no_api_server_stores(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(CASES / "clusterip", "case")
+    step = Path("case/step-00.yaml")
+    step.write_text(step.read_text().replace("port: 80\n", "port: 800000\n"))
+    done = netsim("replay", "case", "--mode", mode, "--out", "out")
+    assert done.err.startswith("error: kube-proxy's rules would not load: step-00.")
+    assert done.status == 2
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
