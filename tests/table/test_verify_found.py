@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from netsim.net.address import MAC, parse_address
+from netsim.net.address import MAC, Family, parse_address
 from netsim.net.packet import Protocol
+from netsim.rules.xtables.parse import parse
 from netsim.stack.steps import BridgeDecision
 from netsim.stack.wiring import NetnsWiring
 from netsim.topology.model import Bridge, BridgePort, Listener, Neighbour
@@ -62,3 +63,16 @@ def test_a_bridge_floods_its_newest_port_first():
     found = trace(world, flow, source="h0", target="10.0.0.9")
     steps = [step for hop in found.branches[0].forward for step in hop.steps]
     assert [step.ports for step in steps if isinstance(step, BridgeDecision)] == [("p2", "p1")]
+
+
+def test_a_frame_over_lo_has_no_source_mac_to_match():
+    """``! --mac-source`` does not match there either. Ref: net/netfilter/xt_mac.c:mac_mt(), ``dev->type != ARPHRD_ETHER`` (v6.12)."""
+    rules = parse(
+        "*raw\n:PREROUTING ACCEPT\n-A PREROUTING -m mac ! --mac-source 02:00:00:00:00:01 -j DROP\nCOMMIT\n",
+        Family.IPV4,
+        "rules",
+    )
+    web = Listener(Protocol.TCP, 80, owner="web")
+    world = topology(replace(netns("h", (lo(),), listeners=(web,)), xtables=(rules,)))
+    flow = Flow("h", parse_address("127.0.0.1"), Protocol.TCP, 80)
+    assert trace(world, flow, source="h", target="127.0.0.1:80").verdict.value == "DELIVERED"
