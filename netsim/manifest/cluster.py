@@ -19,7 +19,7 @@ from netsim.objects.validation import names
 
 SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
 CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
-_TEXTS = ("iptables", "ip6tables", "iptablesLegacy", "ip6tablesLegacy", "ipset", "conntrack", "nftables")
+_TEXTS = ("iptables", "ip6tables", "iptablesLegacy", "ip6tablesLegacy", "ipset", "conntrack", "nftables", "ipvs", "ipvsConnections")
 _MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "routes")
 NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
@@ -166,6 +166,8 @@ def _read_texts(section: Section) -> MachineTexts:
         ipset=section.rules("ipset"),
         conntrack=section.rules("conntrack"),
         nftables=section.rules("nftables"),
+        ipvs=section.rules("ipvs"),
+        ipvs_connections=section.rules("ipvsConnections"),
     )
 
 

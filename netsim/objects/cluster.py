@@ -101,7 +101,8 @@ class RulesText:
 class MachineTexts:
     """What a machine's further tools print.
 
-    ``iptables-legacy-save``, ``ip6tables-legacy-save``, ``ipset save``, ``conntrack -L`` and ``nft list ruleset``.
+    ``iptables-legacy-save``, ``ip6tables-legacy-save``, ``ipset save``, ``conntrack -L``, ``nft list ruleset``, ``ipvsadm -Sn`` and
+    ``ipvsadm -Lnc``.
     """
 
     iptables_legacy: RulesText | None = None

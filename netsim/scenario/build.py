@@ -21,7 +21,7 @@ from netsim.rules.ipset.ast import IPSets
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
-from netsim.scenario.ipvs_nodes import ipvs_plan
+from netsim.scenario.ipvs_nodes import ipvs_plan, own_ipvs_plan
 from netsim.scenario.assumptions import assumptions_of
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.nft_rules import node_nftables, own_nftables
@@ -29,7 +29,7 @@ from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machi
 from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World
 from netsim.topology.build import build, with_nftables, with_rules, with_state
-from netsim.topology.ipvs import with_ipvs
+from netsim.topology.ipvs import IPVSPlan, with_ipvs
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns
 from netsim.topology.plan import ClusterPlan, MachinePlan, PlanError, PlanProblem
@@ -150,10 +150,20 @@ def _with_rules(
             nftables[external_netns(host.name)] = () if ruleset is None else (ruleset,)
         except RuleSyntaxErrors as found:
             errors += found.errors
+    virtual: dict[str, IPVSPlan] = {}
+    for node in cluster.nodes:
+        try:
+            virtual[node_netns(node.name)] = ipvs_plan(node.name, node.texts, proxies[node.name])
+        except RuleSyntaxErrors as found:
+            errors += found.errors
+    for host in cluster.external:
+        try:
+            virtual[external_netns(host.name)] = own_ipvs_plan(host.texts)
+        except RuleSyntaxErrors as found:
+            errors += found.errors
     if errors:
         raise _failed(_at(error.origin, error.message, error.advice) for error in errors)
     topology = with_nftables(topology, nftables)
-    virtual = {node_netns(node.name): ipvs_plan(node, proxies[node.name]) for node in cluster.nodes}
     return with_ipvs(with_state(with_rules(topology, rules), ipsets, known), virtual)
 
 

@@ -46,12 +46,12 @@ def legacy_rulesets(texts: MachineTexts) -> tuple[Ruleset, ...]:
 
 def machine_ipsets(texts: MachineTexts) -> IPSets:
     """The sets of a machine. Raises RuleSyntaxErrors with places in the user's file."""
-    return _read(texts.ipset, parse_ipset) or IPSets()
+    return read_text(texts.ipset, parse_ipset) or IPSets()
 
 
 def machine_conntrack(texts: MachineTexts) -> tuple[ConntrackEntry, ...]:
     """The connections that a machine knows. Raises RuleSyntaxErrors with places in the user's file."""
-    entries = _read(texts.conntrack, parse_conntrack) or ()
+    entries = read_text(texts.conntrack, parse_conntrack) or ()
     if errors := list(_clashes(entries)):
         raise RuleSyntaxErrors(errors)
     return entries
@@ -74,7 +74,8 @@ def _clashes(entries: Iterable[ConntrackEntry]) -> Iterator[RuleSyntaxError]:
         taken |= dict.fromkeys(keys, entry)
 
 
-def _read(text: RulesText | None, parse: Callable[[str, str], T]) -> T | None:
+def read_text(text: RulesText | None, parse: Callable[[str, str], T]) -> T | None:
+    """What a user's text says; its errors point into the user's file."""
     if text is None:
         return None
     padded = "\n" * (text.origin.line - 1) + text.text

@@ -25,9 +25,10 @@ from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable, is_icmp_error
 from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_ctl import IPVS, PROTOCOLS
-from netsim.stack.ip_vs_nfct import drop_conntrack, mark_conntrack, uses_old_conntrack
+from netsim.stack.ip_vs_nfct import disown_nat, drop_conntrack, mark_conntrack, uses_old_conntrack
 from netsim.stack.ip_vs_proto_tcp import IpVsTcpState
 from netsim.stack.ip_vs_schedule import Client, schedule
+from netsim.stack.ip_vs_seed import seed
 from netsim.stack.ip_vs_xmit import Sending, icmp_xmit, ip_vs_xmit
 from netsim.stack.namespace import Namespace
 from netsim.stack.netfilter import Netfilter
@@ -307,6 +308,9 @@ def ip_vs_init(ns: Namespace) -> None:
     if not ns.spec.ipvs.servers or not isinstance(ns.netfilter, Netfilter):
         return
     ipvs = ns.ipvs = IPVS(ns.spec.ipvs, ns.sysctls, ns.network.clock)
+    seed(ipvs, ns.spec.ipvs_connections)
+    for conn in ipvs.conns:
+        disown_nat(ns.netfilter.conntrack, conn)
     hooked = Hooked(ns, ipvs, ns.netfilter.env, ns.netfilter.conntrack)
     for family in ipvs.families:
         if ipvs.holds_conntrack(family):

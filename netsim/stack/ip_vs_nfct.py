@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from netsim.rules.ipvs.ast import Forwarding
 from netsim.stack.ip_vs_conn import Conn
-from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple, CtStatus, Direction
+from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple, CtStatus, Direction, NfConn
 from netsim.stack.skbuff import SkBuff
 
 
@@ -42,14 +42,25 @@ def _update_conntrack(skb: SkBuff, conn: Conn, *, reply: bool) -> None:
         ct.reply = replace(ct.reply, src=conn.daddr, sport=conn.dport)
 
 
+def _entry(table: Conntrack, conn: Conn) -> NfConn | None:
+    key = conn.key
+    if conn.template or isinstance(key.vaddr, int):
+        return None
+    return table.find_original(ConntrackTuple(key.caddr, key.vaddr, key.protocol, key.cport, key.vport))
+
+
+def disown_nat(table: Conntrack, conn: Conn) -> None:
+    """An entry that was known beforehand: what looks like DNAT in it is IPVS's doing, which sets no bit."""
+    ct = _entry(table, conn)
+    if ct is not None and conn.conntrack and (ct.reply.src, ct.reply.sport) == (conn.daddr, conn.dport):
+        ct.status &= ~CtStatus.DST_NAT
+
+
 def drop_conntrack(table: Conntrack, conn: Conn) -> None:
     """The conntrack entry goes with the connection."""
-    key = conn.key
-    if not conn.conntrack or conn.template or conn.one_packet or isinstance(key.vaddr, int):
-        return
-    found = table.find(ConntrackTuple(key.caddr, key.vaddr, key.protocol, key.cport, key.vport))
-    if found is not None:
-        table.kill(found[0])
+    ct = _entry(table, conn) if conn.conntrack and not conn.one_packet else None
+    if ct is not None:
+        table.kill(ct)
 
 
 def uses_old_conntrack(skb: SkBuff, conn: Conn) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from netsim.net.address import Address, parse_interface
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipvs.ast import VirtualServers
+from netsim.rules.ipvs.connections import IPVSConnection
 from netsim.topology.model import Device, Dummy, Netns, Topology
 from netsim.topology.naming import hashed_mac
 
@@ -16,12 +17,16 @@ KUBE_IPVS0 = "kube-ipvs0"
 
 @dataclass(frozen=True, slots=True)
 class IPVSPlan:
-    """One node's share: ``addresses`` are those of kube-ipvs0, ``device`` is False where nobody makes it (a node's own ``ipvs`` alone)."""
+    """One machine's share: ``addresses`` are those of kube-ipvs0, ``device`` is False where nobody makes it (virtual servers of its own).
+
+    ``connections`` are those that IPVS knows beforehand.
+    """
 
     servers: VirtualServers = field(default_factory=VirtualServers)
     sets: IPSets = field(default_factory=IPSets)
     addresses: tuple[Address, ...] = ()
     device: bool = False
+    connections: tuple[IPVSConnection, ...] = ()
 
 
 def with_ipvs(topology: Topology, plans: Mapping[str, IPVSPlan]) -> Topology:
@@ -33,7 +38,7 @@ def with_ipvs(topology: Topology, plans: Mapping[str, IPVSPlan]) -> Topology:
 def _with(netns: Netns, plan: IPVSPlan) -> Netns:
     sets = IPSets({**netns.ipsets.sets, **plan.sets.sets})
     devices = (*netns.devices, _dummy(netns.name, plan.addresses)) if plan.device else netns.devices
-    return replace(netns, ipvs=plan.servers, ipsets=sets, devices=devices)
+    return replace(netns, ipvs=plan.servers, ipsets=sets, devices=devices, ipvs_connections=plan.connections)
 
 
 def _dummy(netns: str, addresses: tuple[Address, ...]) -> Device:

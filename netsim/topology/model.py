@@ -16,6 +16,7 @@ from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipvs.ast import VirtualServers
+from netsim.rules.ipvs.connections import IPVSConnection
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import Ruleset
@@ -344,6 +345,7 @@ class Netns:
     ipsets: IPSets = field(default_factory=IPSets)
     conntrack: tuple[ConntrackEntry, ...] = ()
     ipvs: VirtualServers = field(default_factory=VirtualServers)
+    ipvs_connections: tuple[IPVSConnection, ...] = ()
     nftables: tuple[NftRuleset, ...] = ()
 
     def device(self, name: str) -> Device | None:

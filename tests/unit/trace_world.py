@@ -22,6 +22,7 @@ from netsim.net.packet import (
     TCPHeader,
     UDPHeader,
 )
+from netsim.rules.ipvs.ast import Forwarding, RealServer, TransportService, VirtualServer
 from netsim.rules.nft.parse import parse as parse_nft
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import CommentMatch, DNATTarget, NATRange, RejectTarget, Rule, Verdict
@@ -35,6 +36,7 @@ from netsim.stack.steps import (
     Drop,
     Encapsulation,
     Hook,
+    IPVSStep,
     LocalSend,
     NATStep,
     NeighbourResolution,
@@ -332,6 +334,10 @@ VXLAN_PACKET = Packet(
     IPHeader(CLIENT, VIP, Protocol.UDP), UDPHeader(40000, 8472), 8 + 14 + 58, VXLAN(1, Frame(M1, M2, PACKET))
 )
 IPIP_PACKET = Packet(IPHeader(CLIENT, VIP, Protocol.IPIP, dont_fragment=True), IPIPHeader(), 58, PACKET)
+VIRTUAL_SERVER = VirtualServer(
+    TransportService(6, VIP, 80), "rr", real_servers=(RealServer(BACKENDS[0], 8080, Forwarding.MASQUERADE),)
+)
+
 EVERY_STEP: list[Step] = [
     LocalSend(PACKET, "client"),
     Receive("eth0", ERROR, M1, M2),
@@ -359,6 +365,10 @@ EVERY_STEP: list[Step] = [
     Encapsulation("tunl0", "ipip", PACKET, IPIP_PACKET),
     Decapsulation("flannel.1", "vxlan", VXLAN_PACKET, PACKET, 1),
     Decapsulation("tunl0", "ipip", IPIP_PACKET, PACKET),
+    IPVSStep(Hook.INPUT, "schedule", VIRTUAL_SERVER, VIRTUAL_SERVER.real_servers[0], PACKET, ERROR, "TCP 00:03", CHOICE, "in turn"),
+    IPVSStep(Hook.FORWARD, "reply", VIRTUAL_SERVER, VIRTUAL_SERVER.real_servers[0], PACKET, ERROR),
+    IPVSStep(Hook.INPUT, "refuse", VIRTUAL_SERVER, None, PACKET, PACKET),
+    IPVSStep(Hook.INPUT, "drop", None, None, PACKET, PACKET, detail="gone"),
     TTLStep(64, 63),
     SocketLookup(PACKET, None, "RST"),
     Drop(DropReason.NETFILTER_DROP, "FORWARD", RULE, "nat", "KUBE-SEP-A"),
