@@ -21,6 +21,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("netsim.cli.rules", "What does kube-proxy program on a node?"),
     "replay": ("netsim.cli.replay", "What does kube-proxy program sync after sync of a recorded case?"),
     "verify": ("netsim.cli.verify", "Does the model hold on this machine's kernel?"),
+    "get": ("netsim.cli.get", "What is in the cluster, in kubectl's columns?"),
+    "events": ("netsim.cli.events", "What did the control plane do, and what could it not do?"),
+    "describe": ("netsim.cli.describe", "What is there to say of one object, its events included?"),
     "topology": ("netsim.cli.topology", "The shipped and given topologies, and a picture of one."),
 }
 

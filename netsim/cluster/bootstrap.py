@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netsim.cluster.documents import strings_at, with_value
+from netsim.cluster.documents import mapping_at, strings_at, with_value
 from netsim.net.address import Address, family_of, parse_address, parse_prefix
 from netsim.objects.core import HOSTNAME_LABEL, SERVICE_NAME_LABEL, Node
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+VERSION = "v1.37.2"
+"""The Kubernetes that is modelled, as kubelets report it."""
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 
@@ -55,13 +57,16 @@ def namespace(name: str) -> Object:
 
 
 def registered(node: Object) -> Object:
-    """A Node with the labels that its kubelet registers it with, where it was given without them.
+    """A Node with the labels and versions that its kubelet registers it with, where it was given without them.
 
     Ref: pkg/kubelet/kubelet_node_status.go:initialNode() (v1.37).
     """
     own = {HOSTNAME_LABEL: node.metadata.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
     labels = {**own, **strings_at(node.document, "metadata", "labels")}
-    return Object.of(with_value(node.document, ("metadata", "labels"), labels))
+    machine = {"kubeletVersion": VERSION, "operatingSystem": "linux", "architecture": "amd64"}
+    document = with_value(node.document, ("metadata", "labels"), labels)
+    given = mapping_at(node.document, "status", "nodeInfo")
+    return Object.of(with_value(document, ("status", "nodeInfo"), {**machine, **given}))
 
 
 def kubernetes_service(service_cidr: str) -> Object:

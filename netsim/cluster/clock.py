@@ -28,7 +28,11 @@ class VirtualClock:
 
     def timestamp(self) -> str:
         """Now, as ``metav1.Time`` is written: ``2025-01-01T00:00:10Z``."""
-        return (self._epoch + timedelta(seconds=int(self._now))).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.timestamp_at(self._now)
+
+    def timestamp_at(self, seconds: float) -> str:
+        """A time since the world began, as ``metav1.Time`` is written."""
+        return (self._epoch + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def seconds_of(self, timestamp: str) -> float:
         """Seconds since the world began of an RFC 3339 time; negative before it. Raises ValueError."""

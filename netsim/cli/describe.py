@@ -1,0 +1,68 @@
+"""``netsim describe KIND NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netsim.cli.exit import Exit, InputError
+from netsim.cli.inspecting import namespace_options, open_inspection, place_of
+from netsim.cli.options import deliver, output_option, topology_option
+
+if TYPE_CHECKING:
+    from netsim.objects.meta import Object
+    from netsim.scenario.inspection import Inspection
+
+
+@click.command("describe")
+@click.argument("kind", metavar="KIND|KIND/NAME")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@topology_option
+@namespace_options
+@click.option("-l", "--selector", default="", metavar="LABELS", help="Every object of these labels.")
+@output_option
+def command(
+    kind: str,
+    names: tuple[str, ...],
+    sources: tuple[str, ...],
+    namespace: str | None,
+    everywhere: bool,  # noqa: FBT001  # click's
+    selector: str,
+    output: Path | None,
+) -> Exit:
+    """Everything about an object, as kubectl describes it, with the events that concern it."""
+    from netsim.scenario.inspection import InspectionError
+
+    if "/" in kind:
+        kind, _, name = kind.partition("/")
+        names = (name, *names)
+    if names and (selector or everywhere):
+        raise InputError("a name cannot be combined with a selector or with all namespaces")
+    inspection = open_inspection(sources)
+    place = place_of(namespace, everywhere=everywhere)
+    try:
+        resource = inspection.resource(kind)
+        items = [inspection.one(resource, place, name) for name in names]
+        if not names:
+            items = list(inspection.list(resource, place, selector))
+    except InspectionError as error:
+        raise InputError(error.message, error.advice) from error
+    if not items:
+        where = f" in {place} namespace." if place and resource.namespaced else ""
+        click.echo(f"No resources found{where}", err=True)
+        return Exit.OK
+    deliver("\n\n\n".join(_described(inspection, item) for item in items), output)
+    return Exit.OK
+
+
+def _described(inspection: Inspection, item: Object) -> str:
+    from netsim.render.kubectl import human_duration
+    from netsim.render.kubectl_describe import Surroundings, describe
+
+    now = inspection.clock.now()
+    around = Surroundings(
+        inspection.events_of([item.key]), lambda when: human_duration(now - when), inspection.related(item)
+    )
+    return describe(item, around)

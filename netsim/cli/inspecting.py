@@ -1,0 +1,63 @@
+"""Options and steps that the commands share which look at a cluster's objects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from netsim.cli.exit import InputError
+from netsim.cli.options import told
+
+if TYPE_CHECKING:
+    from netsim.cluster.clock import VirtualClock
+    from netsim.scenario.inspection import Inspection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def namespace_options(command: F) -> F:
+    """``-n/--namespace`` and ``-A/--all-namespaces``."""
+    command = click.option(
+        "-A", "--all-namespaces", "everywhere", is_flag=True, help="Of every namespace, which is then a column."
+    )(command)
+    return click.option("-n", "--namespace", metavar="NS", help="Of this namespace instead of default.")(command)
+
+
+def place_of(namespace: str | None, *, everywhere: bool) -> str | None:
+    """The namespace to look in, None for all. Raises InputError for both at once."""
+    if everywhere and namespace:
+        raise InputError("-n and -A exclude each other", "name a namespace, or ask for all of them")
+    return None if everywhere else namespace or "default"
+
+
+def open_inspection(sources: tuple[str, ...]) -> Inspection:
+    """The cluster that the options name, at rest. Warnings go to standard error; what cannot be loaded is an InputError."""
+    from netsim.manifest import LoadError
+    from netsim.scenario.inspection import inspect
+    from netsim.scenario.sources import SourceError, find_sources
+
+    try:
+        inspection, warnings = inspect(find_sources(sources, os.environ))
+    except SourceError as error:
+        raise InputError(error.message, error.advice) from error
+    except LoadError as error:
+        raise InputError(told(error.diagnostics)) from error
+    if warnings:
+        click.echo(told(warnings), err=True)
+    return inspection
+
+
+def age_from(clock: VirtualClock) -> Callable[[str], str]:
+    """How old a time is at the clock's moment, in kubectl's words."""
+    from netsim.render.kubectl import human_duration
+
+    def age(timestamp: str) -> str:
+        try:
+            return human_duration(clock.now() - clock.seconds_of(timestamp))
+        except (ValueError, TypeError):
+            return "<unknown>"
+
+    return age

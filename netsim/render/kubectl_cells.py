@@ -1,0 +1,81 @@
+"""What the columns of ``kubectl get`` are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from netsim.cluster.documents import list_at, mapping_at, strings_at
+from netsim.objects.json import Document, Json
+from netsim.objects.meta import Object
+from netsim.render.kubectl_pod import mappings
+
+NONE, UNSET, UNKNOWN = "<none>", "<unset>", "<unknown>"
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What rows need beside the object: how old a time is."""
+
+    age_of: Callable[[str], str]
+
+    def age(self, item: Object) -> str:
+        """The object's age."""
+        return self.age_of(item.metadata.creation_timestamp) if item.metadata.creation_timestamp else UNKNOWN
+
+
+Row = Callable[[Object, Cells], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Headers and rows of a kind; ``wide`` and ``wide_row`` are what ``-o wide`` adds."""
+
+    headers: tuple[str, ...]
+    row: Row
+    wide: tuple[str, ...] = ()
+    wide_row: Row = lambda _item, _cells: []
+
+
+def text(value: Json, absent: str = "") -> str:
+    """A scalar as kubectl prints it; ``absent`` for none."""
+    if value is None or value == "":
+        return absent
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def value_at(item: Object, *path: str) -> Json:
+    """The value at a path of an object, None without one."""
+    return mapping_at(item.document, *path[:-1]).get(path[-1])
+
+
+def count(item: Object, *path: str) -> str:
+    """The number at a path, ``0`` without one."""
+    return text(value_at(item, *path), "0")
+
+
+def joined(values: Sequence[Json]) -> str:
+    """Values with commas between them."""
+    return ",".join(str(value) for value in values)
+
+
+def selector_text(selector: Mapping[str, str]) -> str:
+    """``app=web,tier=front``; ``<none>`` for an empty one."""
+    return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) or NONE
+
+
+def label_selector_text(document: Document) -> str:
+    """A label selector in words. Ref: metav1.FormatLabelSelector()."""
+    parts = [f"{key}={value}" for key, value in sorted(strings_at(document, "matchLabels").items())]
+    for expression in mappings(list_at(document, "matchExpressions")):
+        key, values = str(expression.get("key")), ",".join(sorted(map(str, list_at(expression, "values"))))
+        match expression.get("operator"):
+            case "In":
+                parts.append(f"{key} in ({values})")
+            case "NotIn":
+                parts.append(f"{key} notin ({values})")
+            case "Exists":
+                parts.append(key)
+            case _:
+                parts.append(f"!{key}")
+    return ",".join(parts) or NONE

@@ -1,0 +1,279 @@
+"""Objects as ``kubectl describe`` prints them. Ref: staging/src/k8s.io/kubectl/pkg/describe/describe.go (v1.37)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at
+from netsim.cluster.events import Event
+from netsim.cluster.ownership import controller_of
+from netsim.objects.json import Document, Json
+from netsim.objects.meta import Object
+from netsim.render.kubectl_cells import NONE, label_selector_text
+from netsim.render.kubectl_columns import external_text
+from netsim.render.kubectl_containers import container_lines, volume_lines
+from netsim.render.kubectl_describe_node import node_lines
+from netsim.render.kubectl_pod import mappings
+from netsim.render.kubectl_sections import Lines, conditions, head, pairs, rfc1123, several, table, toleration_text
+from netsim.render.tabwriter import tabbed
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a description takes from other objects.
+
+    ``events`` about the object, oldest first; ``age`` in words of a time in seconds; ``related``: of a Service its slices, of a
+    Deployment its ReplicaSets, of a node its pods.
+    """
+
+    events: Sequence[Event]
+    age: Callable[[float], str]
+    related: Sequence[Object] = field(default_factory=tuple)
+
+
+def describe(item: Object, around: Surroundings) -> str:
+    """The whole text about one object."""
+    write = _KINDS.get(item.kind, _generic)
+    lines = write(item, around)
+    return tabbed([*lines, *_events(around)])
+
+
+def _events(around: Surroundings) -> Lines:
+    if not around.events:
+        return [["Events:", NONE]]
+    rows = []
+    for event in around.events:
+        last = around.age(event.last)
+        age = f"{last} (x{event.count} over {around.age(event.first)})" if event.count > 1 else last
+        rows.append([event.severity.value, event.reason, age, event.source, event.message])
+    return [["Events:"], *table(("Type", "Reason", "Age", "From", "Message"), rows)]
+
+
+# --- pods -------------------------------------------------------------------------------------------------------
+
+
+def _pod(item: Object) -> Lines:
+    spec, status = mapping_at(item.document, "spec"), mapping_at(item.document, "status")
+    lines: Lines = [*head(item, labels=False), ["Priority:", str(spec.get("priority", 0))]]
+    if spec.get("priorityClassName"):
+        lines.append(["Priority Class Name:", text_at(spec, "priorityClassName")])
+    lines.append(["Service Account:", text_at(spec, "serviceAccountName") or "default"])
+    node = text_at(spec, "nodeName")
+    lines.append(["Node:", f"{node}/{text_at(status, 'hostIP')}" if node else NONE])
+    if status.get("startTime"):
+        lines.append(["Start Time:", rfc1123(text_at(status, "startTime"))])
+    lines += [*pairs("Labels:", item.metadata.labels, "="), *pairs("Annotations:", item.metadata.annotations, ": ")]
+    if item.metadata.deletion_timestamp:
+        lines.append(["Status:", "Terminating"])
+        grace = mapping_at(item.document, "metadata").get("deletionGracePeriodSeconds")
+        lines.append(["Termination Grace Period:", f"{grace}s"])
+    else:
+        lines.append(["Status:", text_at(status, "phase") or "Pending"])
+    lines.append(["IP:", text_at(status, "podIP")])
+    addresses = [text_at(a, "ip") for a in mappings(list_at(status, "podIPs"))]
+    lines += [["IPs:"], *(["  IP:", a] for a in addresses)] if addresses else [["IPs:", NONE]]
+    owner = controller_of(item)
+    if owner is not None:
+        lines.append(["Controlled By:", f"{owner.kind}/{owner.name}"])
+    lines += container_lines(
+        "Init Containers", list_at(spec, "initContainers"), list_at(status, "initContainerStatuses")
+    )
+    lines += container_lines("Containers", list_at(spec, "containers"), list_at(status, "containerStatuses"))
+    gates = [str(g.get("conditionType")) for g in mappings(list_at(spec, "readinessGates"))]
+    if gates:
+        known = {str(c.get("type")): str(c.get("status")) for c in mappings(list_at(status, "conditions"))}
+        lines += [["Readiness Gates:"], *table(("Type", "Status"), [[g, known.get(g, NONE)] for g in gates])]
+    lines += [*conditions(item), *volume_lines(list_at(spec, "volumes")), ["QoS Class:", qos(item)]]
+    lines += pairs("Node-Selectors:", strings_at(spec, "nodeSelector"), "=")
+    lines += several("Tolerations:", [toleration_text(t) for t in mappings(list_at(spec, "tolerations"))])
+    spread = [
+        f"{c.get('topologyKey')}:{c.get('whenUnsatisfiable')} when max skew {c.get('maxSkew')} is exceeded "
+        f"for selector {label_selector_text(mapping_at(c, 'labelSelector'))}"
+        for c in mappings(list_at(spec, "topologySpreadConstraints"))
+    ]
+    return [*lines, *(several("Topology Spread Constraints:", spread) if spread else [])]
+
+
+def qos(pod: Object) -> str:
+    """The pod's quality of service. Ref: pkg/apis/core/v1/helper/qos/qos.go:ComputePodQOS()."""
+    given = text_at(pod.document, "status", "qosClass")
+    if given:
+        return given
+    containers = [c for name in ("containers", "initContainers") for c in mappings(list_at(pod.document, "spec", name))]
+    resources = [mapping_at(c, "resources") for c in containers]
+    if not any(mapping_at(r, "requests") or mapping_at(r, "limits") for r in resources):
+        return "BestEffort"
+    for resource in resources:
+        limits, requests = mapping_at(resource, "limits"), mapping_at(resource, "requests")
+        if any(name not in limits or requests.get(name, limits[name]) != limits[name] for name in ("cpu", "memory")):
+            return "Burstable"
+    return "Guaranteed"
+
+
+# --- Services ---------------------------------------------------------------------------------------------------
+
+
+def _service(item: Object, around: Surroundings) -> Lines:
+    spec = mapping_at(item.document, "spec")
+    lines = [*head(item), *pairs("Selector:", strings_at(spec, "selector"), "=")]
+    addresses = [str(a) for a in list_at(spec, "clusterIPs")] or [text_at(spec, "clusterIP")]
+    lines += [
+        ["Type:", text_at(spec, "type") or "ClusterIP"],
+        ["IP Family Policy:", text_at(spec, "ipFamilyPolicy") or NONE],
+        ["IP Families:", ",".join(map(str, list_at(spec, "ipFamilies"))) or NONE],
+        ["IP:", addresses[0]],
+        ["IPs:", ",".join(addresses) or NONE],
+    ]
+    if list_at(spec, "externalIPs"):
+        lines.append(["External IPs:", ",".join(map(str, list_at(spec, "externalIPs")))])
+    if spec.get("externalName"):
+        lines.append(["External Name:", text_at(spec, "externalName")])
+    if spec.get("type") == "LoadBalancer":
+        lines.append(["LoadBalancer Ingress:", external_text(item)])
+    for port in mappings(list_at(spec, "ports")):
+        name, protocol = text_at(port, "name") or "<unset>", text_at(port, "protocol") or "TCP"
+        lines.append(["Port:", name, f"{port.get('port')}/{protocol}"])
+        lines.append(["TargetPort:", f"{port.get('targetPort', port.get('port'))}/{protocol}"])
+        if port.get("nodePort"):
+            lines.append(["NodePort:", name, f"{port.get('nodePort')}/{protocol}"])
+        lines.append(["Endpoints:", _endpoints(around.related, text_at(port, "name"))])
+    lines.append(["Session Affinity:", text_at(spec, "sessionAffinity") or "None"])
+    for label, name in (
+        ("External Traffic Policy:", "externalTrafficPolicy"),
+        ("Internal Traffic Policy:", "internalTrafficPolicy"),
+        ("HealthCheck NodePort:", "healthCheckNodePort"),
+        ("Traffic Distribution:", "trafficDistribution"),
+    ):
+        if spec.get(name):
+            lines.append([label, str(spec[name])])
+    ranges = ",".join(map(str, list_at(spec, "loadBalancerSourceRanges")))
+    return [*lines, *([["LoadBalancer Source Ranges:", ranges]] if ranges else [])]
+
+
+def _endpoints(slices: Sequence[Object], port: str) -> str:
+    found: list[str] = []
+    for item in slices:
+        numbers = [p.get("port") for p in mappings(list_at(item.document, "ports")) if (p.get("name") or "") == port]
+        for endpoint in mappings(list_at(item.document, "endpoints")):
+            if mapping_at(endpoint, "conditions").get("ready") is not False:
+                for address in map(str, list_at(endpoint, "addresses")):
+                    found += [f"[{address}]:{n}" if ":" in address else f"{address}:{n}" for n in numbers]
+    shown = ",".join(found[:3])
+    return f"{shown} + {len(found) - 3} more..." if len(found) > 3 else shown
+
+
+# --- Deployments ------------------------------------------------------------------------------------------------
+
+
+def _deployment(item: Object, around: Surroundings) -> Lines:
+    spec, status = mapping_at(item.document, "spec"), mapping_at(item.document, "status")
+    counts = (
+        (spec.get("replicas", 1), "desired"),
+        *((status.get(f"{n}Replicas", 0), n) for n in ("updated",)),
+        (status.get("replicas", 0), "total"),
+        *((status.get(f"{n}Replicas", 0), n) for n in ("available", "unavailable")),
+    )
+    strategy = mapping_at(spec, "strategy")
+    lines = [
+        *head(item, labels=False),
+        ["CreationTimestamp:", rfc1123(item.metadata.creation_timestamp or "")],
+        *head(item)[2:],
+        ["Selector:", label_selector_text(mapping_at(spec, "selector"))],
+        ["Replicas:", " | ".join(f"{number} {word}" for number, word in counts)],
+        ["StrategyType:", text_at(strategy, "type") or "RollingUpdate"],
+        ["MinReadySeconds:", str(spec.get("minReadySeconds", 0))],
+    ]
+    rolling = mapping_at(strategy, "rollingUpdate")
+    if rolling:
+        text = f"{rolling.get('maxUnavailable')} max unavailable, {rolling.get('maxSurge')} max surge"
+        lines.append(["RollingUpdateStrategy:", text])
+    template = mapping_at(spec, "template")
+    inner = [
+        *pairs("Labels:", strings_at(template, "metadata", "labels"), "="),
+        *container_lines("Containers", list_at(template, "spec", "containers"), ()),
+        *volume_lines(list_at(template, "spec", "volumes")),
+        *pairs("Node-Selectors:", strings_at(template, "spec", "nodeSelector"), "="),
+        *several("Tolerations:", [toleration_text(t) for t in mappings(list_at(template, "spec", "tolerations"))]),
+    ]
+    lines += [["Pod Template:"], *([f"  {line[0]}", *line[1:]] for line in inner)]
+    rows = [[*(str(c.get(n)) for n in ("type", "status", "reason"))] for c in mappings(list_at(status, "conditions"))]
+    lines += [["Conditions:"], *table(("Type", "Status", "Reason"), rows)]
+    ranked = sorted(around.related, key=lambda s: int(s.metadata.annotations.get(_REVISION, "0")))
+    new, old = ranked[-1:], ranked[:-1]
+    return [*lines, ["OldReplicaSets:", _sets(old)], ["NewReplicaSet:", _sets(new)]]
+
+
+_REVISION = "deployment.kubernetes.io/revision"
+
+
+def _sets(items: Sequence[Object]) -> str:
+    texts = []
+    for item in items:
+        made = mapping_at(item.document, "status").get("replicas", 0)
+        wanted = mapping_at(item.document, "spec").get("replicas", 1)
+        texts.append(f"{item.metadata.name} ({made}/{wanted} replicas created)")
+    return ", ".join(texts) or NONE
+
+
+# --- every other kind -------------------------------------------------------------------------------------------
+
+
+def _generic(item: Object, around: Surroundings) -> Lines:
+    """Ref: describe.go:genericDescriber."""
+    del around
+    metadata: Document = {
+        key: value
+        for key, value in mapping_at(item.document, "metadata").items()
+        if key not in ("name", "namespace", "labels", "annotations", "managedFields")
+    }
+    rest: Document = {k: v for k, v in item.document.items() if k not in ("apiVersion", "kind", "metadata")}
+    return [
+        *head(item),
+        ["API Version:", item.api_version],
+        ["Kind:", item.kind],
+        ["Metadata:"],
+        *_nested(metadata, 1),
+        *_nested(rest, 0),
+    ]
+
+
+def _nested(document: Document, level: int) -> Lines:
+    lines: Lines = []
+    for key, value in sorted(document.items()):
+        label = f"{'  ' * level}{smart_label(key)}:"
+        if isinstance(value, Mapping):
+            lines += [[label], *_nested(value, level + 1)]
+        elif isinstance(value, (list, tuple)):
+            lines.append([label])
+            for entry in value:
+                lines += (
+                    _nested(entry, level + 1)
+                    if isinstance(entry, Mapping)
+                    else [[f"{'  ' * (level + 1)}{_plain(entry)}"]]
+                )
+        else:
+            lines.append([label, _plain(value)])
+    return lines
+
+
+def _plain(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_ACRONYMS = ("api", "cidr", "dns", "fs", "gid", "id", "ip", "ips", "tls", "uid", "url")
+
+
+def smart_label(name: str) -> str:
+    """``clusterIP`` → ``Cluster IP``. Ref: describe.go:smartLabelFor()."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^A-Za-z0-9]+", name)
+    return " ".join(w.upper() if w.lower() in _ACRONYMS else w[:1].upper() + w[1:] for w in words)
+
+
+_KINDS: Mapping[str, Callable[[Object, Surroundings], Lines]] = {
+    "Pod": lambda item, _: _pod(item),
+    "Service": _service,
+    "Node": lambda item, around: node_lines(item, around.related),
+    "Deployment": _deployment,
+}
