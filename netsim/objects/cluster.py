@@ -110,6 +110,8 @@ class MachineTexts:
     ipset: RulesText | None = None
     conntrack: RulesText | None = None
     nftables: RulesText | None = None
+    ipvs: RulesText | None = None
+    ipvs_connections: RulesText | None = None
 
 
 @dataclass(frozen=True, slots=True)
