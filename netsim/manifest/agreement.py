@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from netsim.manifest.diagnostics import Severity
 from netsim.manifest.drafts import ClusterDraft, ExternalDraft, NodeDraft
 from netsim.manifest.entries import Report
 from netsim.manifest.fields import Spot
 from netsim.manifest.networks import Named, overlaps
 from netsim.net.address import Address, InterfaceAddress, Prefix, family_of
-from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost, StaticRoute
+from netsim.objects.cluster import ClusterNode, ClusterSpec, CNIBackend, ExternalHost, StaticRoute
+from netsim.objects.path import Problem
 
 
 def check_draft(draft: ClusterDraft, report: Report) -> None:
@@ -99,6 +101,8 @@ def _check_service_families(draft: ClusterDraft, spec: ClusterSpec, report: Repo
 
 def _check_one_network(draft: ClusterDraft, spec: ClusterSpec, report: Report) -> None:
     """host-gw routes lead straight to the other nodes, so the first address of each family has to be on one network."""
+    if spec.cni.backend is not CNIBackend.HOST_GW:
+        return
     for version in (4, 6):
         firsts = [next((a for a in node.addresses if a.version == version), None) for node in spec.nodes]
         networks = [address.network for address in firsts if address is not None]
@@ -118,6 +122,12 @@ def _check_overlaps(draft: ClusterDraft, spec: ClusterSpec, report: Report) -> N
     known = {item.network for item in nodes}
     outside = [item for item in external if item.network not in known]
     for overlap in overlaps([pods, services, nodes, outside]):
+        if {overlap.first.name, overlap.second.name} == {"podCIDR", "external network"}:
+            spot = overlap.second.spot or overlap.first.spot
+            if spot is not None:
+                problem = Problem(spot.path, overlap.message, "pods do not reach the hosts of that network")
+                report.problem(spot.entry, problem, Severity.WARNING)
+            continue
         _tell(report, overlap.second.spot or overlap.first.spot or draft.spot, overlap.message, _OVERLAP)
 
 
@@ -163,8 +173,9 @@ def _check_reachable(draft: ClusterDraft, spec: ClusterSpec, report: Report) -> 
     built: list[ClusterNode | ExternalHost] = [*spec.nodes, *spec.external]
     for machine, addresses in zip(_machines(draft), (one.addresses for one in built), strict=True):
         for route, spot in machine.routes:
-            if route.via is not None and not _on_link(route.via, addresses):
-                _tell(report, spot, _unreachable(route, machine.name), _on_link_advice(addresses))
+            for via in [] if route.onlink else [route.via, *(hop.via for hop in route.nexthops if not hop.onlink)]:
+                if via is not None and not _on_link(via, addresses):
+                    _tell(report, spot, _unreachable(route, via, machine.name), _on_link_advice(addresses))
     for host in draft.external:
         for gateway, spot in host.gateways:
             own = tuple(address for address, _ in host.addresses)
@@ -181,8 +192,8 @@ def _on_link(address: Address, own: Sequence[InterfaceAddress]) -> bool:
     return any(address.version == one.version and address in one.network for one in own)
 
 
-def _unreachable(route: StaticRoute, name: str) -> str:
-    return f"the route to {route.to} goes via {route.via}, which is outside the networks of {name}"
+def _unreachable(route: StaticRoute, via: Address, name: str) -> str:
+    return f"the route to {route.to} goes via {via}, which is outside the networks of {name}"
 
 
 def _on_link_advice(own: Sequence[InterfaceAddress]) -> str:

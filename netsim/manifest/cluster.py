@@ -10,8 +10,8 @@ from netsim.manifest import networks
 from netsim.manifest.drafts import ClusterDraft, ExternalDraft, NodeDraft
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.fields import Section, Spot
-from netsim.net.address import parse_prefix
-from netsim.objects.cluster import CNIBackend, CNIPlugin, CNISpec, MachineTexts, StaticRoute
+from netsim.manifest.routing import read_neighbours, read_routes, read_rules
+from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts
 from netsim.objects.core import Taint
 from netsim.objects.listen import parse_listen
 from netsim.objects.path import nearest, path_text
@@ -20,7 +20,7 @@ from netsim.objects.validation import names
 SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
 CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
 _TEXTS = ("iptables", "ip6tables", "iptablesLegacy", "ip6tablesLegacy", "ipset", "conntrack", "nftables", "ipvs", "ipvsConnections")
-_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "routes")
+_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "routes", "rules", "neighbours")
 NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
@@ -70,14 +70,14 @@ def _parsed_all(section: Section, name: str, parse: Callable[[str], _T]) -> Iter
 def _read_cni(section: Section) -> CNISpec:
     section.allow(*CNI_FIELDS)
     default = CNISpec()
-    plugin = _choice(section, "plugin", default.plugin, modelled=(CNIPlugin.BRIDGE,))
-    backend = _choice(section, "backend", default.backend, modelled=(CNIBackend.HOST_GW,))
+    plugin = _choice(section, "plugin", default.plugin)
+    backend = _choice(section, "backend", default.backend)
     mtu = section.integer("mtu", 576, 65535)
     return CNISpec(
         plugin=plugin,
         backend=backend,
         hairpin=_or(section.boolean("hairpin"), default.hairpin),
-        mtu=default.mtu if mtu is None else mtu,
+        mtu=mtu,
         masquerade=_or(section.boolean("masquerade"), default.masquerade),
         iptables_forward_rules=_or(section.boolean("iptablesForwardRules"), default.iptables_forward_rules),
     )
@@ -87,20 +87,16 @@ def _or(value: bool | None, default: bool) -> bool:  # noqa: FBT001
     return default if value is None else value
 
 
-def _choice(section: Section, name: str, default: E, *, modelled: tuple[E, ...]) -> E:
+def _choice(section: Section, name: str, default: E) -> E:
     text = section.text(name)
     if text is None:
         return default
     words = {member.value: member for member in type(default)}
     member = words.get(text.value)
-    where = path_text(text.spot.path)
     if member is None:
         near = nearest(text.value, words)
         advice = f"did you mean {near}?" if near else f"one of {', '.join(words)}"
-        section.error(f'{where}: unknown {name} "{text.value}"', advice, name)
-    elif member not in modelled:
-        known = " or ".join(item.value for item in modelled)
-        section.error(f"{where}: {name} {text.value} is {_NOT_MODELLED}", f"use {known}", name)
+        section.error(f'{path_text(text.spot.path)}: unknown {name} "{text.value}"', advice, name)
     return member or default
 
 
@@ -132,7 +128,8 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.iptables = section.rules("iptables")
     draft.ip6tables = section.rules("ip6tables")
     draft.texts = _read_texts(section)
-    draft.routes = list(_read_routes(section))
+    draft.routes = list(read_routes(section))
+    draft.routing = MachineRouting(tuple(read_rules(section)), tuple(read_neighbours(section)))
     draft.kube_proxy = section.placed("kubeProxy")
     return draft
 
@@ -152,7 +149,8 @@ def _read_external(section: Section) -> ExternalDraft | None:
     draft.iptables = section.rules("iptables")
     draft.ip6tables = section.rules("ip6tables")
     draft.texts = _read_texts(section)
-    draft.routes = list(_read_routes(section))
+    draft.routes = list(read_routes(section))
+    draft.routing = MachineRouting(tuple(read_rules(section)), tuple(read_neighbours(section)))
     listen = section.texts("listen")
     found = (section.parsed(text, parse_listen) for text in listen)
     draft.listen = tuple(dict.fromkeys(item for items in found if items for item in items))
@@ -214,25 +212,3 @@ def _read_taints(section: Section) -> Iterator[Taint]:
             item.error(f'unknown effect "{effect.value}"', f"one of {', '.join(_EFFECTS)}", "effect")
         else:
             yield Taint(key.value, effect.value, value.value if value else "")
-
-
-def _read_routes(section: Section) -> Iterator[tuple[StaticRoute, Spot]]:
-    for item, _ in section.sections("routes"):
-        item.allow("to", "via", "device")
-        destination, via_text, device = item.text("to"), item.text("via"), item.text("device")
-        via = item.parsed(via_text, networks.address)
-        if destination is None:
-            item.error("the route has no destination", "such as {to: 172.16.0.0/12, via: 192.168.0.1}")
-            continue
-        if via_text is None and device is None:
-            item.error("the route has neither via nor device", "such as {to: 172.16.0.0/12, via: 192.168.0.1}")
-            continue
-        to = item.parsed(destination, networks.route_prefix)
-        if destination.value == "default":
-            to = parse_prefix("::/0" if via is not None and via.version == 6 else "0.0.0.0/0")
-        if to is None or (via_text is not None and via is None):
-            continue
-        if via is not None and via.version != to.version:
-            item.error(f"the route to {to} goes via {via}, which is of the other family", "", "via")
-            continue
-        yield StaticRoute(to, via, device.value if device else None, item.spot.origin), item.spot

@@ -162,6 +162,7 @@ def _node(
         ip6tables=draft.ip6tables,
         texts=draft.texts,
         routes=_said(draft.routes),
+        routing=draft.routing,
         kube_proxy=draft.kube_proxy,
         origin=draft.spot.origin if draft.spot is not None else None,
     )
@@ -177,6 +178,7 @@ def _external(draft: ExternalDraft, gateways: Sequence[Address]) -> ExternalHost
         addresses=_said(draft.addresses),
         gateways=_said(draft.gateways) or near,
         routes=_said(draft.routes),
+        routing=draft.routing,
         sysctls=draft.sysctls,
         iptables=draft.iptables,
         ip6tables=draft.ip6tables,

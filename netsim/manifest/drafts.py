@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from netsim.manifest.fields import Spot
 from netsim.net.address import Address, InterfaceAddress, Prefix
-from netsim.objects.cluster import CNISpec, MachineTexts, PlacedDocument, RulesText, StaticRoute
+from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts, PlacedDocument, RulesText, StaticRoute
 from netsim.objects.core import Taint
 from netsim.objects.listen import Listen
 
@@ -28,6 +28,7 @@ class NodeDraft:
     ip6tables: RulesText | None = None
     texts: MachineTexts = field(default_factory=MachineTexts)
     routes: list[tuple[StaticRoute, Spot]] = field(default_factory=list)
+    routing: MachineRouting = field(default_factory=MachineRouting)
     kube_proxy: PlacedDocument | None = None
 
 
@@ -44,6 +45,7 @@ class ExternalDraft:
     ip6tables: RulesText | None = None
     texts: MachineTexts = field(default_factory=MachineTexts)
     routes: list[tuple[StaticRoute, Spot]] = field(default_factory=list)
+    routing: MachineRouting = field(default_factory=MachineRouting)
     listen: tuple[Listen, ...] = ()
 
 

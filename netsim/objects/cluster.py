@@ -7,11 +7,11 @@ this module holds what it says, for all who build from it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from netsim.net.address import Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
+from netsim.net.address import MAC, Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
 from netsim.objects.core import Taint
 from netsim.objects.json import Document
 from netsim.objects.listen import Listen
@@ -55,9 +55,18 @@ class CNIBackend(Enum):
     IPIP = "ipip"
 
 
+ENCAPSULATION: Mapping[CNIBackend, Mapping[int, int]] = {
+    # bytes that a backend puts around a packet, by IP version of the nodes' network
+    CNIBackend.HOST_GW: {4: 0, 6: 0},
+    CNIBackend.VXLAN: {4: 50, 6: 70},
+    CNIBackend.IPIP: {4: 20, 6: 0},
+}
+UNDERLAY_MTU = 1500
+
+
 @dataclass(frozen=True, slots=True)
 class CNISpec:
-    """``spec.cni``. ``mtu`` in bytes.
+    """``spec.cni``. ``mtu`` of pods in bytes, None for what the backend leaves of the nodes' network.
 
     ``masquerade`` is flannel's ip-masq of traffic that leaves the pod network; ``iptables_forward_rules`` are its rules
     that accept forwarded traffic from and to the pod network. Ref: flannel README, --ip-masq, --iptables-forward-rules.
@@ -66,9 +75,15 @@ class CNISpec:
     plugin: CNIPlugin = CNIPlugin.BRIDGE
     backend: CNIBackend = CNIBackend.HOST_GW
     hairpin: bool = True
-    mtu: int = 1500
+    mtu: int | None = None
     masquerade: bool = True
     iptables_forward_rules: bool = True
+
+    def pod_mtu(self, versions: Iterable[int]) -> int:
+        """The MTU of pods, with the IP versions of the pod network: a dual-stack one has the smaller of both."""
+        if self.mtu is not None:
+            return self.mtu
+        return UNDERLAY_MTU - max((ENCAPSULATION[self.backend][version] for version in versions), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +129,70 @@ class MachineTexts:
     ipvs_connections: RulesText | None = None
 
 
+MAIN_TABLE = 254
+ROUTE_TYPES = ("unicast", "local", "blackhole", "unreachable", "prohibit", "throw")
+RULE_ACTIONS = ("lookup", "blackhole", "unreachable", "prohibit")
+
+
+@dataclass(frozen=True, slots=True)
+class StaticNexthop:
+    """One way of a multipath route; ``weight`` is 1 to 256."""
+
+    via: Address | None = None
+    device: str | None = None
+    weight: int = 1
+    onlink: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class StaticRoute:
-    """``routes[]``: a route of the main table. At least one of ``via`` and ``device`` is there."""
+    """``routes[]``: a route. A unicast one has ``via``, ``device`` or ``nexthops``; ``type`` is one of ROUTE_TYPES."""
 
     to: Prefix
     via: Address | None = None
     device: str | None = None
     origin: Origin | None = field(default=None, compare=False)
+    table: int = MAIN_TABLE
+    metric: int = 0
+    source: Address | None = None
+    onlink: bool = False
+    type: str = "unicast"
+    nexthops: tuple[StaticNexthop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StaticRule:
+    """``rules[]``: a rule of the routing policy database. ``fwmark`` is value and mask; ``action`` is one of RULE_ACTIONS."""
+
+    priority: int
+    table: int = MAIN_TABLE
+    action: str = "lookup"
+    src: Prefix | None = None
+    dst: Prefix | None = None
+    iif: str | None = None
+    oif: str | None = None
+    fwmark: tuple[int, int] | None = None
+    suppress_prefixlength: int | None = None
+    inverted: bool = False
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticNeighbour:
+    """``neighbours[]``: a neighbour entry that is there before the first packet; learnt where it is not ``permanent``."""
+
+    device: str
+    address: Address
+    mac: MAC
+    permanent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRouting:
+    """What a machine's routing has beside its routes."""
+
+    rules: tuple[StaticRule, ...] = ()
+    neighbours: tuple[StaticNeighbour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +216,7 @@ class ClusterNode:
     routes: tuple[StaticRoute, ...] = ()
     kube_proxy: PlacedDocument | None = None
     origin: Origin | None = field(default=None, compare=False)
+    routing: MachineRouting = field(default_factory=MachineRouting)
 
     @property
     def control_plane(self) -> bool:
@@ -169,6 +241,7 @@ class ExternalHost:
     texts: MachineTexts = MachineTexts()
     listen: tuple[Listen, ...] = ()
     origin: Origin | None = field(default=None, compare=False)
+    routing: MachineRouting = field(default_factory=MachineRouting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,16 @@ from netsim.render.form import Detail, Format, wrapped
 from netsim.render.steps import rewrite_of, rule_text, step_lines
 from netsim.render.style import PLAIN, Style
 from netsim.render.tables import table
-from netsim.stack.steps import Drop, IPVSStep, LocalSend, NATStep, NotModelled, SocketLookup
+from netsim.stack.steps import (
+    Decapsulation,
+    Drop,
+    Encapsulation,
+    IPVSStep,
+    LocalSend,
+    NATStep,
+    NotModelled,
+    SocketLookup,
+)
 from netsim.trace.facts import short_label
 from netsim.trace.model import Branch, Hop, Leg, Place, Trace, Verdict
 from netsim.trace.recording import is_consequence
@@ -275,6 +284,10 @@ def _happened(hop: Hop) -> Iterator[str]:
                 yield f"{step.kind} {rewrite_of(step)}"
             case IPVSStep():
                 yield f"IPVS {step.action}" + (f" {rewrite_of(step)}" if step.before != step.after else "")
+            case Encapsulation(device=device, outer=outer):
+                yield f"into {device}: {outer.ip.src} → {outer.ip.dst}"
+            case Decapsulation(device=device):
+                yield f"out of {device}"
             case SocketLookup(owner=owner):
                 yield "no socket" if owner is None else f"taken by {owner or 'a socket'}"
             case Drop(reason=reason, where=where):

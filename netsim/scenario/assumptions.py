@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from netsim.cluster.events import Event
-from netsim.objects.core import Pod
 from netsim.objects.meta import Key, Object
 
 _NAMED = 3
@@ -14,25 +13,13 @@ _NAMED = 3
 def assumptions_of(objects: Iterable[Object], events: Iterable[Event]) -> tuple[str, ...]:
     """Sentences without a full stop, in a fixed order; none where everything that was loaded is modelled."""
     known = sorted(objects, key=lambda item: item.key)
-    return (*_policies(known), *_host_ports(known), *_left_out(events))
+    return (*_policies(known), *_left_out(events))
 
 
 def _policies(objects: Sequence[Object]) -> Iterator[str]:
     names = [item.key for item in objects if item.kind == "NetworkPolicy"]
     if names:
         yield f"NetworkPolicy {_listed(names)} is not enforced: flannel, the modelled CNI, enforces none"
-
-
-def _host_ports(objects: Sequence[Object]) -> Iterator[str]:
-    pods = [Pod.of(item) for item in objects if item.kind == "Pod"]
-    asking = [
-        Key("Pod", pod.metadata.namespace, pod.metadata.name)
-        for pod in pods
-        if not pod.spec.host_network
-        and any(port.host_port for container in pod.spec.containers for port in container.ports)
-    ]
-    if asking:
-        yield f"the hostPort of pod {_listed(asking)} is not modelled: no rule leads from the node's port to the pod"
 
 
 def _left_out(events: Iterable[Event]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from netsim.scenario.assumptions import assumptions_of
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.nft_rules import node_nftables, own_nftables
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
-from netsim.scenario.plans import cluster_plan, cni_plan, machine_plan, node_object, service_cidr_object
+from netsim.scenario.plans import cluster_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World
 from netsim.topology.build import build, with_nftables, with_rules, with_state
 from netsim.topology.ipvs import IPVSPlan, with_ipvs
@@ -53,8 +53,8 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     proxies = {node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in cluster.nodes}
     pods = [Pod.of(item) for item in store.list("Pod").items]
     machines = tuple(_machine(cluster, node, proxies[node.name]) for node in cluster.nodes)
-    topology = _wired(cluster_plan(cluster, machines, filter(_runs, pods)), loaded)
-    topology = _with_rules(topology, cluster, proxies, machines)
+    plan = cluster_plan(cluster, machines, filter(_runs, pods))
+    topology = _with_rules(_wired(plan, loaded), cluster, proxies, plan)
     objects = {item.key: item for kind in store.kinds for item in store.list(kind).items}
     return World(cluster, objects, proxies, topology, plane.events, assumptions_of(objects.values(), plane.events))
 
@@ -109,18 +109,16 @@ def _wired(plan: ClusterPlan, loaded: Loaded) -> Topology:
         raise _failed(_at(_subject_place(loaded, p), str(p), p.advice) for p in error.problems) from error
 
 
-def _with_rules(
-    topology: Topology, cluster: ClusterSpec, proxies: dict[str, NodeProxy], machines: Iterable[MachinePlan]
-) -> Topology:
+def _with_rules(topology: Topology, cluster: ClusterSpec, proxies: dict[str, NodeProxy], plan: ClusterPlan) -> Topology:
     rules: dict[str, tuple[Ruleset, ...]] = {}
     states: dict[str, MachineTexts] = {}
     errors: list[RuleSyntaxError] = []
-    plans = {machine.name: machine for machine in machines}
-    cni = cni_plan(cluster)
+    plans = {machine.name: machine for machine in plan.machines}
     for node in cluster.nodes:
         states[node_netns(node.name)] = node.texts
         try:
-            rules[node_netns(node.name)] = node_rulesets(node, proxies[node.name], plans[node.name], cni)
+            pods = [pod for pod in plan.pods if pod.node == node.name]
+            rules[node_netns(node.name)] = node_rulesets(node, proxies[node.name], plans[node.name], plan.cni, pods)
         except RuleSyntaxErrors as found:
             errors += found.errors
     for host in cluster.external:

@@ -4,13 +4,14 @@
 | 1     | the node   | its own rules (``spec.nodes[].iptables``), there before the cluster                   |
 | 2     | kube-proxy | its chains by ``iptables-restore --noflush``, its jumps put first into built-in chains |
 | 3     | flannel    | its chains, its jumps appended                                                        |
+| 4     | portmap    | its chains when a pod with host ports starts; jumps appended, in POSTROUTING put first |
 
 kube-proxy puts its jumps first and flannel appends, so which of the two starts first makes no difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -25,16 +26,19 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.restore import Payload, restore
 from netsim.scenario.kube_proxies import NodeProxy
 from netsim.topology.cni.flannel import flannel_rules
-from netsim.topology.plan import CNIPlan, MachinePlan
+from netsim.topology.cni.portmap import portmap_rules
+from netsim.topology.plan import CNIPlan, MachinePlan, PodPlan
 from proxy.iptables.sync import IptablesSync
 from proxy.ipvs.sync import IpvsSync
 
 T = TypeVar("T")
 
 
-def node_rulesets(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan) -> tuple[Ruleset, ...]:
+def node_rulesets(
+    node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, pods: Sequence[PodPlan] = ()
+) -> tuple[Ruleset, ...]:
     """A node's rule set in each family that it has rules in. Raises RuleSyntaxErrors, with places in the user's file for the node's own."""
-    found = (_ruleset(node, proxy, machine, cni, family) for family in Family)
+    found = (_ruleset(node, proxy, machine, cni, pods, family) for family in Family)
     return (*legacy_rulesets(node.texts), *(ruleset for ruleset in found if ruleset is not None))
 
 
@@ -105,15 +109,22 @@ def in_file(error: RuleSyntaxError, start: Origin) -> RuleSyntaxError:
     return RuleSyntaxError(error.message, moved, error.advice)
 
 
-def _ruleset(node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, family: Family) -> Ruleset | None:
+def _ruleset(
+    node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, pods: Sequence[PodPlan], family: Family
+) -> Ruleset | None:
     ruleset = own_ruleset(node.iptables if family is Family.IPV4 else node.ip6tables, family)
     sync = proxy.syncs.get(family)
     if isinstance(sync, IptablesSync | IpvsSync):
         for text in (_jumps_text(ruleset, sync), sync.restore):
             payload = Payload(text, family, f"kube-proxy on {node.name}")
             ruleset = restore(ruleset, payload, noflush=True)
-    flannel = flannel_rules(machine, cni, family)
-    return restore(ruleset, Payload(flannel, family, f"flannel on {node.name}"), noflush=True) if flannel else ruleset
+    for program, text in (
+        ("flannel", flannel_rules(machine, cni, family)),
+        ("portmap", portmap_rules(machine, pods, family)),
+    ):
+        if text:
+            ruleset = restore(ruleset, Payload(text, family, f"{program} on {node.name}"), noflush=True)
+    return ruleset
 
 
 def _jumps_text(there: Ruleset | None, sync: IptablesSync | IpvsSync) -> str:

@@ -6,13 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import Protocol
-from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost, StaticRoute
+from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost, MachineRouting, StaticRoute
 from netsim.objects.core import HOSTNAME_LABEL, Container, Pod
 from netsim.objects.json import Document, Json
 from netsim.objects.listen import PROTOCOLS, pod_listens
 from netsim.objects.meta import Object
-from netsim.topology.model import Listener, Route
-from netsim.topology.plan import ClusterPlan, CNIPlan, ExternalPlan, MachinePlan, PodPlan
+from netsim.topology.model import (
+    Listener,
+    MultipathHop,
+    Neighbour,
+    NeighbourState,
+    PolicyRule,
+    Route,
+    RouteType,
+    RuleAction,
+)
+from netsim.topology.plan import ClusterPlan, CNIPlan, ExternalPlan, HostPort, MachinePlan, PodPlan
 
 
 def node_object(node: ClusterNode) -> Object:
@@ -56,7 +65,9 @@ def cni_plan(cluster: ClusterSpec) -> CNIPlan:
     return CNIPlan(
         cluster_cidrs=cluster.pod_cidrs,
         hairpin=cluster.cni.hairpin,
-        mtu=cluster.cni.mtu,
+        mtu=cluster.cni.pod_mtu(cidr.version for cidr in cluster.pod_cidrs),
+        plugin=cluster.cni.plugin,
+        backend=cluster.cni.backend,
         masquerade=cluster.cni.masquerade,
         forward_rules=cluster.cni.iptables_forward_rules,
     )
@@ -72,6 +83,8 @@ def machine_plan(cluster: ClusterSpec, node: ClusterNode, proxy_sysctls: Mapping
         sysctls={**proxy_sysctls, **node.sysctls},
         pod_cidrs=node.pod_cidrs,
         control_plane=node.control_plane,
+        rules=tuple(_rules(node.routing)),
+        neighbours=tuple(_neighbours(node.routing)),
     )
 
 
@@ -97,7 +110,19 @@ def pod_plan(pod: Pod) -> PodPlan:
         host_network=pod.spec.host_network,
         containers=tuple(container.name for container in pod.spec.containers),
         listeners=tuple(_pod_listeners(pod)),
+        host_ports=tuple(_host_ports(pod)),
     )
+
+
+def _host_ports(pod: Pod) -> Iterator[HostPort]:
+    if pod.spec.host_network:
+        return
+    for container in pod.spec.containers:
+        for port in container.ports:
+            if port.host_port:
+                host_ip = parse_address(port.host_ip) if port.host_ip else None
+                given = None if host_ip is None or host_ip.is_unspecified else host_ip
+                yield HostPort(PROTOCOLS[port.protocol], port.host_port, port.container_port, given)
 
 
 def _pod_listeners(pod: Pod) -> Iterator[Listener]:
@@ -120,12 +145,50 @@ def _external_plan(host: ExternalHost) -> ExternalPlan:
         routes=tuple(_routes(host.routes)),
         listeners=tuple(Listener(protocol, port, owner=host.name) for protocol, port in host.listen),
         sysctls=host.sysctls,
+        rules=tuple(_rules(host.routing)),
+        neighbours=tuple(_neighbours(host.routing)),
     )
 
 
 def _routes(routes: Iterable[StaticRoute]) -> Iterator[Route]:
     for route in routes:
-        yield Route(route.to, device=route.device, via=route.via, origin=route.origin)
+        yield Route(
+            route.to,
+            device=route.device,
+            via=route.via,
+            source=route.source,
+            metric=route.metric,
+            type=RouteType(route.type),
+            onlink=route.onlink,
+            origin=route.origin,
+            table=route.table,
+            nexthops=tuple(MultipathHop(hop.device, hop.via, hop.weight, hop.onlink) for hop in route.nexthops),
+        )
+
+
+def _rules(routing: MachineRouting) -> Iterator[PolicyRule]:
+    for rule in routing.rules:
+        mark, mask = rule.fwmark or (None, 0xFFFFFFFF)
+        yield PolicyRule(
+            rule.priority,
+            rule.table,
+            RuleAction(rule.action),
+            rule.src,
+            rule.dst,
+            rule.iif,
+            rule.oif,
+            mark,
+            mask,
+            rule.suppress_prefixlength,
+            rule.inverted,
+            origin=rule.origin,
+        )
+
+
+def _neighbours(routing: MachineRouting) -> Iterator[Neighbour]:
+    for entry in routing.neighbours:
+        state = NeighbourState.PERMANENT if entry.permanent else NeighbourState.REACHABLE
+        yield Neighbour(entry.device, entry.address, entry.mac, state)
 
 
 def _reachable(gateways: Iterable[Address], node: ClusterNode) -> tuple[Address, ...]:

@@ -133,7 +133,7 @@ class Fib:
             self.local.add(
                 FibEntry(RouteKind.LOCAL, network, "local", device.name, None, source, scope=Scope.HOST, kernel=True)
             )
-        else:
+        elif not device.noprefixroute:
             entry = FibEntry(
                 RouteKind.UNICAST, network, "main", device.name, None, source, scope=Scope.LINK, kernel=True
             )

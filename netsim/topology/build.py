@@ -1,4 +1,4 @@
-"""From a described cluster to its wiring: what kubeadm, flannel (host-gw) and the CNI plugin ``bridge`` would make of it.
+"""From a described cluster to its wiring: what kubeadm, flannel and a CNI plugin would make of it.
 
     outside ── wan0 gateway eth0 ── switch.lan0 ── eth0 node.node1 cni0 ── vethXXXXXXXX ── eth0 pod.default.a
                             eth1 ── switch.lan1 ── …
@@ -10,17 +10,18 @@ node's own) are not made here; ``with_rules`` puts them in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from netsim.net.address import MAC, Address, InterfaceAddress, parse_interface, parse_prefix
 from netsim.net.packet import Protocol
+from netsim.objects.cluster import CNIPlugin
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import Ruleset
-from netsim.topology.cni import bridge, flannel
+from netsim.topology.cni import bridge, flannel, ptp
 from netsim.topology.feasible import contradictions, unreachable_routers
 from netsim.topology.lan import LAN, WAN, Card, arrange, on_link
 from netsim.topology.model import (
@@ -30,6 +31,7 @@ from netsim.topology.model import (
     Endpoint,
     Listener,
     Loopback,
+    Neighbour,
     Netns,
     Role,
     Route,
@@ -45,7 +47,16 @@ from netsim.topology.naming import (
     port_name,
     switch_netns,
 )
-from netsim.topology.plan import ClusterPlan, ExternalPlan, HostPlan, MachinePlan, PlanError, PlanProblem, PodPlan
+from netsim.topology.plan import (
+    ClusterPlan,
+    CNIPlan,
+    ExternalPlan,
+    HostPlan,
+    MachinePlan,
+    PlanError,
+    PlanProblem,
+    PodPlan,
+)
 from netsim.topology.sysctl import canonical
 
 NODE_LISTENERS = (
@@ -192,15 +203,19 @@ class _Wiring:
         pods = [pod for pod in self.plan.pods if pod.node == machine.name]
         on_bridge = [pod for pod in pods if not pod.host_network]
         sysctls = _node_sysctls(machine, on_bridge)
-        attached = bridge.attach(machine, on_bridge, self.plan.cni, sysctls)
+        attached = ATTACH[self.plan.cni.plugin](machine, on_bridge, self.plan.cni, sysctls)
+        sysctls = {**_localnet(attached), **sysctls} if any(pod.host_ports for pod in on_bridge) else sysctls
+        way = self._backend(machine)
         listeners = chain.from_iterable(bridge.listeners_of(pod) for pod in pods if pod.host_network)
-        host = self._host(node_netns(machine.name), machine, self._host_gw(machine))
+        host = self._host(node_netns(machine.name), machine, (*way.routes, *attached.routes))
         netns = replace(
             host,
             role=Role.NODE,
             label=f"node/{machine.name}",
             node=machine.name,
-            devices=(*host.devices, *attached.devices),
+            devices=(*host.devices, *way.devices, *attached.devices),
+            neighbours=_neighbours(way.neighbours, host.neighbours),
+            fdb=way.fdb,
             sysctls=sysctls,
             listeners=(*_node_listeners(machine), *machine.listeners, *listeners),
         )
@@ -219,6 +234,8 @@ class _Wiring:
             routes=_given(host.routes, cards, (*self._default_routes(netns, host), *routes)),
             sysctls=_canonical(host.sysctls),
             listeners=host.listeners,
+            rules=host.rules,
+            neighbours=host.neighbours,
         )
 
     def _card(self, netns: str, card: Card) -> Device:
@@ -234,11 +251,10 @@ class _Wiring:
         ]
         return tuple(Route(DEFAULT[router.version], device=card.device, via=router) for router, card in pairs)
 
-    def _host_gw(self, machine: MachinePlan) -> tuple[Route, ...]:
+    def _backend(self, machine: MachinePlan) -> flannel.Backend:
         first = {other.name: self.lan.cards[node_netns(other.name)][0] for other in self.plan.machines}
-        return flannel.host_gw_routes(
-            machine, first[machine.name], [(other, first[other.name]) for other in self.plan.machines]
-        )
+        others = [(other, first[other.name]) for other in self.plan.machines]
+        return flannel.backend(self.plan.cni.backend, machine, first[machine.name], others, LAN_MTU)
 
     def _switch(self, index: int) -> Netns:
         netns = switch_netns(index)
@@ -268,8 +284,8 @@ def _defaults(device: str, routers: Sequence[Address]) -> tuple[Route, ...]:
 def _given(given: Sequence[Route], cards: Sequence[Card], made: Sequence[Route]) -> tuple[Route, ...]:
     """The routes of a host: those made for it, but for what its own routes say otherwise, then its own with their devices filled in."""
     own = tuple(_with_device(route, cards) for route in given)
-    taken = {(route.to, route.metric) for route in own}
-    return (*(route for route in made if (route.to, route.metric) not in taken), *own)
+    taken = {(route.to, route.metric, route.table) for route in own}
+    return (*(route for route in made if (route.to, route.metric, route.table) not in taken), *own)
 
 
 def _with_device(route: Route, cards: Sequence[Card]) -> Route:
@@ -280,6 +296,24 @@ def _with_device(route: Route, cards: Sequence[Card]) -> Route:
 def _node_listeners(machine: MachinePlan) -> list[Listener]:
     ports = (*NODE_LISTENERS, *(CONTROL_PLANE_LISTENERS if machine.control_plane else ()))
     return [Listener(Protocol.TCP, port, owner=f"{machine.name}/{program}") for port, program in ports]
+
+
+ATTACH: Mapping[CNIPlugin, Callable[[MachinePlan, Sequence[PodPlan], CNIPlan, dict[str, str]], bridge.Attached]] = {
+    # what the plugin's ADD does
+    CNIPlugin.BRIDGE: bridge.attach,
+    CNIPlugin.PTP: ptp.attach,
+}
+
+
+def _neighbours(made: Sequence[Neighbour], given: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
+    """Those that programs made, but for what the machine's own say otherwise, then its own."""
+    taken = {(entry.device, entry.address) for entry in given}
+    return (*(entry for entry in made if (entry.device, entry.address) not in taken), *given)
+
+
+def _localnet(attached: bridge.Attached) -> dict[str, str]:
+    """``portmap`` lets 127.0.0.1 leave through the devices towards the pods. Ref: portmap.go:enableLocalnetRouting() (v1.5)."""
+    return {f"net.ipv4.conf.{device.name}.route_localnet": "1" for device in attached.devices if device.addresses}
 
 
 def _node_sysctls(machine: MachinePlan, pods: Sequence[PodPlan]) -> dict[str, str]:

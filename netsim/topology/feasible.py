@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from netsim.topology.cni import bridge
 from netsim.topology.lan import LAN, Card, on_link
@@ -97,6 +98,9 @@ def _refusal(route: Route, cards: Sequence[Card]) -> str | None:
     """
     if route.type is not RouteType.UNICAST:
         return None
+    if route.nexthops:
+        hops = (replace(route, device=h.device, via=h.via, onlink=h.onlink, nexthops=()) for h in route.nexthops)
+        return next((refusal for hop in hops if (refusal := _refusal(hop, cards)) is not None), None)
     if route.via is None:
         return None if route.device is not None else "names neither a gateway nor a device"
     beside = [card for card in cards if route.device in (None, card.device)]

@@ -139,7 +139,7 @@ class BridgePort:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A network device. ``mtu`` in bytes."""
+    """A network device. ``mtu`` in bytes. With ``noprefixroute`` its addresses bring no route to their networks."""
 
     name: str
     kind: DeviceKind
@@ -148,6 +148,7 @@ class Device:
     up: bool = True
     addresses: tuple[InterfaceAddress, ...] = ()
     port: BridgePort | None = None
+    noprefixroute: bool = False
 
 
 # --- layer 3 ----------------------------------------------------------------------------------------------------

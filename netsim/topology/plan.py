@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netsim.net.address import Address, InterfaceAddress, Prefix
-from netsim.topology.model import Listener, Route
+from netsim.net.packet import Protocol
+from netsim.objects.cluster import CNIBackend, CNIPlugin
+from netsim.topology.model import Listener, Neighbour, PolicyRule, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class HostPlan:
     routes: tuple[Route, ...] = ()
     listeners: tuple[Listener, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[PolicyRule, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,16 @@ class ExternalPlan(HostPlan):
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that leads to a pod; ``host_ip`` None stands for every address of the node."""
+
+    protocol: Protocol
+    host_port: int
+    container_port: int
+    host_ip: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PodPlan:
     """A pod that has been placed on a node and given its addresses (those of the node where ``host_network``).
 
@@ -63,11 +77,12 @@ class PodPlan:
     containers: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    host_ports: tuple[HostPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CNIPlan:
-    """flannel with the host-gw backend, delegating to the CNI plugin ``bridge``.
+    """flannel with one of its backends, delegating to the CNI plugin ``bridge`` or ``ptp``, and ``portmap`` for host ports.
 
     ``cluster_cidrs`` is the whole pod network, at most one a family (flannel's Network and IPv6Network); ``mtu`` in bytes;
     ``masquerade`` is flanneld's ``--ip-masq``, ``forward_rules`` its ``--iptables-forward-rules``.
@@ -78,6 +93,8 @@ class CNIPlan:
     mtu: int = 1500
     masquerade: bool = True
     forward_rules: bool = True
+    plugin: CNIPlugin = CNIPlugin.BRIDGE
+    backend: CNIBackend = CNIBackend.HOST_GW
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,6 @@ spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 9100}]}
 def test_every_kind_of_it_has_one_sentence() -> None:
     assert world_of(load_text(LEFT_OUT)).assumptions == (
         "NetworkPolicy default/deny is not enforced: flannel, the modelled CNI, enforces none",
-        "the hostPort of pod default/edge is not modelled: no rule leads from the node's port to the pod",
         "CronJob default/nightly: schedules are not modelled: no Job is made; create one to see its pods",
         (
             "Pod default/web-0, default/web-1, default/web-2 and 2 more: "

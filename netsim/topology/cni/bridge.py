@@ -30,10 +30,11 @@ ENABLED_BY_THE_PLUGIN = {
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What the plugin added to a node (``devices``: cni0, then a port a pod) and the pods' own namespaces."""
+    """What the plugin added to a node (``devices``: cni0, then a port a pod; ``routes``) and the pods' own namespaces."""
 
     devices: tuple[Device, ...]
     pods: tuple[Netns, ...]
+    routes: tuple[Route, ...] = ()
 
 
 def problems_of(pod: PodPlan, machine: MachinePlan) -> list[PlanProblem]:
@@ -49,8 +50,25 @@ def problems_of(pod: PodPlan, machine: MachinePlan) -> list[PlanProblem]:
     return [
         PlanProblem(subject, f"{address} lies in no pod CIDR of its node {machine.name}", advice)
         for address in pod.addresses
-        if _cidr_of(address, machine.pod_cidrs) is None
+        if cidr_of(address, machine.pod_cidrs) is None
     ]
+
+
+def pod_namespace(
+    pod: PodPlan, machine: MachinePlan, device: Device, routes: tuple[Route, ...], node_sysctls: dict[str, str]
+) -> Netns:
+    """A pod's namespace with its one device, whatever plugin made it."""
+    own = {canonical(name): value for name, value in pod.sysctls.items()}
+    return Netns(
+        name=pod_netns(pod.namespace, pod.name),
+        role=Role.POD,
+        label=f"pod/{pod.namespace}/{pod.name}",
+        node=machine.name,
+        devices=(device,),
+        routes=routes,
+        sysctls={**inherited_by_new_netns(node_sysctls), **own},
+        listeners=listeners_of(pod),
+    )
 
 
 def attach(machine: MachinePlan, pods: Sequence[PodPlan], cni: CNIPlan, node_sysctls: dict[str, str]) -> Attached:
@@ -85,26 +103,17 @@ def gateway_of(cidr: Prefix) -> InterfaceAddress:
 
 def _gateways(machine: MachinePlan, pods: Sequence[PodPlan]) -> tuple[InterfaceAddress, ...]:
     in_use = {
-        cidr for pod in pods for address in pod.addresses if (cidr := _cidr_of(address, machine.pod_cidrs)) is not None
+        cidr for pod in pods for address in pod.addresses if (cidr := cidr_of(address, machine.pod_cidrs)) is not None
     }
     return tuple(gateway_of(cidr) for cidr in machine.pod_cidrs if cidr in in_use)
 
 
 def _pod(pod: PodPlan, machine: MachinePlan, cni: CNIPlan, peer: Endpoint, node_sysctls: dict[str, str]) -> Netns:
-    cidrs = [(address, cidr) for address in pod.addresses if (cidr := _cidr_of(address, machine.pod_cidrs)) is not None]
+    cidrs = [(address, cidr) for address in pod.addresses if (cidr := cidr_of(address, machine.pod_cidrs)) is not None]
     addresses = tuple(parse_interface(f"{address}/{cidr.prefixlen}") for address, cidr in cidrs)
     device = Device(IN_POD, Veth(peer), address_mac(pod.addresses[0]), cni.mtu, addresses=addresses)
-    own = {canonical(name): value for name, value in pod.sysctls.items()}
-    return Netns(
-        name=pod_netns(pod.namespace, pod.name),
-        role=Role.POD,
-        label=f"pod/{pod.namespace}/{pod.name}",
-        node=machine.name,
-        devices=(device,),
-        routes=tuple(route for _, cidr in cidrs for route in _routes(cidr, cni)),
-        sysctls={**inherited_by_new_netns(node_sysctls), **own},
-        listeners=listeners_of(pod),
-    )
+    routes = tuple(route for _, cidr in cidrs for route in _routes(cidr, cni))
+    return pod_namespace(pod, machine, device, routes, node_sysctls)
 
 
 def _routes(cidr: Prefix, cni: CNIPlan) -> list[Route]:
@@ -115,7 +124,8 @@ def _routes(cidr: Prefix, cni: CNIPlan) -> list[Route]:
     return [Route(to, device=IN_POD, via=gateway) for to in (default, *cluster) if to != cidr]
 
 
-def _cidr_of(address: Address, cidrs: Sequence[Prefix]) -> Prefix | None:
+def cidr_of(address: Address, cidrs: Sequence[Prefix]) -> Prefix | None:
+    """The pod CIDR that an address lies in, None where it lies in none."""
     return next((cidr for cidr in cidrs if cidr.version == address.version and address in cidr), None)
 
 
