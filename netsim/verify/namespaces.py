@@ -86,6 +86,7 @@ class RealNetwork:
         self._indexes: dict[tuple[str, str], int] = {}
         self.listeners: list[tuple[str, Listener]] = []
         self.refused: list[tuple[str, Route]] = []
+        self._patient = False
 
     def __enter__(self) -> RealNetwork:
         remove_stale()
@@ -136,7 +137,7 @@ class RealNetwork:
             if waiting:
                 time.sleep(0.02)
 
-    def forget_neighbours(self) -> None:
+    def _forget_neighbours(self) -> None:
         """Empty what every namespace learnt: neighbours that are not permanent, and the databases of bridges."""
         for name, real in self._names.items():
             with entered(real), IPRoute() as asked:

@@ -135,11 +135,13 @@ class Observer:
     def observe(self, flow: Flow, *, patience_s: float, afresh: bool = False) -> Observation:
         """Send a flow, and see. It begins with connections closed, conntrack and ``recent`` lists empty.
 
-        With ``afresh`` neighbours and bridges' databases are empty too, as they are where the model begins.
+        With ``afresh`` neighbours and bridges' databases are empty too, as they are where the model begins, and ARP has more time.
         """
         self._forget()
         if afresh:
-            self.network.forget_neighbours()
+            self.network.begin_afresh()
+        else:
+            self.network.be_quick()
         seen = self._seen = Observation(flow)
         self._phase = 0
         self.ends.ask(self.network.real_name(flow.netns), flow)

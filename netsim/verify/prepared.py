@@ -25,3 +25,11 @@ QUICK: tuple[tuple[str, str, str], ...] = (
     ("net/ipv4/tcp_sack", "0", "the same"),
     ("net/ipv4/tcp_window_scaling", "0", "the same"),
 )
+
+PATIENT: tuple[tuple[str, str, str], ...] = (
+    # what stands in place of QUICK when a flow is sent again after a difference
+    ("net/ipv4/neigh/*/mcast_solicit", "3", "on a busy machine an answer takes longer than 20 ms"),
+    ("net/ipv4/neigh/*/retrans_time_ms", "100", "and yet it is given up before the observer looks away"),
+    ("net/ipv6/neigh/*/mcast_solicit", "3", "the same for neighbour discovery"),
+    ("net/ipv6/neigh/*/retrans_time_ms", "100", "the same"),
+)
