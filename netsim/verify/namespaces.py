@@ -52,7 +52,7 @@ from netsim.verify.plan import (
     SetSysctl,
     operations,
 )
-from netsim.verify.prepared import EARLY, QUICK
+from netsim.verify.prepared import EARLY, PATIENT, QUICK
 from netsim.verify.rtnetlink import fdb_values, flush_learnt, link_values, route_values, rule_values, stacked_link
 
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
@@ -216,6 +216,20 @@ class RealNetwork:
             if error.code not in REFUSALS:
                 raise
             self.refused.append((name, route))
+
+    def begin_afresh(self) -> None:
+        """Empty what every namespace learnt (neighbours, bridges' databases), and give ARP more time from now on."""
+        self._patient = True
+        for name in self._names:
+            self._write(name, PATIENT)
+        self._forget_neighbours()
+
+    def be_quick(self) -> None:
+        """Give ARP little time again."""
+        if self._patient:
+            self._patient = False
+            for name in self._names:
+                self._prepare(name)
 
     def _prepare(self, name: str) -> None:
         self._write(name, QUICK)
