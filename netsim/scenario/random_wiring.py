@@ -212,7 +212,10 @@ def _devices(draw: st.DrawFn, plan: _Plan, vertex: int) -> Iterator[Device]:
         port = None
         if switch:
             flags = [draw(st.integers(0, 7)) == 0 for _ in range(3)]
-            port = BridgePort("br0", hairpin=flags[0], learning=not flags[1], isolated=flags[2])
+            hairpin = (
+                flags[0] and other not in plan.switches
+            )  # two bridges that send back to each other are a circle too
+            port = BridgePort("br0", hairpin=hairpin, learning=not flags[1], isolated=flags[2])
         addresses = () if switch else (parse_interface(f"{NETWORKS[network]}.{HOST_NUMBERS[vertex]}/24"),)
         kind = Veth(Endpoint(f"m{other}", f"eth{vertex}"))
         mtu = draw(st.sampled_from((1500,) * 6 + (1400,)))
