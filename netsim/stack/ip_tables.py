@@ -1,8 +1,8 @@
 """A packet's way through the chains of one table.
 
-A rule is compiled once, when a packet first comes to its chain, to a tuple of checks and an action; a long chain gets an index of its
-exact destination addresses, so that a packet evaluates only the rules that could match. The rules passed over are
-reported as evaluated, for the kernel evaluates them.
+A rule is compiled once, when a packet first could match it, to a tuple of checks and an action; a long chain has an index, so that a
+packet evaluates only the rules that could match (`netsim.stack.rule_index`). The rules passed over are reported as evaluated, for the
+kernel evaluates them.
 
 Ref: net/ipv4/netfilter/ip_tables.c:ipt_do_table(), net/ipv6/netfilter/ip6_tables.c:ip6t_do_table() (v6.12).
 """
@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netsim.rules.xtables.ast import Chain, Jump, Rule, Table, Verdict
+from netsim.rules.xtables.ast import Chain, Jump, Table, Verdict
 from netsim.stack.environment import HookVerdict
+from netsim.stack.evaluations import Evaluations
 from netsim.stack.reasons import DropReason
+from netsim.stack.rule_index import RuleIndex
 from netsim.stack.steps import ChainPass, Drop, NotModelled, RuleEvaluation, RuleRef
 from netsim.stack.x_tables import Apply, Check, RuleNotModelledError, XtContext
 from netsim.stack.xt_match import compile_matches
 from netsim.stack.xt_target import compile_target
-
-INDEX_FROM = 16  # chains shorter than this are evaluated rule by rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +38,30 @@ class CompiledChain:
     def __init__(self, family: int, table: str, chain: Chain) -> None:
         self.name = chain.name
         self.policy = chain.policy
-        refs = [RuleRef(family, table, chain.name, index, rule) for index, rule in enumerate(chain.rules)]
-        self.misses = tuple(RuleEvaluation(ref, matched=False) for ref in refs)
+        self.rules = chain.rules
+        self.index = RuleIndex.of(chain.rules)
+        self._place = (family, table, chain.name)
+        self._misses: dict[int, RuleEvaluation] = {}
         self._compiled: dict[int, CompiledRule] = {}
-        self._by_destination: dict[int, list[int]] = {}
-        self._others: list[int] = []
-        if len(refs) >= INDEX_FROM:
-            self._index(refs)
 
-    def _index(self, refs: Sequence[RuleRef]) -> None:
-        for ref in refs:
-            exact = _exact_destination(ref.rule)
-            place = self._others if exact is None else self._by_destination.setdefault(exact, [])
-            place.append(ref.index)
-
-    def candidates(self, destination: int) -> Sequence[int]:
-        """Indexes of the rules that a packet to this address could match, in order."""
-        if len(self.misses) < INDEX_FROM:
-            return range(len(self.misses))
-        exact = self._by_destination.get(destination)
-        return self._others if exact is None else sorted(self._others + exact)
-
-    def rule(self, index: int) -> CompiledRule:
-        """One rule, compiled at its first use."""
-        found = self._compiled.get(index)
+    def miss(self, number: int) -> RuleEvaluation:
+        """The rule of that number, not matched."""
+        found = self._misses.get(number)
         if found is None:
-            ref = self.misses[index].ref
-            target = ref.rule.target
-            apply = None if target is None or isinstance(target, Verdict | Jump) else compile_target(target, ref)
-            found = self._compiled[index] = CompiledRule(ref, compile_matches(ref), apply)
+            found = self._misses[number] = RuleEvaluation(
+                RuleRef(*self._place, number, self.rules[number]), matched=False
+            )
         return found
 
-
-def _exact_destination(rule: Rule) -> int | None:
-    match = rule.destination
-    if match is None or match.inverted or match.prefix.prefixlen != match.prefix.max_prefixlen:
-        return None
-    return int(match.prefix.network_address)
+    def rule(self, number: int) -> CompiledRule:
+        """One rule, compiled at its first use."""
+        found = self._compiled.get(number)
+        if found is None:
+            ref = self.miss(number).ref
+            target = ref.rule.target
+            apply = None if target is None or isinstance(target, Verdict | Jump) else compile_target(target, ref)
+            found = self._compiled[number] = CompiledRule(ref, compile_matches(ref), apply)
+        return found
 
 
 class CompiledTable:
@@ -130,7 +117,7 @@ class _Walk:
     def __init__(self, table: CompiledTable, ctx: XtContext) -> None:
         self.table = table
         self.ctx = ctx
-        self.evaluations: list[RuleEvaluation] = []
+        self.evaluations = Evaluations()
         self.at: RuleRef | None = None  # the rule under evaluation
         self._stack: list[_Frame] = []
 
@@ -139,11 +126,11 @@ class _Walk:
         while self._stack:
             frame = self._stack[-1]
             if frame.at == len(frame.candidates):
-                self.evaluations += frame.chain.misses[frame.reported :]
+                self.evaluations.passed_over(frame.chain, frame.reported, len(frame.chain.rules))
                 self._stack.pop()
                 continue
             index = frame.candidates[frame.at]
-            self.evaluations += frame.chain.misses[frame.reported : index]
+            self.evaluations.passed_over(frame.chain, frame.reported, index)
             frame.at, frame.reported = frame.at + 1, index + 1
             end = self._evaluate(frame, frame.chain.rule(index))
             if end is not None:
@@ -157,7 +144,7 @@ class _Walk:
                 f"chains that jump in a circle ({' → '.join((*reached_by, name))}), which the kernel refuses to load"
             )
         chain = self.table.chain(name)
-        candidates = chain.candidates(int(self.ctx.skb.packet.ip.dst))
+        candidates = chain.index.candidates(self.ctx.skb, self.ctx.iif, self.ctx.oif)
         self._stack.append(_Frame(chain, candidates, (*reached_by, name)))
 
     def _evaluate(self, frame: _Frame, rule: CompiledRule) -> _End | None:
@@ -172,7 +159,7 @@ class _Walk:
 
     def _miss(self, frame: _Frame, ref: RuleRef) -> RuleEvaluation:
         if self.ctx.choice is None:
-            return frame.chain.misses[ref.index]
+            return frame.chain.miss(ref.index)
         return RuleEvaluation(ref, matched=False, choice=self.ctx.choice)
 
     def _apply(self, ref: RuleRef, apply: Apply) -> _End | None:
@@ -197,7 +184,7 @@ class _Walk:
             raise RuleNotModelledError("-j QUEUE")
         self._matched(ref, target.value)
         if target is Verdict.RETURN:
-            frame.at, frame.reported = len(frame.candidates), len(frame.chain.misses)
+            frame.at, frame.reported = len(frame.candidates), len(frame.chain.rules)
             return None
         return _End(_VERDICTS[target], target.value, ref)
 
@@ -234,8 +221,7 @@ def do_table(table: CompiledTable, base: str, ctx: XtContext, priority: int) -> 
 
 def _record(walk: _Walk, base: str, priority: int, mark: int, verdict: str, *, policy: bool) -> None:
     ctx = walk.ctx
-    evaluations = tuple(walk.evaluations)
-    step = ChainPass(ctx.hook, walk.table.name, priority, evaluations, verdict, policy, mark, ctx.skb.mark)
+    step = ChainPass(ctx.hook, walk.table.name, priority, walk.evaluations, verdict, policy, mark, ctx.skb.mark)
     assert base == ctx.hook.value
     ctx.env.recorder.record(ctx.env.netns, step)
 

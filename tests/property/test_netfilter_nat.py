@@ -29,9 +29,7 @@ from netsim.rules.xtables.ast import (
     Target,
     Verdict,
 )
-from netsim.stack import ip_tables
 from netsim.stack.environment import HookVerdict
-from netsim.stack.ip_tables import CompiledChain
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.nf_conntrack_core import Direction, packet_tuple
 from netsim.stack.skbuff import SkBuff
@@ -231,26 +229,3 @@ def test_every_traversal_ends_and_says_how(chains: dict[str, Chain], packet: Pac
     assert step.verdict == {"ACCEPT": "ACCEPT", "DROP": "DROP", "STOLEN": "UNKNOWN"}[verdict.name]
     for evaluation in step.evaluations:
         assert evaluation.choice is None or 0 < evaluation.choice.probability < Fraction(1)
-
-
-@SETTINGS
-@given(chain_sets(), packets(), st.integers(1, 4))
-def test_the_index_changes_nothing(chains: dict[str, Chain], packet: Packet, size: int) -> None:
-    """With the index, a packet meets the same rules with the same results as without it."""
-    plain_verdict, plain = _traverse(chains, packet)
-    before = ip_tables.INDEX_FROM
-    ip_tables.INDEX_FROM = size
-    try:
-        verdict, indexed = _traverse(dict(chains), packet)
-    finally:
-        ip_tables.INDEX_FROM = before
-    assert verdict is plain_verdict
-    assert indexed.steps == plain.steps
-
-
-def test_the_index_is_used_in_long_chains_only() -> None:
-    rules = tuple(Rule(destination=PrefixMatch(parse_prefix(f"10.2.0.{i}"))) for i in range(ip_tables.INDEX_FROM))
-    chain = CompiledChain(4, "filter", Chain("FORWARD", rules))
-    assert list(chain.candidates(int(parse_address("10.2.0.3")))) == [3]
-    chain = CompiledChain(4, "filter", Chain("FORWARD", rules[1:]))
-    assert len(chain.candidates(int(parse_address("10.2.0.3")))) == ip_tables.INDEX_FROM - 1

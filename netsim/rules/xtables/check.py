@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from netsim.rules.source import Origin, RuleSyntaxError
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Jump, Rule
-from netsim.rules.xtables.registry import PLACED, extension_of
+from netsim.rules.xtables.registry import HOOKED, extension_of
 
 Chains = Mapping[str, Sequence[Rule]]
 
@@ -84,7 +84,7 @@ def _misplaced(
     """Rules that a hook reaches where their match or target may not stand."""
     asked: dict[str, list[tuple[Rule, str, tuple[str, ...]]]] = {}
     for name, rules in chains.items():
-        if found := [item for rule in rules for item in _hook_needs(rule)]:
+        if found := [item for rule in rules if _may_ask(rule) for item in _hook_needs(rule)]:
             asked[name] = found
     if not asked:
         return
@@ -105,9 +105,16 @@ def _at(origin: Origin, word: str) -> Origin:
     return origin if column < 0 else replace(origin, column=column + 2)
 
 
+def _may_ask(rule: Rule) -> bool:
+    """True where some part of the rule asks for hooks, perhaps; false for most rules, at little cost."""
+    if type(rule.target) in HOOKED:
+        return True
+    return any(type(match) in HOOKED for match in rule.matches)
+
+
 def _hook_needs(rule: Rule) -> Iterator[tuple[Rule, str, tuple[str, ...]]]:
     for value in (*rule.matches, rule.target):
-        if type(value) in PLACED and value is not None:
+        if type(value) in HOOKED and value is not None:
             row = extension_of(value)
             if row is not None and (hooks := row.needs(value).hooks):
                 yield rule, row.name, hooks

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from netsim.rules.xtables.ast import Counters, InterfaceMatch, Jump, Match, PrefixMatch, ProtocolMatch, Target
-from netsim.rules.xtables.extensions.comment import read_comment
+from netsim.rules.xtables.ast import Counters, InterfaceMatch, Match, PrefixMatch, ProtocolMatch, Target
 from netsim.rules.xtables.option import Needs
 
 
@@ -29,17 +28,3 @@ class Fragment:
     needs: tuple[tuple[str, Needs, int], ...] = ()
     other_family: bool = False
     jump_word: int = 0
-
-    @classmethod
-    def comment(cls, text: str) -> Fragment:
-        """A comment and nothing else."""
-        fragment = cls()
-        fragment.matches = (read_comment(text),)
-        return fragment
-
-    @classmethod
-    def jump(cls, chain: str) -> Fragment:
-        """``-j CHAIN`` and nothing else."""
-        fragment = cls()
-        fragment.used, fragment.target, fragment.jump_word = "j", Jump(chain), 1
-        return fragment

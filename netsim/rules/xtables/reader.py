@@ -271,10 +271,12 @@ class _Reader:
 
     def _prefixes(self, text: str, *, inverted: bool) -> tuple[PrefixMatch | None, ...]:
         if "," not in text:
-            return (_prefix(text, self.family, inverted=inverted),)
+            return (prefix_match(text, self.family, inverted=inverted),)
         if inverted:
             raise ValueError("! not allowed with multiple source or destination IP addresses")
-        return tuple(_prefix(item.strip(), self.family, inverted=False) for item in text.split(",") if item.strip())
+        return tuple(
+            prefix_match(item.strip(), self.family, inverted=False) for item in text.split(",") if item.strip()
+        )
 
     def _jump(self, name: str, *, goto: bool) -> None:
         result = self.result
@@ -345,7 +347,8 @@ def _check_options(extension: Extension[Any], given: Given) -> None:
                 raise given.problem(f'option "--{option.name}" cannot be used together with "--{other}".', option.name)
 
 
-def _prefix(text: str, family: Family, *, inverted: bool) -> PrefixMatch | None:
+def prefix_match(text: str, family: Family, *, inverted: bool) -> PrefixMatch | None:
+    """``-s`` or ``-d``: None where every address is meant. Raises ValueError for what is no prefix."""
     prefix = read_prefix(text, family)
     return None if prefix.prefixlen == 0 and not inverted else PrefixMatch(prefix, inverted)
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from netsim.net.address import Family
-from netsim.rules.xtables.ast import Match, NotModelledMatch, NotModelledTarget, Target
+from netsim.rules.xtables.ast import (
+    ICMPMatch,
+    Match,
+    MultiportMatch,
+    NotModelledMatch,
+    NotModelledTarget,
+    SCTPMatch,
+    Target,
+    TCPMatch,
+    UDPMatch,
+)
 from netsim.rules.xtables.extensions.addrtype import ADDRTYPE
 from netsim.rules.xtables.extensions.comment import COMMENT
 from netsim.rules.xtables.extensions.conntrack import CONNTRACK, STATE
@@ -87,6 +97,9 @@ PLACED = frozenset(kind for kind, row in _BY_TYPE.items() if row.needs is not no
     NotModelledMatch,
     NotModelledTarget,
 }
+HOOKED = PLACED - {TCPMatch, UDPMatch, SCTPMatch, MultiportMatch, ICMPMatch}
+"""Types of which some values ask for hooks: all that are placed but those that only ask for a protocol."""
+
 _NAMED: dict[tuple[type, str], Extension[Any]] = {
     # values that stand for many rows, and name theirs
     **{(NotModelledMatch, row.name): row for row in _MATCH_ROWS},
