@@ -38,12 +38,15 @@ from netsim.rules.nft.ast import (
     Payload,
     Quota,
     Reject,
+    Rt,
     Ruleset,
     SetReference,
     SetUpdate,
+    SocketKey,
     Statement,
     Table,
     TableFamily,
+    TCPOption,
     Value,
     VerdictMap,
     VerdictStatement,
@@ -179,7 +182,18 @@ def _is_ct(expression: Expression) -> bool:
             return _is_ct(key)
         case Jhash(of):
             return of is not None and _is_ct(of)
-        case Payload() | Meta() | Fib() | Numgen() | SetReference() | AnonymousSet() | Value():
+        case (
+            Payload()
+            | Meta()
+            | TCPOption()
+            | Rt()
+            | SocketKey()
+            | Fib()
+            | Numgen()
+            | SetReference()
+            | AnonymousSet()
+            | Value()
+        ):
             return False
         case _:
             assert_never(expression)

@@ -25,19 +25,24 @@ from netsim.rules.nft.ast import (
     ObjectReference,
     Payload,
     Quota,
+    Rt,
     SetReference,
+    SocketKey,
+    TCPOption,
     Value,
 )
 from netsim.rules.nft.datatypes import datatype
 from netsim.stack.nft_ct import ct
 from netsim.stack.nft_data import Bounds, bounds, flat
 from netsim.stack.nft_expression import Eval
+from netsim.stack.nft_exthdr import tcp_option
 from netsim.stack.nft_fib import fib
 from netsim.stack.nft_lookup import AnonymousMapping, Found, Mapping, NamedMapping
 from netsim.stack.nft_meta import meta
 from netsim.stack.nft_numgen import flow_of, numbers_of, numgen, random_outcome, seeded, unseeded
 from netsim.stack.nft_payload import payload
 from netsim.stack.nft_registers import Register
+from netsim.stack.nft_rt import rt, socket
 from netsim.stack.x_tables import RuleNotModelledError, XtContext
 
 Finder = Callable[[XtContext], "Found | None"]
@@ -67,7 +72,9 @@ class Scope:
         return AnonymousMapping(source, kinds, data)
 
 
-def compile_expression(expression: Expression, scope: Scope, kinds: tuple[str, ...] = ("",)) -> Eval:
+def compile_expression(  # noqa: C901 - one case for each kind
+    expression: Expression, scope: Scope, kinds: tuple[str, ...] = ("",)
+) -> Eval:
     """An expression that fills a register. ``kinds`` are the datatypes that literals in it have.
 
     Raises RuleNotModelledError where it cannot be compiled.
@@ -79,6 +86,12 @@ def compile_expression(expression: Expression, scope: Scope, kinds: tuple[str, .
             return meta(expression)
         case Ct():
             return ct(expression)
+        case TCPOption():
+            return tcp_option
+        case Rt():
+            return rt(expression)
+        case SocketKey():
+            return socket(expression)
         case Fib():
             return fib(expression)
         case Numgen():

@@ -27,6 +27,7 @@ from netsim.rules.nft.ast import (
     Reject,
     SetUpdate,
     Statement,
+    TCPOption,
     Verdict,
     VerdictMap,
     VerdictStatement,
@@ -37,6 +38,7 @@ from netsim.stack.nf_tables_expression import Scope, compile_expression, compile
 from netsim.stack.nft_ct import notrack, set_ct
 from netsim.stack.nft_dynset import set_update
 from netsim.stack.nft_expression import Eval
+from netsim.stack.nft_exthdr import set_tcp_option
 from netsim.stack.nft_limit import limit, quota
 from netsim.stack.nft_match import match as compare
 from netsim.stack.nft_meta import set_meta
@@ -63,44 +65,49 @@ Run: TypeAlias = Callable[[XtContext], Result]
 GO_ON = Outcome(None, "")
 
 
-def compile_statement(statement: Statement, ref: NftRuleRef, scope: Scope) -> Run:  # noqa: C901 - one case for each kind
+def compile_statement(statement: Statement, ref: NftRuleRef, scope: Scope) -> Run:
     """What a statement does with a packet. One that cannot be compiled says so when a packet comes to it."""
     try:
-        match statement:
-            case Match():
-                return _check(compare(statement, scope))
-            case VerdictStatement(verdict):
-                steering = Steering(verdict)
-                return lambda _: steering
-            case VerdictMap():
-                return _verdict_map(statement, scope)
-            case NAT():
-                return nat(statement, ref, scope)
-            case Reject():
-                return reject(statement)
-            case Counter():
-                return lambda _: GO_ON
-            case Limit():
-                return _check(limit(statement, object()))
-            case Quota():
-                return _check(quota(statement, object()))
-            case Log():
-                text = Outcome(None, write_statement(statement))
-                return lambda _: text
-            case Assign():
-                return _assign(statement, scope)
-            case SetUpdate():
-                return _check(set_update(statement, scope))
-            case NoTrack():
-                return notrack
-            case ObjectReference():
-                return _object(statement, scope)
-            case NotModelled(text):
-                return _not_modelled(text)
-            case _:
-                assert_never(statement)
+        return compiled(statement, ref, scope)
     except RuleNotModelledError as missing:
         return _not_modelled(str(missing))
+
+
+def compiled(statement: Statement, ref: NftRuleRef, scope: Scope) -> Run:  # noqa: C901 - one case for each kind
+    """What a statement does with a packet; raises RuleNotModelledError for one that the model does not have."""
+    match statement:
+        case Match():
+            return _check(compare(statement, scope))
+        case VerdictStatement(verdict):
+            steering = Steering(verdict)
+            return lambda _: steering
+        case VerdictMap():
+            return _verdict_map(statement, scope)
+        case NAT():
+            return nat(statement, ref, scope)
+        case Reject():
+            return reject(statement)
+        case Counter():
+            return lambda _: GO_ON
+        case Limit():
+            return _check(limit(statement, object()))
+        case Quota():
+            return _check(quota(statement, object()))
+        case Log():
+            text = Outcome(None, write_statement(statement))
+            return lambda _: text
+        case Assign():
+            return _assign(statement, scope)
+        case SetUpdate():
+            return _check(set_update(statement, scope))
+        case NoTrack():
+            return notrack
+        case ObjectReference():
+            return _object(statement, scope)
+        case NotModelled(text):
+            raise RuleNotModelledError(text)
+        case _:
+            assert_never(statement)
 
 
 def _check(check: Check) -> Run:
@@ -140,6 +147,8 @@ def _assign(statement: Assign, scope: Scope) -> Run:
             write = set_ct(target)
         case Payload():
             return _write_payload(target, value)
+        case TCPOption():
+            return _write_option(value)
 
     def run(ctx: XtContext) -> Result:
         register = value(ctx)
@@ -158,6 +167,15 @@ def _write_payload(target: Payload, value: Eval) -> Run:
             return None
         write(ctx, register)
         return GO_ON
+
+    return run
+
+
+def _write_option(value: Eval) -> Run:
+    def run(ctx: XtContext) -> Result:
+        register = value(ctx)
+        said = None if register is None else set_tcp_option(ctx, register)
+        return None if said is None else Outcome(None, said)
 
     return run
 

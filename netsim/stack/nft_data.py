@@ -201,6 +201,9 @@ def _number(text: str, kind: str) -> int:
     if text in known:
         return known[text]
     try:
+        if kind == "classid" and ":" in text:
+            major, _, minor = text.partition(":")
+            return int(major, 16) << 16 | int(minor, 16)
         return int(text, 0)
     except ValueError:
         raise RuleNotModelledError(f"the value {text!r} of datatype {kind or 'unknown'}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from netsim.rules.nft.ast import (
     AnonymousSet,
@@ -15,6 +16,7 @@ from netsim.rules.nft.ast import (
     Expression,
     Flags,
     Match,
+    Meta,
     Numgen,
     SetReference,
     Value,
@@ -23,7 +25,7 @@ from netsim.rules.nft.datatypes import datatype
 from netsim.stack.nf_tables_expression import Scope, compile_expression, compile_find
 from netsim.stack.nft_data import Bounds, bounds, flag_bits
 from netsim.stack.nft_expression import Eval
-from netsim.stack.nft_numgen import numbers_of, random_outcome
+from netsim.stack.nft_numgen import choose, numbers_of, random_outcome
 from netsim.stack.nft_registers import Register
 from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
 
@@ -41,6 +43,8 @@ def match(statement: Match, scope: Scope) -> Check:
     test = _test(operator, right, kinds, masked=isinstance(left, Binary))
     if isinstance(left, Numgen) and left.mode == "random":
         return _by_chance(left, test, scope)
+    if (size := _random_size(left)) is not None:
+        return _by_share(operator, right, kinds, size, scope)
     value = compile_expression(left, scope, kinds)
     return lambda ctx: (register := value(ctx)) is not None and test(register)
 
@@ -85,6 +89,32 @@ def _by_chance(left: Numgen, test: Test, scope: Scope) -> Check:
         return scope.label if matched else f"past {scope.place}"
 
     return lambda ctx: random_outcome(ctx, scope.place, numbers, test, label)
+
+
+def _random_size(left: Expression) -> int | None:
+    """How many numbers ``meta random``, or some low bits of it, may be; None for any other expression."""
+    match left:
+        case Meta("random"):
+            return 1 << 32
+        case Binary("&", Meta("random"), Value(int(mask))) if mask & (mask + 1) == 0:
+            return mask + 1
+        case _:
+            return None
+
+
+def _by_share(operator: str, right: Expression, kinds: tuple[str, ...], size: int, scope: Scope) -> Check:
+    """A random number against a literal: the share of the numbers that hold. It is how nft writes ``-m statistic``."""
+    span = bounds(right.literal, kinds[0]) if isinstance(right, Value) else None
+    if span is None or not isinstance(span.first, int) or not isinstance(span.last, int):
+        raise RuleNotModelledError("meta random against what is no number")
+    first, last = span.first, span.last
+    counts = {"<": first, "<=": last + 1, ">": size - last - 1, ">=": size - first, "==": last - first + 1}
+    counts["!="] = size - counts["=="]
+    share = Fraction(min(max(counts[operator], 0), size), size)
+    options = ((scope.label, share), (f"past {scope.place}", 1 - share))
+    if share in (0, 1):
+        return lambda _: share == 1
+    return lambda ctx: choose(ctx, scope.place, options) == 0
 
 
 # --- literals ---------------------------------------------------------------------------------------------------

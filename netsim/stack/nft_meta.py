@@ -54,6 +54,8 @@ def meta(expression: Meta) -> Eval:  # noqa: C901 - one case for each key
             return lambda ctx: DEFAULT_GROUP if ctx.oif else None
         case "pkttype":
             return lambda ctx: _pkttype(ctx.skb)
+        case "random":
+            return _random
         case "skuid" | "skgid" | "cgroup":
             return _socket(expression.key)
         case key:
@@ -73,6 +75,11 @@ def _pkttype(skb: SkBuff) -> int:
     if found is not None:
         return found
     return PACKET_TYPES[PacketType.MULTICAST if skb.packet.ip.dst.is_multicast else PacketType.BROADCAST]
+
+
+def _random(_: XtContext) -> Register | None:
+    """A number of 32 bits by chance; what it is compared with decides (``nft_match``), and by itself it has too many values."""
+    raise RuleNotModelledError("meta random that is not compared with a number")
 
 
 def _socket(key: str) -> Eval:

@@ -1,7 +1,7 @@
 """Rules of nftables and the packets that they match: the same rows stand before the model and before a kernel.
 
-The router has in0 (10.1.0.1, fd01::1) and out0 (10.2.0.1); a packet of a row comes in by in0 and leaves by out0. The rule under test is the first of
-chain ``c``; what follows it in the row's text has no part in the letters.
+The router has in0 (10.1.0.1) and out0 (10.2.0.1); a packet of a row comes in by in0 and leaves by out0. The rule under test is the only one of
+chain ``c``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ QUERY, PING = udp(), icmp()
 
 @dataclass(frozen=True)
 class NftRow:
-    """``matched`` has a letter a packet: ``y`` where the rule matched. ``base`` is type, hook and priority; ``sets`` stands in the table."""
+    """``matched``: a letter a packet, ``y`` where the rule matched. ``base``: type, hook, priority. ``sets`` stands in the table."""
 
     id: str
     rule: str
@@ -241,6 +241,15 @@ STATEMENTS = (
     row('limit name "l"', (SYN,) * 3, "ynn", sets="limit l { rate 1/hour burst 1 packets; }"),
     row('quota name "q"', (SYN,) * 3, "nny", sets="quota q { over 100 bytes }"),
     row('log prefix "x " meta l4proto tcp', (SYN,), "y"),
+    row("tcp option maxseg size 1460", (SYN, ACK, QUERY), "ynn"),
+    row("tcp option maxseg size set 1400 tcp option maxseg size 1400", (SYN,), "y"),
+    row("tcp option maxseg size set 1500 tcp option maxseg size 1460", (SYN,), "y"),
+    row("tcp option maxseg size set rt mtu tcp option maxseg size 1460", (SYN,), "y"),
+    row("rt mtu 1460", (SYN,), "y"),
+    row("rt nexthop 10.2.0.2", (SYN, tcp(dst="10.2.0.8")), "yn"),
+    row("rt ip nexthop 10.2.0.2", (SYN,), "y", family="inet"),
+    row("meta nftrace set 1 meta l4proto tcp", (SYN,), "y"),
+    row("meta priority set 1:2 meta l4proto tcp", (SYN,), "y"),
 )
 
 ROWS: tuple[NftRow, ...] = (*PAYLOAD, *META, *CT, *FIB, *NUMBERS, *SETS, *STATEMENTS)

@@ -82,6 +82,28 @@ class Ct:
 
 
 @dataclass(frozen=True, slots=True)
+class TCPOption:
+    """``tcp option maxseg size``: the option's name and the field of it."""
+
+    name: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rt:
+    """What routing decided: ``rt mtu`` (a TCP segment size), ``rt nexthop``, ``rt ip6 nexthop``."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SocketKey:
+    """``socket transparent``, ``socket wildcard``: of the socket that would take the packet."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fib:
     """``fib saddr type``: ``inputs`` of the look-up, in nft's order, and what is asked (``type``, ``oif``, ``oifname``)."""
 
@@ -161,7 +183,21 @@ class Value:
 
 
 Expression: TypeAlias = (
-    Payload | Meta | Ct | Fib | Numgen | Jhash | Concatenation | Binary | SetReference | AnonymousSet | Lookup | Value
+    Payload
+    | Meta
+    | Ct
+    | TCPOption
+    | Rt
+    | SocketKey
+    | Fib
+    | Numgen
+    | Jhash
+    | Concatenation
+    | Binary
+    | SetReference
+    | AnonymousSet
+    | Lookup
+    | Value
 )
 
 
@@ -296,9 +332,9 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """``meta mark set …``, ``ct mark set …``, ``ip dscp set …``."""
+    """``meta mark set …``, ``ct mark set …``, ``ip dscp set …``, ``tcp option maxseg size set …``."""
 
-    target: Meta | Ct | Payload
+    target: Meta | Ct | Payload | TCPOption
     value: Expression
 
 

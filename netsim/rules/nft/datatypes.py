@@ -26,7 +26,10 @@ from netsim.rules.nft.ast import (
     Numgen,
     Payload,
     Range,
+    Rt,
     SetReference,
+    SocketKey,
+    TCPOption,
     Value,
     Wildcard,
 )
@@ -59,6 +62,7 @@ META: dict[str, str] = {
     "ibrname": "ifname",
     "obrname": "ifname",
     "nftrace": INTEGER,
+    "random": INTEGER,
 }
 SHORT_META = (
     "mark",
@@ -177,6 +181,10 @@ def datatype(expression: Expression) -> tuple[str, ...]:
             return (META[key],)
         case Ct(key):
             return (CT[key],)
+        case TCPOption() | SocketKey():
+            return (INTEGER,)
+        case Rt(key):
+            return ({"mtu": INTEGER, "ip6 nexthop": "ipv6_addr"}.get(key, "ipv4_addr"),)
         case Fib(_, result):
             return ({"type": "fib_addrtype", "oif": "fib_oif", "oifname": "fib_oif"}[result],)
         case Numgen() | Jhash():

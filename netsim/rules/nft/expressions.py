@@ -20,7 +20,10 @@ from netsim.rules.nft.ast import (
     Meta,
     Numgen,
     Payload,
+    Rt,
     SetReference,
+    SocketKey,
+    TCPOption,
     Value,
     Verdict,
 )
@@ -41,6 +44,9 @@ _OPERATORS = {
     "rshift": ">>",
 }
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
+RT_KEYS = ("mtu", "nexthop")
+SOCKET_KEYS = ("transparent", "wildcard")
+TCP_OPTIONS = ("maxseg",)
 _FIB_INPUTS = ("saddr", "daddr", "mark", "iif", "oif")
 _FIB_RESULTS = ("type", "oif", "oifname")
 
@@ -59,7 +65,11 @@ def expression(source: Source) -> Expression:
 def starts_expression(source: Source) -> bool:
     """True where an expression with a keyword begins."""
     text = source.peek().text
-    return text in PAYLOAD or text in SHORT_META or text in ("meta", "ct", "fib", "numgen", "jhash", "symhash")
+    return (
+        text in PAYLOAD
+        or text in SHORT_META
+        or text in ("meta", "ct", "fib", "rt", "socket", "numgen", "jhash", "symhash")
+    )
 
 
 def _primary(source: Source) -> Expression:
@@ -74,6 +84,15 @@ def _primary(source: Source) -> Expression:
         case "fib":
             source.next()
             return _fib(source)
+        case "rt":
+            source.next()
+            return Rt(_rt_key(source))
+        case "socket":
+            source.next()
+            return SocketKey(_choice(source, SOCKET_KEYS, "a key of a socket"))
+        case "tcp" if source.peek(1).text == "option":
+            source.accept("tcp", "option")
+            return TCPOption(_choice(source, TCP_OPTIONS, "an option"), source.word("a field"))
         case "numgen":
             source.next()
             mode = _choice(source, ("random", "inc"), "random or inc")
@@ -117,6 +136,11 @@ def _fib(source: Source) -> Fib:
             break
     ordered = tuple(name for name in _FIB_INPUTS if name in inputs)
     return Fib(ordered, _choice(source, _FIB_RESULTS, "type, oif or oifname"))
+
+
+def _rt_key(source: Source) -> str:
+    family = f"{source.next().text} " if source.peek().text in ("ip", "ip6") else ""
+    return family + _choice(source, RT_KEYS, "a key of the route")
 
 
 def _choice(source: Source, known: tuple[str, ...] | dict[str, str], what: str) -> str:

@@ -28,6 +28,7 @@ from netsim.rules.nft.ast import (
     SetUpdate,
     Statement,
     TableFamily,
+    TCPOption,
     Value,
     VerdictMap,
     VerdictStatement,
@@ -78,8 +79,6 @@ _NOT_MODELLED = frozenset(
             "ether",
             "vlan",
             "arp",
-            "rt",
-            "socket",
             "osf",
             "ipsec",
             "exthdr",
@@ -95,9 +94,11 @@ _NOT_MODELLED = frozenset(
     )
 )
 _NOT_MODELLED_KEYS: dict[str, tuple[str, ...]] = {
+    "rt": ("classid", "ipsec"),
+    "socket": ("mark", "cgroupv2"),
     "ct": ("helper", "timeout", "expectation", "event", "label", "bytes", "packets", "avgpkt", "secmark", "id"),
     "meta": (
-        *("time", "day", "hour", "secpath", "random", "secmark", "rtclassid", "sdif", "sdifname"),
+        *("time", "day", "hour", "secpath", "secmark", "rtclassid", "sdif", "sdifname"),
         *("bri_iifpvid", "bri_iifvproto"),
     ),
 }
@@ -164,7 +165,9 @@ class StatementReader:
         first, second = source.peek().text, source.peek(1).text
         if first in _NOT_MODELLED_KEYS:
             return second in _NOT_MODELLED_KEYS[first]
-        if first in ("tcp", "ip", "sctp") and second in ("option", "chunk"):
+        if first == "tcp" and second == "option":
+            return (source.peek(2).text, source.peek(3).text) != ("maxseg", "size")
+        if first in ("ip", "sctp") and second in ("option", "chunk"):
             return True
         return first in _NOT_MODELLED
 
@@ -173,7 +176,7 @@ class StatementReader:
         left = expression(source)
         if source.accept("vmap"):
             return VerdictMap(left, mapping(source, datatype(left)))
-        if isinstance(left, Meta | Ct | Payload) and source.accept("set"):
+        if isinstance(left, Meta | Ct | Payload | TCPOption) and source.accept("set"):
             return Assign(left, self._value(left))
         explicit = source.peek().text in _COMPARISONS and source.peek().kind != "string"
         operator = _COMPARISONS[source.next().text] if explicit else "=="
@@ -189,7 +192,7 @@ class StatementReader:
             left, operator = Binary("&", left, mask), "==" if operator == "&" else operator
         return Match(left, operator, right)
 
-    def _value(self, target: Meta | Ct | Payload) -> Expression:
+    def _value(self, target: Meta | Ct | Payload | TCPOption) -> Expression:
         source = self.source
         if starts_expression(source):
             return expression(source)

@@ -32,9 +32,12 @@ from netsim.rules.nft.ast import (
     Payload,
     Quota,
     Reject,
+    Rt,
     SetReference,
     SetUpdate,
+    SocketKey,
     Statement,
+    TCPOption,
     Value,
     Verdict,
     VerdictMap,
@@ -171,6 +174,12 @@ def write_expression(expression: Expression, kinds: tuple[str, ...] = ("",)) -> 
             return key if key in _SHORT else f"meta {key}"
         case Ct(key, direction):
             return f"ct {direction} {key}" if direction else f"ct {key}"
+        case TCPOption(name, part):
+            return f"tcp option {name} {part}"
+        case Rt(key):
+            return f"rt {key}"
+        case SocketKey(key):
+            return f"socket {key}"
         case Fib(inputs, result):
             return f"fib {' . '.join(inputs)} {result}"
         case Numgen(mode, modulus, offset):

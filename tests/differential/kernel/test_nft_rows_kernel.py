@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from netsim.rules.nft.dump import dump_as_loaded
+from netsim.rules.nft.parse import parse
 from tests.differential.kernel.router import Lab, lab_of
 from tests.table.nft_rows import ROWS, NftRow
 
 pytestmark = pytest.mark.kernel
 
+PROGRAMS = sorted((Path(__file__).parents[2] / "data" / "rules" / "nft-programs").glob("*.nft"))
 NOTHING = "add table {0}\ndelete table {0}\n"
 
 
@@ -30,6 +34,13 @@ def test_kernel_and_rows_agree(lab: Lab, row: NftRow) -> None:
         assert _matched(lab, name, row) == row.matched
     finally:
         lab.run("nft", "-f", "-", text=NOTHING.format(name))
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_nft_takes_what_programs_write(lab: Lab, path: Path) -> None:
+    lab.run("nft", "-f", "-", text=f"flush ruleset\n{path.read_text()}")
+    lab.run("nft", "-f", "-", text=f"flush ruleset\n{dump_as_loaded(parse(path.read_text(), path.name))}")
+    lab.run("nft", "flush", "ruleset")
 
 
 def _matched(lab: Lab, table: str, row: NftRow) -> str:
