@@ -42,7 +42,8 @@ class TCPFlags(IntFlag):
 class IPHeader:
     """The IP fields that decide something; one form for both families (``ttl`` is IPv6's hop limit).
 
-    ``fragment_offset`` is in bytes, ``more_fragments`` as in the header; ``dont_fragment`` is always true for IPv6.
+    ``fragment_offset`` is in bytes, ``more_fragments`` as in the header; ``dont_fragment`` says in IPv6
+    that the sender does not fragment it; nobody else does.
     """
 
     src: Address

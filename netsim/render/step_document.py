@@ -18,6 +18,7 @@ from netsim.stack.steps import (
     Decapsulation,
     Drop,
     Encapsulation,
+    Fragmentation,
     IPVSStep,
     LocalSend,
     NATStep,
@@ -25,6 +26,7 @@ from netsim.stack.steps import (
     NftChainPass,
     NftEvaluation,
     NotModelled,
+    Reassembly,
     Receive,
     RoutingDecision,
     RuleEvaluation,
@@ -46,6 +48,8 @@ def step_document(step: Step) -> dict[str, Json]:
             return _nft(step)
         case Encapsulation() | Decapsulation():
             return _tunnel(step)
+        case Fragmentation() | Reassembly():
+            return _fragments(step)
         case IPVSStep():
             choice = None if step.choice is None else choice_document(step.choice)
             return {**ipvs_document(step), "choice": choice}
@@ -141,6 +145,16 @@ def _netfilter(step: ChainPass | ConntrackStep | NATStep) -> dict[str, Json]:
             }
         case _ as never:
             assert_never(never)
+
+
+def _fragments(step: Fragmentation | Reassembly) -> dict[str, Json]:
+    packet = packet_document(step.packet)
+    match step:
+        case Fragmentation(device=device, mtu=mtu, fragments=parts):
+            cut = [packet_document(part) for part in parts]
+            return {"type": "fragment", "device": device, "mtu": mtu, "packet": packet, "fragments": cut}
+        case Reassembly(count=count, where=where):
+            return {"type": "reassemble", "where": where, "count": count, "packet": packet}
 
 
 def _tunnel(step: Encapsulation | Decapsulation) -> dict[str, Json]:

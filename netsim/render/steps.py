@@ -22,6 +22,8 @@ from netsim.stack.steps import (
     Decapsulation,
     Drop,
     Encapsulation,
+    Fragmentation,
+    Reassembly,
     IPVSStep,
     LocalSend,
     NATStep,
@@ -125,6 +127,8 @@ PlainStep: TypeAlias = (
     | RoutingDecision
     | ConntrackStep
     | Encapsulation
+    | Fragmentation
+    | Reassembly
     | Decapsulation
     | TTLStep
     | SocketLookup
@@ -147,10 +151,10 @@ def _plain_step(step: PlainStep, *, more: bool) -> tuple[str, str]:
             return "route", _route(step)
         case ConntrackStep():
             return "conntrack", _conntrack(step, more=more)
-        case Encapsulation():
-            return "encap", _encapsulation(step)
-        case Decapsulation():
-            return "decap", f"{_tunnel(step)}: {packet_text(step.inner, more=more)} comes out of {step.outer}"
+        case Fragmentation() | Reassembly():
+            return _fragments(step)
+        case Encapsulation() | Decapsulation():
+            return _tunnelled(step, more=more)
         case TTLStep(before=before, after=after):
             return "ttl", f"{before} → {after}"
         case SocketLookup():
@@ -180,6 +184,22 @@ def _neighbour(step: NeighbourResolution) -> str:
 def _route(step: RoutingDecision) -> str:
     table = f" (table {step.table})" if step.table not in ("main", "local") else ""
     return f"{step.route}{table}" if step.route else f"{step.result} for {step.destination}"
+
+
+def _fragments(step: Fragmentation | Reassembly) -> tuple[str, str]:
+    match step:
+        case Fragmentation(device=device, mtu=mtu, fragments=parts):
+            return "fragment", f"{device}: the packet leaves in {len(parts)} parts of at most {mtu} bytes"
+        case Reassembly(count=count, where=where):
+            return "whole", f"{where}: the last of {count} fragments came, and the packet is whole again"
+
+
+def _tunnelled(step: Encapsulation | Decapsulation, *, more: bool) -> tuple[str, str]:
+    match step:
+        case Encapsulation():
+            return "encap", _encapsulation(step)
+        case Decapsulation():
+            return "decap", f"{_tunnel(step)}: {packet_text(step.inner, more=more)} comes out of {step.outer}"
 
 
 def _tunnel(step: Encapsulation | Decapsulation) -> str:

@@ -32,5 +32,5 @@ def answering(ns: Namespace, asked: Packet, l4: Transport, payload: int = 0, *, 
     """The answer itself, with the TTL that this namespace gives to new packets."""
     six = asked.family is Family.IPV6
     ttl = 64 if six else ns.sysctls.get("net.ipv4.ip_default_ttl")
-    header = IPHeader(asked.ip.dst, asked.ip.src, asked.ip.protocol, ttl, dont_fragment=dont_fragment or six)
+    header = IPHeader(asked.ip.dst, asked.ip.src, asked.ip.protocol, ttl, dont_fragment=dont_fragment)
     return Packet(header, l4, payload)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from netsim.stack.br_netfilter import br_nf_forward, br_nf_post_routing
 from netsim.stack.bridge import Decision
 from netsim.stack.dev import dev_queue_xmit, is_skb_forwardable, skb_len
+from netsim.stack.ip_output import do_fragment
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
@@ -54,6 +55,9 @@ def _forward(ns: Namespace, bridge: Device, port: Device, skb: SkBuff, *, locall
     if not locally_made and not br_nf_forward(ns, bridge, port, skb):
         return
     if not br_nf_post_routing(ns, bridge, skb):
+        return
+    if skb.frag_max_size and skb.physindev is not None and skb_len(skb.packet) > min(port.mtu, skb.frag_max_size):
+        do_fragment(ns, skb, port, lambda part: dev_queue_xmit(ns, port, part))
         return
     if not is_skb_forwardable(port, skb.packet):
         detail = f"{skb_len(skb.packet)} bytes are more than the MTU of {port.name}, {port.mtu}"

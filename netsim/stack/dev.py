@@ -6,16 +6,17 @@ Ref: net/core/dev.c:__dev_queue_xmit(), net/ethernet/eth.c:eth_type_trans() (v6.
 from __future__ import annotations
 
 from netsim.net.address import MAC
-from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
+from netsim.net.packet import Packet
 from netsim.stack.namespace import Namespace, NotModelledError
 from netsim.stack.reasons import DropReason
+from netsim.stack.skb_len import skb_len
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.stack.steps import Receive, Transmit
 from netsim.topology.model import Device
 
+__all__ = ["dev_queue_xmit", "is_skb_forwardable", "packet_type", "record_receive", "skb_len"]
+
 VLAN_HEADER = 4
-ICMP_ERROR_LENGTH = {4: 576, 6: 1280}
-_IP_HEADER = {4: 20, 6: 40}
 
 
 def dev_queue_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
@@ -50,22 +51,3 @@ def is_skb_forwardable(device: Device, packet: Packet) -> bool:
     Ref: include/linux/netdevice.h:__is_skb_forwardable() (v6.12).
     """
     return skb_len(packet) <= device.mtu + VLAN_HEADER
-
-
-def skb_len(packet: Packet) -> int:
-    """The length of an IP packet with its header, in bytes. TCP carries no options but MSS."""
-    header = _IP_HEADER[packet.ip.dst.version]
-    match packet.l4:
-        case TCPHeader(mss=mss):
-            return header + 20 + (4 if mss is not None else 0) + packet.payload
-        case UDPHeader():
-            return header + 8 + packet.payload
-        case SCTPHeader():
-            return header + 12 + packet.payload
-        case IPIPHeader():
-            return header + packet.payload
-        case ICMPHeader(quoted=None):
-            return header + 8 + packet.payload
-        case ICMPHeader(quoted=quoted):
-            assert quoted is not None
-            return min(ICMP_ERROR_LENGTH[packet.ip.dst.version], header + 8 + skb_len(quoted))

@@ -13,7 +13,8 @@ from netsim.stack.icmp import icmp_rcv
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip6_output import ip6_forward
 from netsim.stack.ip6_route import ip6_route_input
-from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
+from netsim.stack.ip_fragment import is_fragment
+from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, reassembled
 from netsim.stack.ndisc import is_ndisc
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import InputKey, Routed, RouteError, record_input
@@ -105,8 +106,13 @@ def ip6_rcv_finish(ns: Namespace, device: Device, skb: SkBuff) -> None:
 
 
 def ip6_input(ns: Namespace, skb: SkBuff) -> None:
-    """INPUT, then the transport protocol."""
+    """INPUT, then the transport protocol. Unlike in IPv4 a fragment passes INPUT before it waits for the others.
+
+    Ref: also net/ipv6/reassembly.c:ipv6_frag_rcv() (v6.12).
+    """
     if not ns.nf_hook(Hook.INPUT, skb):
+        return
+    if is_fragment(skb.packet) and not reassembled(ns, skb, "ipv6_frag_rcv"):
         return
     handler = INET6_PROTOCOLS.get(skb.packet.ip.protocol)
     if handler is not None:

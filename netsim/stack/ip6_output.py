@@ -1,6 +1,6 @@
 """The way out of an IPv6 packet: made here or forwarded, it passes its hooks and is handed to a neighbour.
 
-A forwarder never fragments. Redirects are not sent.
+A forwarder never fragments, but for what conntrack joined there. Redirects are not sent.
 Ref: net/ipv6/ip6_output.c:ip6_xmit(), ip6_output(), ip6_finish_output2(), ip6_forward() (v6.12); RFC 8200 §5, RFC 4443 §3.2.
 """
 
@@ -12,6 +12,7 @@ from netsim.stack.addrconf import IPV6_MIN_MTU
 from netsim.stack.dev import dev_queue_xmit, skb_len
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip6_route import ip6_route_output, is_strict
+from netsim.stack.ip_output import do_fragment
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
 from netsim.stack.neighbour import neigh_output
 from netsim.stack.reasons import DropReason
@@ -34,7 +35,7 @@ def ip6_local_out(ns: Namespace, out: LocalOut) -> None:
     routed = ip6_route_output(ns, key)
     if src is None and routed.nexthop is not None and routed.nexthop.source is not None:
         skb.packet = packet.with_ip(src=routed.nexthop.source)
-    skb.socket_owner = out.owner or None
+    skb.socket_owner, skb.made_by = out.owner or None, out.by
     ns.record(LocalSend(skb.packet, out.by))
     if out.through_port is not None:
         dev_queue_xmit(ns, ns.devices[out.through_port], skb)
@@ -57,10 +58,14 @@ def ip6_output(ns: Namespace, skb: SkBuff) -> None:
     if not ns.nf_hook(Hook.POSTROUTING, skb):
         return
     device = ns.oif(nexthop)
-    if skb_len(skb.packet) > device.mtu:
+    next_hop = nexthop.gateway or skb.packet.ip.dst
+    length = skb_len(skb.packet)
+    if length <= min(device.mtu, skb.frag_max_size or device.mtu):
+        neigh_output(ns, skb, device, next_hop)
+    elif skb.frag_max_size or (skb.iif is None and not skb.packet.ip.dont_fragment):
+        do_fragment(ns, skb, device, lambda part: neigh_output(ns, part, device, next_hop))
+    else:
         _too_big(ns, skb, device.mtu, "ip6_fragment")
-        return
-    neigh_output(ns, skb, device, nexthop.gateway or skb.packet.ip.dst)
 
 
 def ip6_forward(ns: Namespace, came_in: Device, skb: SkBuff) -> None:
@@ -77,7 +82,7 @@ def ip6_forward(ns: Namespace, came_in: Device, skb: SkBuff) -> None:
     if nexthop.device != came_in.name and not _may_leave_link(ns, came_in, skb):
         return
     mtu = max(ns.oif(nexthop).mtu, IPV6_MIN_MTU)
-    if skb_len(skb.packet) > mtu:
+    if (skb.frag_max_size or skb_len(skb.packet)) > mtu:
         _too_big(ns, skb, mtu, "ip6_forward")
         return
     skb.packet = skb.packet.with_ip(ttl=hop_limit - 1)
@@ -115,8 +120,6 @@ def _may_leave_link(ns: Namespace, came_in: Device, skb: SkBuff) -> bool:
 def _too_big(ns: Namespace, skb: SkBuff, mtu: int, where: str) -> None:
     assert skb.nexthop is not None
     length = skb_len(skb.packet)
-    if not skb.packet.ip.dont_fragment:
-        raise NotModelledError(f"fragmentation of {length} bytes to an MTU of {mtu}", where)
     detail = f"{length} bytes are more than the MTU of {skb.nexthop.device}, {mtu}, and no router fragments IPv6"
     ns.drop(DropReason.PKT_TOO_BIG, where, detail)
     icmp_unreachable(ns, skb, Unreachable.FRAG_NEEDED, mtu=mtu)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from netsim.stack.dev import skb_len
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
-from netsim.stack.ip_output import fragmentation, ip_output
+from netsim.stack.ip_output import frag_needed, ip_output
 from netsim.stack.ip_vs_ctl import tell_missed
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
@@ -30,7 +30,7 @@ def ip_forward(ns: Namespace, skb: SkBuff) -> None:
         return
     mtu = ns.oif(nexthop).mtu
     if skb_len(skb.packet) > mtu and skb.packet.ip.dont_fragment:
-        fragmentation(ns, skb, mtu, "ip_forward")
+        frag_needed(ns, skb, mtu, "ip_forward")
         return
     skb.packet = skb.packet.with_ip(ttl=ttl - 1)
     ns.record(TTLStep(ttl, ttl - 1))

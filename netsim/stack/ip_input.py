@@ -11,8 +11,9 @@ from netsim.net.packet import Protocol
 from netsim.stack.icmp import icmp_rcv
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip_forward import ip_forward
+from netsim.stack.ip_fragment import is_fragment
 from netsim.stack.ipip import tunnel4_rcv
-from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
+from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, reassembled
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import InputKey, Martian, Routed, RouteError, ip_route_input, record_input
 from netsim.stack.sctp import sctp_rcv
@@ -77,7 +78,9 @@ def ip_rcv_finish(ns: Namespace, device: Device, skb: SkBuff) -> None:
 
 
 def ip_local_deliver(ns: Namespace, skb: SkBuff) -> None:
-    """INPUT, then the transport protocol."""
+    """INPUT, then the transport protocol. Ref: also net/ipv4/ip_fragment.c:ip_defrag() (v6.12)."""
+    if is_fragment(skb.packet) and not reassembled(ns, skb, "ip_local_deliver"):
+        return
     if not ns.nf_hook(Hook.INPUT, skb):
         return
     handler = INET_PROTOCOLS.get(skb.packet.ip.protocol)

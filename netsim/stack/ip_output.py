@@ -5,15 +5,20 @@ Ref: net/ipv4/ip_output.c:ip_queue_xmit(), __ip_local_out(), ip_output(), ip_fin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from netsim.net.packet import Packet, Protocol
 from netsim.stack.dev import dev_queue_xmit, skb_len
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
+from netsim.stack.ip_fragment import fragments
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
 from netsim.stack.neighbour import neigh_output
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import OutputKey, Routed, ip_route_output, record_output
 from netsim.stack.skbuff import SkBuff
-from netsim.stack.steps import Hook, LocalSend
+from netsim.stack.steps import Fragmentation, Hook, LocalSend
+from netsim.topology.model import Device
 
 
 def ip_local_out(ns: Namespace, out: LocalOut) -> None:
@@ -45,20 +50,30 @@ def ip_output(ns: Namespace, skb: SkBuff) -> None:
     if not ns.nf_hook(Hook.POSTROUTING, skb):
         return
     device = ns.oif(nexthop)
-    if skb_len(skb.packet) > device.mtu:
-        fragmentation(ns, skb, device.mtu, "ip_fragment")
-        return
-    neigh_output(ns, skb, device, nexthop.gateway or skb.packet.ip.dst)
+    next_hop = nexthop.gateway or skb.packet.ip.dst
+    if skb_len(skb.packet) <= device.mtu and not skb.frag_max_size:
+        neigh_output(ns, skb, device, next_hop)
+    elif skb.packet.ip.dont_fragment:
+        frag_needed(ns, skb, device.mtu, "ip_fragment")
+    else:
+        do_fragment(ns, skb, device, lambda part: neigh_output(ns, part, device, next_hop))
 
 
-def fragmentation(ns: Namespace, skb: SkBuff, mtu: int, where: str) -> None:
-    """A packet is larger than the MTU (bytes) of its way out: its sender is told, where the packet must not be fragmented.
+def do_fragment(ns: Namespace, skb: SkBuff, device: Device, output: Callable[[SkBuff], None]) -> None:
+    """Cut a packet to the MTU of a device, or to the size that its fragments had before they were joined here, and send the parts.
 
-    Raises NotModelledError where Linux would fragment it.
+    Ref: net/ipv4/ip_output.c:ip_do_fragment(), net/ipv6/ip6_output.c:ip6_fragment() (v6.12).
     """
+    mtu = min(device.mtu, skb.frag_max_size or device.mtu)
+    parts = fragments(skb.packet, mtu, ns.identification())
+    ns.record(Fragmentation(device.name, mtu, skb.packet, parts))
+    for part in parts:
+        output(replace(skb, packet=part, frag_max_size=0, traversed=list(skb.traversed)))
+
+
+def frag_needed(ns: Namespace, skb: SkBuff, mtu: int, where: str) -> None:
+    """A packet is larger than the MTU (bytes) of its way out and must not be fragmented: its sender is told."""
     length = skb_len(skb.packet)
-    if not skb.packet.ip.dont_fragment:
-        raise NotModelledError(f"fragmentation of {length} bytes to an MTU of {mtu}", where)
     ns.drop(DropReason.PKT_TOO_BIG, where, f"{length} bytes are more than the MTU of {_way(skb)}, {mtu}, and DF is set")
     icmp_unreachable(ns, skb, Unreachable.FRAG_NEEDED, mtu=mtu)
 

@@ -18,10 +18,11 @@ from netsim.stack.bridge import BridgeState
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.fib import Fib
 from netsim.stack.ip6_fib import Fib6
+from netsim.stack.ip_fragment import FragmentQueues
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.sockets import Sockets
-from netsim.stack.steps import Chooser, Clock, Drop, Hook, NotModelled, Recorder, Step
+from netsim.stack.steps import Chooser, Clock, Drop, Hook, NotModelled, Reassembly, Recorder, Step
 from netsim.stack.vxlan_fdb import VxlanState
 from netsim.stack.wiring import NetnsWiring, Wiring
 from netsim.topology.model import Device
@@ -146,6 +147,8 @@ class Namespace:
         self.neighbours: dict[tuple[str, Address], MAC] = {(n.device, n.address): n.mac for n in wiring.spec.neighbours}
         self.netfilter: HookRunner | None = None
         self.hooks: HookEnvironment | None = None
+        self.fragments = FragmentQueues()
+        self._identification = 0
         self.ipvs: IPVS | None = None
         self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
         """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
@@ -179,6 +182,11 @@ class Namespace:
         """The tables of an address's family."""
         return self.fib if address.version == 4 else self.wiring.fib6
 
+    def identification(self) -> int:
+        """What tells the fragments of one more packet from those of others (``ip_select_ident()``, counted)."""
+        self._identification += 1
+        return self._identification
+
     def record(self, step: Step) -> None:
         """Tell the recorder of a step that happened here."""
         self.network.recorder.record(self.name, step)
@@ -198,6 +206,16 @@ class Namespace:
     def oif(self, nexthop: Nexthop) -> Device:
         """The device that a routing decision names."""
         return self.devices[nexthop.device]
+
+
+def reassembled(ns: Namespace, skb: SkBuff, where: str) -> bool:
+    """Take a fragment that is for this host; True where it was the last one missing, and the packet is whole."""
+    whole = ns.fragments.add(skb.packet)
+    if whole is None:
+        return False
+    skb.packet = whole.packet
+    ns.record(Reassembly(whole.packet, whole.count, where))
+    return True
 
 
 Transmitter: TypeAlias = Callable[[Namespace, Device, SkBuff], None]

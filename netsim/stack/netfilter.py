@@ -40,6 +40,7 @@ from netsim.rules.xtables.ast import (
 from netsim.rules.xtables.matches import ConnLimitMatch
 from netsim.rules.xtables.targets import CTTarget, NetmapTarget
 from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.ip_fragment import FragmentQueues, is_fragment
 from netsim.stack.ip_set import kernel_sets
 from netsim.stack.ip_tables import CompiledTable, do_table
 from netsim.stack.nf_conntrack_core import Conntrack, nf_conntrack_confirm, nf_conntrack_in
@@ -47,7 +48,7 @@ from netsim.stack.nf_nat_core import HOOK2MANIP, initialized, nf_nat_inet_fn
 from netsim.stack.nf_tables_api import BaseHook, compile_ruleset
 from netsim.stack.nf_tables_core import nft_do_chain
 from netsim.stack.skbuff import SkBuff
-from netsim.stack.steps import Hook
+from netsim.stack.steps import Hook, Reassembly
 from netsim.stack.x_tables import TablesState, XtContext
 
 _ALL = (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
@@ -68,7 +69,7 @@ HOOKS: tuple[HookRow, ...] = (
         -400,
         "defrag",
         (Hook.PREROUTING, Hook.OUTPUT),
-        "conntrack needs whole packets; the model has no fragments to join",
+        "conntrack needs whole packets: fragments wait for each other",
     ),
     HookRow(-300, "raw", (Hook.PREROUTING, Hook.OUTPUT), "NOTRACK must come before conntrack"),
     HookRow(
@@ -185,6 +186,7 @@ class Netfilter:
             self.conntrack.adopt(entry)
             self._held.add(entry.family)
         self._others: list[tuple[Hook, int, Family, Handler]] = []
+        self._fragments = FragmentQueues()
         self._registered: dict[tuple[Family, Hook], list[tuple[int, Handler]]] = {}
 
     def conntrack_active(self, family: Family) -> bool:
@@ -243,7 +245,7 @@ class Netfilter:
     def _part(self, row: HookRow, family: Family, hook: Hook) -> list[Handler]:
         match row.part:
             case "defrag":
-                return []
+                return [self._defrag] if family in self._held else []
             case "conntrack":
                 return [self._conntrack_in] if family in self._held else []
             case "confirm":
@@ -258,6 +260,18 @@ class Netfilter:
     def _tables(self, name: str, family: Family) -> list[CompiledTable]:
         of_family = [each for each in self._compiled if each.ruleset.family is family]
         return [each.tables[name] for each in of_family if name in each.tables]
+
+    def _defrag(self, ctx: XtContext) -> HookVerdict:
+        """Hold a fragment until the others came. Ref: ipv4_conntrack_defrag(), ipv6_defrag()."""
+        skb = ctx.skb
+        if not is_fragment(skb.packet):
+            return HookVerdict.ACCEPT
+        whole = self._fragments.add(skb.packet)
+        if whole is None:
+            return HookVerdict.STOLEN
+        skb.packet, skb.frag_max_size = whole.packet, whole.max_size
+        self.env.recorder.record(self.env.netns, Reassembly(whole.packet, whole.count, ctx.hook.value))
+        return HookVerdict.ACCEPT
 
     def _conntrack_in(self, ctx: XtContext) -> HookVerdict:
         return nf_conntrack_in(self.conntrack, self.env, ctx.hook, ctx.skb)

@@ -245,6 +245,25 @@ class Encapsulation:
 
 
 @dataclass(frozen=True, slots=True)
+class Fragmentation:
+    """A packet was cut on its way out of a device, so that no part is larger than ``mtu`` bytes."""
+
+    device: str
+    mtu: int
+    packet: Packet
+    fragments: tuple[Packet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reassembly:
+    """The last of ``count`` fragments came, and the packet is whole again. ``where`` is a hook, for conntrack, or a kernel function."""
+
+    packet: Packet
+    count: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decapsulation:
     """A tunnel's packet reached its end, and what it carried comes in on the tunnel device ``device``."""
 
@@ -329,6 +348,8 @@ Step: TypeAlias = (
     | NATStep
     | Encapsulation
     | Decapsulation
+    | Fragmentation
+    | Reassembly
     | IPVSStep
     | TTLStep
     | SocketLookup

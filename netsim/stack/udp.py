@@ -7,14 +7,20 @@ Ref: net/ipv4/udp.c:__udp4_lib_rcv(), __udp4_lib_lookup() (v6.12); RFC 1122 §4.
 from __future__ import annotations
 
 from netsim.net.packet import UDPHeader
-from netsim.stack.answer import answer
+from netsim.stack.answer import answer, link_of
+from netsim.stack.dst import route_output
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
 from netsim.stack.reasons import DropReason
+from netsim.stack.route import OutputKey
+from netsim.stack.skb_len import skb_len
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
 from netsim.stack.steps import SocketLookup
 from netsim.stack.vxlan import vxlan_rcv
+
+SMALL = 512
+"""Bytes of payload that fit every link."""
 
 
 def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
@@ -39,12 +45,25 @@ def udp_rcv(ns: Namespace, skb: SkBuff) -> None:
     ns.network.arrived(Arrival(ns.name, packet, listener.owner, ArrivalKind.LISTENER))
     if not broadcast:
         header = UDPHeader(datagram.dport, datagram.sport)
-        answer(ns, skb, header, by=listener.owner or "listener", owner=listener.owner, payload=packet.payload)
+        by = listener.owner or "listener"
+        answer(ns, skb, header, by=by, owner=listener.owner, payload=packet.payload, dont_fragment=_fits(ns, skb))
 
 
 def _to_all(skb: SkBuff) -> bool:
     """True for a broadcast or a multicast, which no ICMP error answers. Ref: net/ipv4/icmp.c:__icmp_send() (v6.12)."""
     return (skb.nexthop is not None and skb.nexthop.broadcast) or skb.packet.ip.dst.is_multicast
+
+
+def _fits(ns: Namespace, skb: SkBuff) -> bool:
+    """Whether an answer as large as the query fits the way back: a socket sets DF then, and else lets it be cut (IP_PMTUDISC_WANT).
+
+    Ref: net/ipv4/ip_output.c:__ip_make_skb() (v6.12).
+    """
+    packet = skb.packet
+    if packet.payload <= SMALL:
+        return True
+    way = route_output(ns, OutputKey(packet.ip.src, packet.ip.dst, oif=link_of(skb))).nexthop
+    return way is None or skb_len(packet) <= ns.oif(way).mtu
 
 
 def _unreachable(ns: Namespace, skb: SkBuff, connection: Connection) -> None:

@@ -20,6 +20,7 @@ from netsim.stack.steps import (
     LocalSend,
     NATStep,
     NotModelled,
+    Reassembly,
     Receive,
     SocketLookup,
     Step,
@@ -122,6 +123,8 @@ def _after(step: Step, packet: Packet) -> Packet:
             return step.outer
         case Decapsulation():
             return step.inner
+        case Reassembly():
+            return step.packet
         case TTLStep():
             return packet.with_ip(ttl=step.after)
         case _:

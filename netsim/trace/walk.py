@@ -90,7 +90,7 @@ class Asker:
             dst=flow.destination,
             protocol=flow.protocol,
             ttl=flow.ttl,
-            dont_fragment=flow.dont_fragment or flow.destination.version == 6,
+            dont_fragment=flow.dont_fragment,
         )
         self.network.send(flow.netns, Packet(header, l4, payload), flow.owner, mark=flow.mark)
         self.network.run()

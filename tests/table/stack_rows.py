@@ -27,6 +27,7 @@ class Row:
     port: int = 53
     payload: int = 0
     ttl: int = 64
+    df: bool = True
 
 
 def extra_route(world: Topology, name: str, *routes: object) -> Topology:
@@ -133,6 +134,38 @@ def udp_node_port(filtered: str = "") -> Topology:
         "-A PREROUTING -p udp -m udp --dport 30080 -j DNAT --to-destination 10.244.1.2:54\nCOMMIT\n"
     )
     return changed(two_nodes(), "n2", xtables=netns("n2", (), rules=text).xtables)
+
+
+def narrow() -> Topology:
+    """The way from n2 to pod c is narrower than the rest."""
+    world = two_nodes()
+    for at in ("n2/cni0", "n2/vethc", "c/eth0"):
+        world = with_device(world, at, mtu=1400)
+    return world
+
+
+def open_udp_node_port() -> Topology:
+    """Node n2 sends its UDP port 30080 to pod c."""
+    text = (
+        "*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
+        "-A PREROUTING -p udp -m udp --dport 30080 -j DNAT --to-destination 10.244.1.2:53\nCOMMIT\n"
+    )
+    return changed(two_nodes(), "n2", xtables=netns("n2", (), rules=text).xtables)
+
+
+def port_rule(*, accept: bool) -> Topology:
+    """Node n1 forwards UDP to port 53 and nothing else, without conntrack."""
+    verdict = "ACCEPT" if accept else "DROP"
+    text = f"*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n-A FORWARD -p udp -m udp --dport 53 -j {verdict}\nCOMMIT\n"
+    return changed(two_nodes(), "n1", xtables=netns("n1", (), rules=text).xtables)
+
+
+def bridged_conntrack() -> Topology:
+    text = (
+        "*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n"
+        "-A FORWARD -p udp -m udp --dport 53 -j ACCEPT\n-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n"
+    )
+    return same_node(rules=text)
 
 
 def martian_accepted(value: str) -> Topology:
@@ -398,6 +431,59 @@ ROWS: tuple[Row, ...] = (
         payload=1400,
     ),
     Row("just as large as the MTU", W, "a", "10.244.1.2", ("answer from 10.244.1.2",), payload=1472),
+    # --- fragments ---------------------------------------------------------------------------------------------
+    Row("cut by the sender", W, "a", "10.244.1.2", ("answer from 10.244.1.2",), payload=3000, df=False),
+    Row(
+        "cut by the router",
+        narrow(),
+        "a",
+        "10.244.1.2",
+        ("answer from 10.244.1.2",),
+        payload=1400,
+        df=False,
+    ),
+    Row("cut twice", narrow(), "a", "10.244.1.2", ("answer from 10.244.1.2",), payload=3000, df=False),
+    # conntrack joins the fragments and NAT sees a whole packet, which is cut again as it came
+    Row(
+        "joined for conntrack and cut again",
+        masquerading_node(),
+        "a",
+        "192.168.0.100",
+        ("error 3/3 from 192.168.0.100",),
+        ("x", DropReason.NO_SOCKET),
+        payload=3000,
+        df=False,
+    ),
+    Row(
+        "a nodePort's fragments",
+        open_udp_node_port(),
+        "x",
+        "192.168.0.12",
+        ("answer from 192.168.0.12",),
+        port=30080,
+        payload=3000,
+        df=False,
+    ),
+    # without conntrack a later fragment has no port, and the rule does not match it: the packet never is whole
+    Row(
+        "a rule on ports and no conntrack",
+        port_rule(accept=True),
+        "a",
+        "10.244.1.2",
+        NOBODY,
+        ("n1", DropReason.NETFILTER_DROP),
+        payload=3000,
+        df=False,
+    ),
+    Row(
+        "fragments in a bridge with conntrack",
+        bridged_conntrack(),
+        "a",
+        "10.244.0.3",
+        ("answer from 10.244.0.3",),
+        payload=3000,
+        df=False,
+    ),
     # --- who may be the source ---------------------------------------------------------------------------------
     Row("asymmetric, rp_filter 0", asymmetric(), "x", "10.244.1.2", ("answer from 10.244.1.2",)),
     # an ARP request is validated as any packet: n1 does not answer x

@@ -122,6 +122,23 @@ def untracked() -> Topology:
     return with_rules6(W, "a", filter=rules)
 
 
+def narrow6(world: Topology = W) -> Topology:
+    """The way from n2 to pod c is narrower than the rest."""
+    return with_device(with_device(world, "n2/cni0", mtu=1400), "n2/vethc", mtu=1400)
+
+
+def open_udp_node_port6() -> Topology:
+    return with_rules6(W, "n2", nat="-A PREROUTING -p udp -m udp --dport 30080 -j DNAT --to-destination [fd00:11::2]:53")
+
+
+def bridged_conntrack6() -> Topology:
+    rules = (
+        "-A FORWARD -p ipv6-icmp -j ACCEPT\n-A FORWARD -p udp -m udp --dport 53 -j ACCEPT\n"
+        "-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD -j DROP"
+    )
+    return with_rules6(same_node6(), "n", filter=rules)
+
+
 ROWS6: tuple[Row, ...] = (
     # --- delivered ---------------------------------------------------------------------------------------------
     Row("two nodes", W, "a", "fd00:11::2", ("answer from fd00:11::2",)),
@@ -402,6 +419,51 @@ ROWS6: tuple[Row, ...] = (
         payload=1400,
     ),
     Row("just as large as the MTU", W, "a", "fd00:11::2", ("answer from fd00:11::2",), payload=1452),
+    # --- fragments ---------------------------------------------------------------------------------------------
+    Row("cut by the sender", W, "a", "fd00:11::2", ("answer from fd00:11::2",), payload=3000, df=False),
+    # a router does not cut, and the sender would have to send smaller fragments
+    Row(
+        "not cut by the router",
+        narrow6(),
+        "a",
+        "fd00:11::2",
+        ("error 2/0 mtu 1400 from fd00::12",),
+        ("n2", DropReason.PKT_TOO_BIG),
+        payload=1400,
+        df=False,
+    ),
+    # conntrack joins the fragments, and the packet is cut again as it came
+    Row(
+        "a nodePort's fragments",
+        open_udp_node_port6(),
+        "x",
+        "fd00::12",
+        ("answer from fd00::12",),
+        port=30080,
+        payload=3000,
+        df=False,
+    ),
+    # the fragments were of 1500 bytes: too large for the way on
+    Row(
+        "fragments joined and too large again",
+        narrow6(open_udp_node_port6()),
+        "x",
+        "fd00::12",
+        ("error 2/0 mtu 1400 from fd00::12",),
+        ("n2", DropReason.PKT_TOO_BIG),
+        port=30080,
+        payload=3000,
+        df=False,
+    ),
+    Row(
+        "fragments in a bridge with conntrack",
+        bridged_conntrack6(),
+        "a",
+        "fd00:10::3",
+        ("answer from fd00:10::3",),
+        payload=3000,
+        df=False,
+    ),
     # --- source addresses --------------------------------------------------------------------------------------
     Row(
         "a link-local source goes no further than its link",

@@ -22,7 +22,7 @@ ERRNO = {
 
 def walk(row: Row) -> Walk:
     seen = Walk(row.world)
-    return (seen.tcp if row.tcp else seen.udp)(row.src, row.dst, row.port, payload=row.payload, ttl=row.ttl)
+    return (seen.tcp if row.tcp else seen.udp)(row.src, row.dst, row.port, payload=row.payload, ttl=row.ttl, df=row.df)
 
 
 def heard(seen: Walk, row: Row) -> tuple[str, ...]:

@@ -187,13 +187,6 @@ def test_loopback_keeps_its_route_and_leaves_by_lo():
     assert walk.heard == ["SYN-ACK from 10.244.0.2"]
 
 
-@pytest.mark.parametrize("df", [True, False])
-def test_fragmentation_is_not_modelled(df):
-    walk = Walk(two_nodes()).udp("a", "10.244.1.2", payload=3000, df=df)
-    assert walk.not_modelled == ([] if df else ["fragmentation of 3028 bytes to an MTU of 1500"])
-    assert walk.drops == ([("a", DropReason.PKT_TOO_BIG)] if df else [])
-
-
 def test_sending_to_a_broadcast_address():
     assert Walk(two_nodes()).udp("a", "10.244.0.255").not_modelled == ["sending to a broadcast or multicast address"]
     assert Walk(two_nodes()).tcp("a", "10.244.0.255").drops == [("a", DropReason.IP_OUTNOROUTES)]

@@ -1,6 +1,6 @@
 """One packet from a real socket, and what the socket is told.
 
-Run inside a namespace with the words SOURCE-PORT tcp|udp ADDRESS PORT PAYLOAD TTL SECONDS.
+Run inside a namespace with the words SOURCE-PORT tcp|udp ADDRESS PORT PAYLOAD TTL SECONDS DF.
 """
 
 import errno
@@ -10,7 +10,7 @@ import struct
 import sys
 from contextlib import suppress
 
-IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_RECVERR = 10, 2, 11
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO, IP_RECVERR = 10, 0, 2, 11
 IPV6_MTU_DISCOVER, IPV6_RECVERR = 23, 25
 ORIGIN_ICMP = {4: 2, 6: 3}  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6. Ref: include/uapi/linux/errqueue.h
 OPTIONS = {
@@ -21,14 +21,14 @@ OPTIONS = {
 TOO_BIG = {(4, 3, 4), (6, 2, 0)}
 
 
-def heard(sport: int, protocol: str, address: str, port: int, payload: int, ttl: int, seconds: float) -> str:
+def heard(sport: int, protocol: str, address: str, port: int, payload: int, ttl: int, seconds: float, *, df: bool) -> str:
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     level, hops, discover, errors, anywhere = OPTIONS[family]
     with socket.socket(family, kind) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         client.setsockopt(level, hops, ttl)
-        client.setsockopt(level, discover, IP_PMTUDISC_DO)
+        client.setsockopt(level, discover, IP_PMTUDISC_DO if df else IP_PMTUDISC_DONT)
         client.bind((anywhere, sport))
         client.settimeout(seconds)
         try:
@@ -84,4 +84,5 @@ def _offender(version: int, name: bytes) -> str:
 
 if __name__ == "__main__":
     number, what, *rest = sys.argv[1:]
-    print(heard(int(number), what, rest[0], int(rest[1]), int(rest[2]), int(rest[3]), float(rest[4])))
+    port, payload, ttl = map(int, rest[1:4])
+    print(heard(int(number), what, rest[0], port, payload, ttl, float(rest[4]), df=rest[5] == "1"))

@@ -33,9 +33,19 @@ def inside(real: RealNetwork, name: str, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def probe(real: RealNetwork, src: str, protocol: Protocol, dst: str, port: int, payload: int = 0, ttl: int = 64) -> str:
+def probe(
+    real: RealNetwork,
+    src: str,
+    protocol: Protocol,
+    dst: str,
+    port: int,
+    payload: int = 0,
+    ttl: int = 64,
+    *,
+    df: bool = True,
+) -> str:
     time.sleep(SETTLE_S)
-    words = ("40000", protocol.name.lower(), dst, str(port), str(payload), str(ttl), PATIENCE_S)
+    words = ("40000", protocol.name.lower(), dst, str(port), str(payload), str(ttl), PATIENCE_S, str(int(df)))
     with listening(real):
         return inside(real, src, sys.executable, str(PROBE), *words)
 
@@ -96,7 +106,8 @@ def take_down(real: RealNetwork, world: Topology) -> None:
 def test_the_kernel_says_the_same(row: Row):
     with RealNetwork(up(row.world)) as real:
         take_down(real, row.world)
-        told = probe(real, row.src, Protocol.TCP if row.tcp else Protocol.UDP, row.dst, row.port, row.payload, row.ttl)
+        protocol = Protocol.TCP if row.tcp else Protocol.UDP
+        told = probe(real, row.src, protocol, row.dst, row.port, row.payload, row.ttl, df=row.df)
     assert told == as_a_socket_sees_it(row.heard, tcp=row.tcp)
 
 

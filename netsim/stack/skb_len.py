@@ -1,0 +1,33 @@
+"""``skb->len``: how long a packet is, by what it holds."""
+
+from __future__ import annotations
+
+from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, SCTPHeader, TCPHeader, UDPHeader
+
+ICMP_ERROR_LENGTH = {4: 576, 6: 1280}
+IP_HEADER = {4: 20, 6: 40}
+FRAGMENT_HEADER = 8
+
+
+def skb_len(packet: Packet) -> int:
+    """The length of an IP packet with its header, in bytes. TCP carries no options but MSS."""
+    ip = packet.ip
+    header = IP_HEADER[ip.dst.version]
+    if ip.fragment_offset or ip.more_fragments:
+        header += FRAGMENT_HEADER if ip.dst.version == 6 else 0
+        if ip.fragment_offset:
+            return header + packet.payload
+    match packet.l4:
+        case TCPHeader(mss=mss):
+            return header + 20 + (4 if mss is not None else 0) + packet.payload
+        case UDPHeader():
+            return header + 8 + packet.payload
+        case SCTPHeader():
+            return header + 12 + packet.payload
+        case IPIPHeader():
+            return header + packet.payload
+        case ICMPHeader(quoted=None):
+            return header + 8 + packet.payload
+        case ICMPHeader(quoted=quoted):
+            assert quoted is not None
+            return min(ICMP_ERROR_LENGTH[packet.ip.dst.version], header + 8 + skb_len(quoted))
