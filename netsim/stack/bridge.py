@@ -6,6 +6,7 @@ Ref: net/bridge/br_fdb.c, br_forward.c:should_deliver(), br_input.c:br_handle_fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netsim.net.address import MAC
@@ -15,10 +16,11 @@ from netsim.topology.model import Bridge, BridgePort, Device
 
 @dataclass(frozen=True, slots=True)
 class FdbEntry:
-    """A learnt MAC: the port it was last seen on, and when (seconds of the world's clock)."""
+    """A known MAC: the port it was last seen on, and when (seconds of the world's clock). One that was given never ages."""
 
     port: str
     updated: float
+    static: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,17 @@ class Decision:
 class BridgeState:
     """One bridge. ``forwarding`` names the ports whose state is forwarding; ``own_macs`` are the local entries of its database."""
 
-    def __init__(self, device: Device, ports: tuple[Device, ...], forwarding: frozenset[str]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        ports: tuple[Device, ...],
+        forwarding: frozenset[str],
+        given: Mapping[MAC, str] | None = None,
+    ) -> None:
         assert isinstance(device.kind, Bridge)
         self.device = device
         self.ports = ports
-        self.fdb: dict[MAC, FdbEntry] = {}
+        self.fdb = {mac: FdbEntry(port, 0.0, static=True) for mac, port in (given or {}).items()}
         self._forwarding = forwarding
         self._by_name = {port.name: port for port in ports}
         self._ageing_s = device.kind.ageing_time_s
@@ -76,12 +84,12 @@ class BridgeState:
         if not _port(ingress).learning or self._ageing_s == 0 or src in self.own_macs or src.is_multicast:
             return False
         known = self.fdb.get(src)
-        self.fdb[src] = FdbEntry(ingress.name, now)
+        self.fdb[src] = FdbEntry(ingress.name, now, static=known is not None and known.static)
         return known is None or known.port != ingress.name
 
     def _find(self, dst: MAC, now: float) -> Device | None:
         entry = self.fdb.get(dst)
-        if entry is None or now >= entry.updated + self._ageing_s:
+        if entry is None or (not entry.static and now >= entry.updated + self._ageing_s):
             return None
         return self._by_name[entry.port] if entry.port in self._forwarding else None
 
@@ -94,7 +102,9 @@ class BridgeState:
     def _flood(self, ingress: Device | None, dst: MAC, *, up: bool, learned: bool) -> Decision:
         why = "broadcast" if dst.is_broadcast else "multicast" if dst.is_multicast else "unknown destination MAC"
         refusals = {port.name: self._refusal(ingress, port) for port in self.ports}
-        ports = tuple(port for port in reversed(self.ports) if refusals[port.name] is None)  # br_add_if() puts each new port first
+        ports = tuple(
+            port for port in reversed(self.ports) if refusals[port.name] is None
+        )  # br_add_if() puts each new port first
         if ports or up:
             return Decision("flood" if ports else "local", ports, up=up, learned=learned, detail=why)
         reason = (

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netsim.net.packet import VXLAN, ICMPHeader, Packet, Protocol
-from netsim.verify.decode import decode
+from netsim.net.packet import VXLAN, ICMPHeader, Packet, Protocol, UDPHeader
+from netsim.verify.decode import VXLAN_PORTS, decode
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
@@ -79,6 +79,8 @@ class Capture:
 
 def _is_discovery(packet: Packet) -> bool:
     """Who has an address, and who answers: the model settles it before a packet goes on. A tunnel carries it too."""
+    if isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS and packet.inner is None:
+        return True  # what hosts tell each other of multicast, which the model does not walk
     if isinstance(packet.inner, VXLAN):
         carried = packet.inner.frame.payload
         return not isinstance(carried, Packet) or _is_discovery(carried)

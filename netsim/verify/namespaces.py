@@ -57,6 +57,8 @@ from netsim.verify.rtnetlink import fdb_values, flush_learnt, link_values, route
 
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 LONGEST_SETTLING_S = 3.0
+IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
+"""IPv6 addresses are usable at once; an address brings no route to its network. Ref: include/uapi/linux/if_addr.h."""
 
 REFUSALS = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EINVAL, errno.ENODEV})
 """What the kernel says of a route that cannot be. Ref: net/ipv4/fib_semantics.c:fib_create_info(), fib_check_nh() (v6.12)."""
@@ -168,8 +170,9 @@ class RealNetwork:
                 self._add_link(name, device)
             case SetPort(netns=name, device=device):
                 self._set_port(name, device)
-            case AddAddress(netns=name, device=device, address=address):
-                extra = {"flags": 0x02} if address.version == 6 else {}  # IFA_F_NODAD: usable at once
+            case AddAddress(netns=name, device=device, address=address, noprefixroute=without_route):
+                flags = (IFA_F_NODAD if address.version == 6 else 0) | (IFA_F_NOPREFIXROUTE if without_route else 0)
+                extra = {"flags": flags} if flags else {}
                 self._handles[name].addr(
                     "add",
                     index=self._index(name, device),
@@ -193,7 +196,7 @@ class RealNetwork:
                 self._handles[name].rule("add", **rule_values(rule))
             case AddFdb(netns=name, entry=forwarding):
                 values = fdb_values(forwarding, partial(self._index, name))
-                self._handles[name].fdb("append" if forwarding.dst is not None else "add", **values)
+                self._handles[name].fdb("append" if forwarding.dst is not None else "replace", **values)
             case AddNeighbour(netns=name, neighbour=entry):
                 self._add_neighbour(name, entry)
             case LoadIPSets(netns=name, sets=sets):
@@ -251,7 +254,7 @@ class RealNetwork:
     def _add_neighbour(self, name: str, entry: Neighbour) -> None:
         index = self._index(name, entry.device)
         self._handles[name].neigh(
-            "add", dst=str(entry.address), lladdr=str(entry.mac), ifindex=index, state="permanent"
+            "add", dst=str(entry.address), lladdr=str(entry.mac), ifindex=index, state=entry.state.value
         )
 
     def _add_link(self, name: str, device: Device) -> None:

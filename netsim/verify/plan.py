@@ -76,11 +76,12 @@ class SetPort:
 
 @dataclass(frozen=True, slots=True)
 class AddAddress:
-    """Give a device an address."""
+    """Give a device an address, with or without the route to its network."""
 
     netns: str
     device: str
     address: InterfaceAddress
+    noprefixroute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ def _layer2(netns: Netns) -> Iterator[Operation]:
     for device in netns.devices:
         for address in device.addresses:
             if not isinstance(device.kind, Loopback) or not address.ip.is_loopback:
-                yield AddAddress(netns.name, device.name, address)
+                yield AddAddress(netns.name, device.name, address, device.noprefixroute)
     for device in netns.devices:
         yield SetState(netns.name, device.name, device.up)
 

@@ -26,6 +26,7 @@ from tests.unit.link_worlds import (
     policed,
     rule,
     stale_fdb,
+    static_fdb,
     vtep_down,
 )
 
@@ -87,6 +88,10 @@ MACVLAN = (
     Case("macvlan to its host", macvlans(), "a", "10.0.0.1", "NEIGHBOUR_FAILED"),
     Case("a host to its macvlan", macvlans(), "h", "10.0.0.11", "NEIGHBOUR_FAILED"),
     Case("private macvlans", macvlans(MacvlanMode.PRIVATE), "a", "10.0.0.12", "NEIGHBOUR_FAILED"),
+)
+BRIDGES = (
+    Case("static FDB entry", static_fdb("vethb"), "a", "10.244.0.3", OK),
+    Case("static FDB entry of the wrong port, which ARP's answer moves", static_fdb("vetha"), "a", "10.244.0.3", OK),
 )
 SERVER = "10.5.0.1"
 LOOSE = {"net.ipv4.conf.all.rp_filter": "2"}
@@ -170,7 +175,7 @@ NEIGHBOURS = (
     Case("arp_announce 1", arp("arp_announce", "1"), "s", "10.0.0.2", OK, source="10.8.0.1"),
     Case("arp_announce 2", arp("arp_announce", "2"), "s", "10.0.0.2", OK, source="10.0.1.1"),
 )
-CASES = (*TUNNELS, *MACVLAN, *RULES, *MULTIPATH, *NEIGHBOURS)
+CASES = (*TUNNELS, *MACVLAN, *BRIDGES, *RULES, *MULTIPATH, *NEIGHBOURS)
 UNBUILT = (
     # the kernel sends what did not fit into the smaller segment after it; the model's exchange ends with the first
     Case("vxlan pods too large, path MTU found", overlay(pod_mtu=1500), "a", "10.244.1.2", OK, payload=1460),

@@ -32,6 +32,7 @@ from tests.unit.stack_world import (
     netns,
     pod,
     route,
+    same_node,
     topology,
     two_nodes,
     veth,
@@ -190,6 +191,15 @@ def macvlans(mode: MacvlanMode = MacvlanMode.BRIDGE) -> Topology:
         netns("x", (veth("x/eth0", "h/eth0", "10.0.0.2/24"),), role=Role.EXTERNAL, listeners=WEB),
         *guests,
     )
+
+
+# --- bridges ----------------------------------------------------------------------------------------------------
+
+
+def static_fdb(port: str) -> Topology:
+    """same_node() whose bridge was told that pod b's MAC is behind a port."""
+    world = same_node()
+    return changed(world, "n", fdb=(FdbEntry(port, mac_of(world, "b/eth0")),))
 
 
 # --- policy routing ---------------------------------------------------------------------------------------------
