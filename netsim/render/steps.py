@@ -9,10 +9,10 @@ from netsim.net.address import Family
 from netsim.net.packet import ICMPHeader, Packet, TCPFlags, TCPHeader, endpoint
 from netsim.render.form import Detail, Format, filled, said
 from netsim.render.ipvs_step import ipvs_words
-from netsim.render.ipvs_step import ipvs_words
 from netsim.render.nft_steps import nft_chain_pass, nft_rule_text
 from netsim.rules.xtables.ast import Jump
 from netsim.rules.xtables.dump import dump_rule, rule_words
+from netsim.stack.evaluations import matched
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
     AnyRuleRef,
@@ -23,7 +23,6 @@ from netsim.stack.steps import (
     Drop,
     Encapsulation,
     Fragmentation,
-    Reassembly,
     IPVSStep,
     LocalSend,
     NATStep,
@@ -31,6 +30,7 @@ from netsim.stack.steps import (
     NftChainPass,
     NftRuleRef,
     NotModelled,
+    Reassembly,
     Receive,
     RoutingDecision,
     RuleEvaluation,
@@ -247,9 +247,7 @@ def _chain_pass(step: ChainPass, form: Format) -> Iterator[str]:
 def telling(evaluations: Sequence[RuleEvaluation]) -> list[RuleEvaluation]:
     """The rules that matched, without the jumps into chains where nothing matched."""
     told: list[RuleEvaluation] = []
-    for evaluation in reversed(evaluations):
-        if not evaluation.matched:
-            continue
+    for evaluation in reversed(matched(evaluations)):
         target = evaluation.ref.rule.target
         if not isinstance(target, Jump) or (told and told[-1].ref.chain == target.chain):
             told.append(evaluation)

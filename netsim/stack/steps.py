@@ -159,7 +159,7 @@ class ChainPass:
     hook: Hook
     table: str
     priority: int
-    evaluations: tuple[RuleEvaluation, ...]
+    evaluations: Sequence[RuleEvaluation]
     verdict: str
     policy: bool
     mark_before: int
