@@ -28,6 +28,8 @@ IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it 
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 10, 0, 2
 IP_RECVERR, IPV6_RECVERR = 11, 25
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
+DROPPED_HERE = frozenset({errno.EPERM, errno.ENOBUFS})
+"""sendto(2) tells that a rule of OUTPUT or POSTROUTING dropped the packet, or a device without carrier; connect(2) does not."""
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -139,9 +141,7 @@ class Ends:
                 client.result = "no route"
             elif error.errno == errno.EMSGSIZE:
                 client.result = "EMSGSIZE"
-            elif (
-                error.errno != errno.EPERM
-            ):  # a rule of OUTPUT or POSTROUTING dropped it: sendto(2) tells, connect(2) does not
+            elif error.errno not in DROPPED_HERE:
                 raise
 
     def _begin(self, client: Client, asking: socket.socket) -> None:

@@ -67,6 +67,8 @@ UNSEEN = frozenset({DropReason.NO_CARRIER, DropReason.NO_PEER})
 NO_ROUTE_CALLS = frozenset(
     {"ip_route_output_key", "tcp_v4_connect", "ip6_dst_lookup_tail", "tcp_v6_connect", "connect()"}
 )
+REROUTING = frozenset({"ip_route_me_harder", "ip6_route_me_harder"})
+"""Where a rule of OUTPUT gave a packet a destination without a route: sendto(2) returns the error, connect(2) of TCP waits."""
 TOO_LONG_CALLS = frozenset({"__ip_append_data", "__ip6_append_data"})
 """Where the model drops what the sending call refuses: an error of the call, before there is a packet."""
 
@@ -241,8 +243,8 @@ def _accepted(branch: Branch) -> bool:
 
 def _client(branch: Branch, flow: Flow) -> str:
     if flow.protocol is Protocol.TCP and flow.flags != TCPFlags.SYN:
-        return "no route" if _never_sent(branch) else "sent it"
-    if _never_sent(branch):
+        return "no route" if _never_sent(branch) or _refused_in(branch, REROUTING) else "sent it"
+    if _never_sent(branch) or (flow.protocol is not Protocol.TCP and _refused_in(branch, REROUTING)):
         return "no route"
     if _too_long(branch):
         return "EMSGSIZE"
