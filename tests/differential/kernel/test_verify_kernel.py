@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from netsim.net.address import Family
 from netsim.rules.xtables.ast import Verdict
+from netsim.rules.xtables.parse import parse
 from netsim.scenario.build import load_world
 from netsim.scenario.every_flow import every_flow
 from netsim.scenario.sources import shipped
-from netsim.topology.model import Topology
+from netsim.topology.model import Netns, Role, Topology
 from netsim.verify.claim import namespaces_of
 from netsim.verify.enter import FOLDER, entered
 from netsim.verify.namespaces import RealNetwork
@@ -216,3 +218,33 @@ def test_interfaces_are_in_their_namespaces_only():
         assert "cni0" in inside
         assert "cni0" not in {entry.name for entry in Path("/proc/sys/net/ipv4/conf").iterdir()}
     assert not any(path.exists() for path in names.values())
+
+
+# --- rules that are drawn are rules that the tools take ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_drawn_rules_survive_the_real_tools(variant):
+    """What iptables-restore takes, iptables-save prints back as equal rules."""
+    hypothesis = pytest.importorskip("hypothesis")
+    from netsim.scenario.random_rules import rules_text
+
+    empty = Topology("tools", {"tools": Netns("tools", Role.NODE, "tools")})
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(max_examples=40, deadline=None, database=None)
+    @hypothesis.given(rules_text())
+    def survives(text):
+        with entered(real):
+            run(f"iptables-{variant}-restore", text)
+            printed = run(f"iptables-{variant}-save", "")
+        ours, theirs = (parse(each, Family.IPV4, "rules") for each in (text, printed))
+        for name, drawn in ours.tables.items():
+            assert theirs.tables[name] == drawn
+
+    def run(tool: str, text: str) -> str:
+        return subprocess.run([tool], input=text, capture_output=True, text=True, check=True).stdout
+
+    with RealNetwork(empty) as network:
+        real = network.real_name("tools")
+        survives()
