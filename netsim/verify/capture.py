@@ -77,13 +77,16 @@ class Capture:
         return Frame(self._netns, device, kind == PACKET_OUTGOING, packet, _time(ancillary))
 
 
-def _is_discovery(packet: Packet) -> bool:
+def _carries_nothing_known(packet: Packet) -> bool:
+    """A tunnel's datagram around what the model does not walk: reports of multicast groups. A rule's trace is too short to tell."""
+    return isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS and packet.inner is None
+
+
+def is_discovery(packet: Packet) -> bool:
     """Who has an address, and who answers: the model settles it before a packet goes on. A tunnel carries it too."""
-    if isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS and packet.inner is None:
-        return True  # what hosts tell each other of multicast, which the model does not walk
     if isinstance(packet.inner, VXLAN):
         carried = packet.inner.frame.payload
-        return not isinstance(carried, Packet) or _is_discovery(carried)
+        return not isinstance(carried, Packet) or is_discovery(carried)
     return (
         packet.ip.protocol is Protocol.ICMPV6
         and isinstance(packet.l4, ICMPHeader)

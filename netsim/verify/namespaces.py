@@ -262,7 +262,10 @@ class RealNetwork:
         base = device.kind.parent.netns if isinstance(device.kind, Macvlan) else name
         there = {"net_ns_fd": self._names[name]} if base != name else {}
         values = stacked_link(device, partial(self._index, base))
-        self._handles[base].link("add", ifname=device.name, **values, **there)
+        try:
+            self._handles[base].link("add", ifname=device.name, **values, **there)
+        except NetlinkError as error:
+            raise OSError(error.code, f"this kernel makes no {values['kind']} device {device.name}") from error
 
     def _set_port(self, name: str, device: Device) -> None:
         port = device.port

@@ -32,6 +32,14 @@ from netsim.verify.decode import VXLAN_PORTS
 
 _PORT = re.compile(r"\b(sport|dport|id)=(\d+)")
 TUNNEL = "tunnel"
+ANY_PORT = "port"
+"""The source port of a tunnel's datagram: a hash. All machines are one kernel here, whose hash gives both directions the same one."""
+
+_PORTS_OF_TUNNELS = "|".join(map(str, sorted(VXLAN_PORTS)))
+_TUNNEL_PORTS = (
+    re.compile(rf"sport=(?P<any>\d+) dport=({_PORTS_OF_TUNNELS})\b"),
+    re.compile(rf"sport=({_PORTS_OF_TUNNELS}) dport=(?P<any>\d+)"),
+)
 NO_PORTS: frozenset[int] = frozenset()
 
 
@@ -100,7 +108,10 @@ def is_tunnel(packet: Packet) -> bool:
 
 
 def lines(walk: Walk, names: PortNames) -> Lines:
-    """The walk as text, line by line, by place; places in the order of their first line."""
+    """The walk as text, line by line, by place; places in the order of their first line.
+
+    Fragments follow each other so closely that who is first on which device says nothing: theirs are sorted.
+    """
     found: dict[Place, list[str]] = {}
     for frame in walk.frames:
         way = "out of" if frame.outgoing else "in on"
@@ -111,7 +122,8 @@ def lines(walk: Walk, names: PortNames) -> Lines:
         what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
         family = "" if match.family == 4 else "ip6 "
         found.setdefault(Place(match.leg, match.netns), []).append(f"{family}{match.table} {match.chain}: {what}")
-    for netns, entry in sorted(walk.conntrack, key=lambda each: (each[0], names.masked(each[1]))):
+    entries = [(netns, _without_tunnel_ports(entry)) for netns, entry in walk.conntrack]
+    for netns, entry in sorted(entries, key=lambda each: (each[0], names.masked(each[1]))):
         found.setdefault(Place("", netns), []).append(f"conntrack: {names.replace(entry)}")
     found[Place("", "")] = [names.replace(end) for end in walk.ends]
     return {place: tuple(text) for place, text in found.items()}
@@ -119,6 +131,13 @@ def lines(walk: Walk, names: PortNames) -> Lines:
 
 class PortNames:
     """Names for ports that chance picked, in the order in which they are met: ``port-1``, ``port-2``."""
+
+def _without_tunnel_ports(entry: str) -> str:
+    """A conntrack entry without the source port of a tunnel's datagrams."""
+    for pattern in _TUNNEL_PORTS:
+        entry = pattern.sub(lambda found: found[0].replace(f"={found['any']}", f"={ANY_PORT}", 1), entry)
+    return entry
+
 
     def __init__(self, random: Iterable[int]) -> None:
         self._random = frozenset(random)
@@ -164,6 +183,8 @@ def _transport(packet: Packet, names: PortNames) -> str:
         case TCPHeader(flags=flags):
             return f"TCP {_flags(flags)}"
         case UDPHeader():
+    if port is not None and source and is_tunnel(packet):
+        return f"{text}:{ANY_PORT}"
             return "UDP"
         case SCTPHeader(chunk=chunk):
             return f"SCTP {chunk.name}"
