@@ -56,6 +56,20 @@ def namespace(name: str) -> Object:
     )
 
 
+def storage_class() -> Object:
+    """The default StorageClass of a cluster that was given none: kind's, with volumes on the first consumer's node."""
+    return Object.of(
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+            "provisioner": "rancher.io/local-path",
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "WaitForFirstConsumer",
+        }
+    )
+
+
 def registered(node: Object) -> Object:
     """A Node with the labels and versions that its kubelet registers it with, where it was given without them.
 

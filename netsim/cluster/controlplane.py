@@ -6,18 +6,23 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from netsim.cluster import bootstrap, podstate
+from netsim.cluster.admission import admit
 from netsim.cluster.bootstrap import ApiServer
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.context import Context
 from netsim.cluster.controllers.daemonset import DaemonSetController
 from netsim.cluster.controllers.deployment import DeploymentController
 from netsim.cluster.controllers.endpointslice import EndpointSliceController
+from netsim.cluster.controllers.eviction import EvictionController
 from netsim.cluster.controllers.garbage import GarbageCollector
 from netsim.cluster.controllers.job import CronJobController, JobController
+from netsim.cluster.controllers.mirroring import MirroringController
 from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController, with_readiness
 from netsim.cluster.controllers.replicaset import ReplicaSetController
 from netsim.cluster.controllers.statefulset import StatefulSetController
+from netsim.cluster.controllers.volumes import VolumeController
 from netsim.cluster.documents import mapping_at, with_value, without
+from netsim.cluster.errors import Forbidden
 from netsim.cluster.events import Event
 from netsim.cluster.ipam import NodeAddresses
 from netsim.cluster.kubelet import Kubelet, Problem
@@ -38,6 +43,10 @@ _WORKLOADS = (
     JobController,
     CronJobController,
 )
+
+
+# What admission looks at is there before what it looks at it for.
+_FIRST = {"Namespace": 0, "PriorityClass": 1, "LimitRange": 2, "ResourceQuota": 3}
 
 
 class ControlPlane:
@@ -73,9 +82,15 @@ class ControlPlane:
             self.store.create(bootstrap.namespace(name))
         for node in nodes:
             self.create(node)
-        given = sorted(objects, key=lambda item: item.kind != "Namespace")
+        given = sorted(objects, key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
+        self.store.admit = admit
         for item in given:
-            self.create(item)
+            try:
+                self.create(item)
+            except Forbidden as error:
+                self._kubelet.problems.append(Problem(item.key, str(error)))
+        if not self.store.list("StorageClass").items:
+            self.store.create(bootstrap.storage_class())
         server = ApiServer.of_nodes(nodes) if api_server == "auto" else api_server
         self._create_kubernetes_service(server, service_cidrs)
 
@@ -86,9 +101,12 @@ class ControlPlane:
             *(make(context) for make in _WORKLOADS),
             ReplicaSetController(context),
             ReplicaSetController(context, "ReplicationController"),
+            VolumeController(context),
             Scheduler(context),
             self._kubelet,
+            EvictionController(context),
             EndpointSliceController(context, families),
+            MirroringController(context),
             GarbageCollector(context),
         ]
 

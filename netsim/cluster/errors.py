@@ -86,3 +86,15 @@ class BadRequest(StatusError):  # noqa: N818 - the API's own word
 
     reason = "BadRequest"
     code = 400
+
+
+class Forbidden(StatusError):  # noqa: N818 - the API's own word
+    """``pods "x" is forbidden: …``: an authorizer or an admission plugin refused."""
+
+    reason = "Forbidden"
+    code = 403
+
+    @classmethod
+    def of(cls, resource: str, name: str, why: str) -> Forbidden:
+        """The error for a resource such as ``deployments.apps``."""
+        return cls(f'{resource} "{name}" is forbidden: {why}')

@@ -1,6 +1,6 @@
 """The kubelets of all nodes, with their CNI plugin: pods get addresses, start, become ready, and end.
 
-Containers are not run: they start at once, stay, and end at once when they are told to.
+Containers are not run: they start at once and stay; told to end, they take the grace that they are given.
 Ref: pkg/kubelet/kubelet_pods.go, pkg/kubelet/status/{generate,status_manager}.go (v1.37).
 """
 
@@ -48,6 +48,7 @@ class Kubelet:
         self._views: dict[str, Node] = {}
         self._given: dict[Key, Document] = {}
         self._started: dict[Key, float] = {}
+        self._ending: dict[Key, float] = {}
         self._reserved_on: dict[Key, str] = {}
         self._pods.add_index(BY_NODE, lambda pod: filter(None, (podstate.node_name(pod),)))
         self._nodes.add_handler(self._node_changed)
@@ -73,8 +74,7 @@ class Kubelet:
         elif podstate.finished(pod):
             self._release(key)
         elif pod.metadata.deletion_timestamp and not podstate.held(pod):
-            self._recorder.normal(self.name, key, "Killing", "Stopping containers")
-            self._store.delete(key, grace_seconds=0)
+            self._end(pod, node)
         else:
             self._run(pod, self._views[node_name], node)
 
@@ -93,6 +93,23 @@ class Kubelet:
         self._store.update_status(Object(pod.api_version, pod.kind, pod.metadata, {**pod.document, "status": status}))
         if podstate.held(pod) and pod.metadata.deletion_timestamp is None:
             self._store.delete(pod.key)
+
+    def _end(self, pod: Object, node: Object) -> None:
+        """Let a pod end within its grace: it serves until then, and is gone after it. A node that nobody hears of ends none.
+
+        Ref: pkg/kubelet/kubelet.go:SyncTerminatingPod(). The annotation ``netsim.io/terminates-after`` says that it takes less.
+        """
+        if not _node_is_heard(node) or pod.metadata.deletion_timestamp is None:
+            return
+        if pod.key not in self._ending:
+            self._ending[pod.key] = self._clock.now()
+            for container in containers_of(pod):
+                self._recorder.normal(self.name, pod.key, "Killing", f"Stopping container {container.name}")
+        left = self._ending[pod.key] + podstate.ends_after(pod) - self._clock.now()
+        if left > 0:
+            self.queue.add_after(pod.key, left)
+        else:
+            self._store.delete(pod.key, grace_seconds=0)
 
     # --- addresses --------------------------------------------------------------------------------------------------
 
@@ -272,6 +289,7 @@ class Kubelet:
             if before is not None:
                 self._release(before.key)
                 self._started.pop(before.key, None)
+                self._ending.pop(before.key, None)
                 self._given.pop(before.key, None)
             return
         if before is None:
@@ -290,6 +308,11 @@ def _why_unready(waiting: str, gate: str, *, node_ready: bool) -> tuple[str, str
 def _node_is_ready(node: Object) -> bool:
     found = podstate.condition(node, "Ready")
     return found is None or found.get("status") == "True"
+
+
+def _node_is_heard(node: Object) -> bool:
+    found = podstate.condition(node, "Ready")
+    return found is None or found.get("status") != "Unknown"
 
 
 def _one_a_family(addresses: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netsim.cluster.clock import VirtualClock
-from netsim.cluster.documents import list_at, text_at
+from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 
 HOLD_TERMINATING = "netsim.io/terminating"
+TERMINATES_AFTER = "netsim.io/terminates-after"
 READY_ANNOTATION = "netsim.io/ready"
 
 
@@ -74,3 +75,11 @@ def pod_addresses(pod: Object) -> list[str]:
     addresses = [text_at(a, "ip") for a in list_at(pod.document, "status", "podIPs") if isinstance(a, Mapping)]
     single = text_at(pod.document, "status", "podIP")
     return addresses or ([single] if single else [])
+
+
+def ends_after(pod: Object) -> float:
+    """Seconds from the order to end until a pod has ended: its grace, or less where its annotation says so."""
+    grace = mapping_at(pod.document, "metadata").get("deletionGracePeriodSeconds")
+    seconds = float(grace) if isinstance(grace, int) else 30.0
+    said = pod.metadata.annotations.get(TERMINATES_AFTER, "")
+    return min(seconds, float(said)) if said.replace(".", "", 1).isdecimal() else seconds

@@ -2,7 +2,8 @@
 
 Objects are whole JSON documents. Every write makes a new version of the whole store, written into ``metadata.resourceVersion``.
 What it does differently from an API server, on purpose: ``create`` keeps the status that it is given (objects are loaded, not
-applied), and nothing is defaulted or validated here. Ref: staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go (v1.37).
+applied), and nothing is defaulted or validated here. ``admit`` is the admission chain for new objects; None: there is none.
+Ref: staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go (v1.37).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Store:
         self._logs: dict[str, ChangeLog] = defaultdict(ChangeLog)
         self._version = 0
         self._compacted = 0
+        self.admit: Callable[[Object, Store], Object] | None = None
 
     @property
     def resource_version(self) -> str:
@@ -133,6 +135,8 @@ class Store:
         if item.metadata.resource_version:
             raise BadRequest("resourceVersion should not be set on objects to be created")
         named = self._named(item, resource)
+        if self.admit is not None:
+            named = self.admit(named, self)
         if self.find(named.key) is not None:
             raise AlreadyExists.of(resource.qualified, named.metadata.name)
         return self._write(None, named)

@@ -83,7 +83,7 @@ def test_deleting_everything_leaves_nothing_behind():
         if plane.store.find(item.key) is not None:
             plane.delete(item.key)
     plane.run_until_steady()
-    assert [k for k in plane.store.kinds if k not in ("Namespace", "Node")] == []
+    assert [k for k in plane.store.kinds if k not in ("Namespace", "Node", "StorageClass")] == []
     for name in ("node1", "node2"):
         assert plane.addresses_of(name)._held == {}
 

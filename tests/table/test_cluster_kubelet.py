@@ -275,12 +275,14 @@ def test_pods_on_a_broken_node_are_not_ready():
     plane = steady([pod("a", nodeName="node1")], [node(1, ready="Unknown")])
     assert condition(doc(plane, "Pod", "a"), "Ready")["reason"] == "NodeNotReady"
     assert doc(plane, "Node", "node1", "")["spec"]["taints"] == [
-        {"key": "node.kubernetes.io/unreachable", "effect": effect} for effect in ("NoSchedule", "NoExecute")
+        {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"},
+        {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2025-01-01T00:00:00Z"},
     ]
 
 
 def test_a_node_that_recovers_makes_its_pods_ready():
-    plane = steady([pod("a", nodeName="node1")], [node(1, ready="False")])
+    plane = ControlPlane([node(1, ready="False")], [pod("a", nodeName="node1")], api_server=None)
+    plane.run_until_steady(until=299)
     before = doc(plane, "Node", "node1", "")
     status = {**before["status"], "conditions": [{"type": "Ready", "status": "True"}]}
     plane.store.update_status(Object.of({**before, "status": status}))

@@ -48,7 +48,14 @@ PLACES = [
         {},
         "node1",
     ),
-    ("PreferNoSchedule does not exclude", {}, {"taints": [{**GPU[0], "effect": "PreferNoSchedule"}]}, {}, "node1"),
+    ("PreferNoSchedule ranks", {}, {"taints": [{**GPU[0], "effect": "PreferNoSchedule"}]}, {}, "node2"),
+    (
+        "PreferNoSchedule does not exclude",
+        {},
+        {"taints": [{**GPU[0], "effect": "PreferNoSchedule"}]},
+        {"unschedulable": True},
+        "node1",
+    ),
     ("node selector", {"nodeSelector": {"disk": "ssd"}}, {}, {"labels": {"disk": "ssd"}}, "node2"),
     ("the kubelet's own labels", {"nodeSelector": {"kubernetes.io/hostname": "node2"}}, {}, {}, "node2"),
     ("affinity In", {"affinity": affinity(requirement("disk", "In", "ssd"))}, {}, {"labels": {"disk": "ssd"}}, "node2"),
@@ -245,21 +252,6 @@ def test_a_pod_with_an_address_goes_to_its_node():
     plane = steady([pod("a", status={"podIP": "10.244.2.77"})])
     assert doc(plane, "Pod", "a")["spec"]["nodeName"] == "node2"
     assert doc(plane, "Pod", "a")["status"]["podIP"] == "10.244.2.77"
-
-
-NOT_MODELLED = [
-    ({"topologySpreadConstraints": [{"maxSkew": 1}]}, "topologySpreadConstraints"),
-    (
-        {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "x"}]}}},
-        "required podAntiAffinity",
-    ),
-]
-
-
-@pytest.mark.parametrize(("spec", "what"), NOT_MODELLED)
-def test_what_is_not_modelled_says_so(spec, what):
-    plane = steady([pod("a", **spec)])
-    assert warnings(plane) == [("NotModelled", f"{what} is not modelled: it does not limit where the pod runs")]
 
 
 def test_pods_that_were_given_a_node_count():

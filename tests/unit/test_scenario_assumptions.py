@@ -26,10 +26,9 @@ spec:
   replicas: 5
   selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: web}}
+    metadata: {labels: {app: web}, annotations: {netsim.io/listen: "9000"}}
     spec:
-      topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]
-      containers: [{name: c}]
+      containers: [{name: c, livenessProbe: {tcpSocket: {port: 8080}}}]
 ---
 apiVersion: v1
 kind: Pod
@@ -49,7 +48,7 @@ def test_every_kind_of_it_has_one_sentence() -> None:
         "CronJob default/nightly: schedules are not modelled: no Job is made; create one to see its pods",
         (
             "Pod default/web-0, default/web-1, default/web-2 and 2 more: "
-            "topologySpreadConstraints is not modelled: it does not limit where the pod runs"
+            "c: Liveness probe failed; restarts are not modelled: the container stays as it is"
         ),
     )
 

@@ -6,7 +6,7 @@ from netsim.cluster import podstate
 from netsim.cluster.context import Context
 from netsim.cluster.documents import compact, mapping_at, strings_at, text_at, with_value, without
 from netsim.cluster.naming import template_hash
-from netsim.cluster.ownership import Claims, controller_key, controller_reference
+from netsim.cluster.ownership import BY_CONTROLLER, Claims, by_controller, controller_key, controller_reference
 from netsim.cluster.podcontrol import PodControl
 from netsim.cluster.selectors import of_label_selector
 from netsim.cluster.store import merged_condition
@@ -31,10 +31,13 @@ class DeploymentController:
         self._recorder = context.recorder
         self._deployments = context.informers.of("Deployment")
         self._sets = context.informers.of("ReplicaSet")
+        self._pods = context.informers.of("Pod")
         self._claims = Claims(context.store, self._sets)
         self._control = PodControl(context.store, context.recorder, self.name)
         self._deployments.add_handler(self._deployment_changed)
         self._sets.add_handler(self._set_changed)
+        self._pods.add_index(BY_CONTROLLER, by_controller)
+        self._pods.add_handler(self._pod_changed)
 
     def sync(self, key: Key) -> None:
         """Bring the ReplicaSets of one Deployment a step closer to its newest template, and write its status."""
@@ -58,7 +61,7 @@ class DeploymentController:
 
     def _create_set(self, deployment: Object, spec: DeploymentSpec, old: list[ReplicaSetView]) -> None:
         """Ref: sync.go:getNewReplicaSet()."""
-        if spec.strategy.type == "Recreate" and any(s.status.replicas for s in old):
+        if spec.strategy.type == "Recreate" and any(s.status.replicas or self._ending(s.item) for s in old):
             self._scale_all(deployment, old, 0)
             return
         surge, _ = fenceposts(spec)
@@ -69,6 +72,19 @@ class DeploymentController:
         revision = max((_revision(s) for s in old), default=0) + 1
         made = self._store.create(Object.of(_set_of(deployment, replicas, revision)))
         self._scaled(deployment, made, 0, replicas)
+
+    def _ending(self, owned: Object) -> bool:
+        """True while a pod of an old set has not ended. Ref: recreate.go:oldPodsRunning()."""
+        pods = self._pods.by_index(BY_CONTROLLER, owned.metadata.uid)
+        return any(not podstate.finished(pod) and not podstate.held(pod) for pod in pods)
+
+    def _pod_changed(self, before: Object | None, pod: Object | None) -> None:
+        """Ref: deployment_controller.go:deletePod(): the last old pod's end lets a Recreate go on."""
+        owner = None if pod is not None or before is None else controller_key(before)
+        found = None if owner is None or owner.kind != "ReplicaSet" else self._sets.get(owner)
+        deployment = None if found is None else controller_key(found)
+        if deployment is not None and deployment.kind == "Deployment":
+            self.queue.add(deployment)
 
     # --- rolling ----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Nodes: their kubelets report them ready, and those that were given as not ready are tainted.
 
-Pods are not evicted from a node that is not ready (Kubernetes does so after 300 s): they stay there, not ready.
+Its pods are not ready from then on, and leave when what they tolerate is over (``eviction``).
 Ref: pkg/controller/nodelifecycle/node_lifecycle_controller.go (v1.37).
 """
 
@@ -68,7 +68,11 @@ def with_readiness(node: Object, timestamp: str) -> Object:
     given = list_at(document, "spec", "taints")
     taints: list[Json] = [t for t in given if not (isinstance(t, Mapping) and t.get("key") in _TAINTS.values())]
     if wanted:
-        taints += [{"key": wanted, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
+        known = [t for t in given if isinstance(t, Mapping) and t.get("key") == wanted]
+        taints += known or [
+            {"key": wanted, "effect": "NoSchedule"},
+            {"key": wanted, "effect": "NoExecute", "timeAdded": timestamp},
+        ]
     if taints != list(given):
         document = with_value(document, ("spec", "taints"), taints)
     return Object.of(document)

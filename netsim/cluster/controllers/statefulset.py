@@ -1,7 +1,4 @@
-"""StatefulSet → Pods with names that stay. Ref: pkg/controller/statefulset/stateful_set_control.go (v1.37).
-
-Storage is not modelled: pods name their claims, nobody makes or waits for them.
-"""
+"""StatefulSet → Pods with names that stay. Ref: pkg/controller/statefulset/stateful_set_control.go (v1.37)."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import list_at, mapping_at, text_at, with_value
+from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at, with_value
 from netsim.cluster.naming import template_hash
 from netsim.cluster.ownership import Claims, controller_key, controller_reference
 from netsim.cluster.podcontrol import PodControl
@@ -44,6 +41,7 @@ class StatefulSetController:
         self.queue = WorkQueue(context.clock)
         self._clock = context.clock
         self._store = context.store
+        self._recorder = context.recorder
         self._sets = context.informers.of("StatefulSet")
         self._pods = context.informers.of("Pod")
         self._claims = Claims(context.store, self._pods)
@@ -124,9 +122,41 @@ class StatefulSetController:
         if spec.service_name:
             template = with_value(template, ("spec", "subdomain"), spec.service_name)
         volumes = _volumes(owner, name, template)
+        self._make_claims(owner, name)
         if volumes:
             template = with_value(template, ("spec", "volumes"), volumes)
         return self._control.create(owner, template, name=name)
+
+    def _make_claims(self, owner: Object, pod: str) -> None:
+        """A claim for each claim template, kept where it is there already. Ref: stateful_pod_control.go:createPersistentVolumeClaims()."""
+        for template in list_at(owner.document, "spec", "volumeClaimTemplates"):
+            name = text_at(template, "metadata", "name") if isinstance(template, Mapping) else ""
+            key = Key("PersistentVolumeClaim", owner.metadata.namespace, f"{name}-{pod}")
+            if not isinstance(template, Mapping) or not name or self._store.find(key) is not None:
+                continue
+            labels = {
+                **strings_at(template, "metadata", "labels"),
+                **strings_at(owner.document, "spec", "selector", "matchLabels"),
+            }
+            metadata: dict[str, Json] = {
+                "name": key.name,
+                "namespace": key.namespace,
+                "labels": labels,
+                "annotations": strings_at(template, "metadata", "annotations"),
+            }
+            self._store.create(
+                Object.of(
+                    {
+                        "apiVersion": "v1",
+                        "kind": "PersistentVolumeClaim",
+                        "metadata": metadata,
+                        "spec": mapping_at(template, "spec"),
+                        "status": {"phase": "Pending"},
+                    }
+                )
+            )
+            message = f"create Claim {key.name} Pod {pod} in StatefulSet {owner.metadata.name} success"
+            self._recorder.normal(self.name, owner.key, "SuccessfulCreate", message)
 
     def _labels(self, owner: Object, ordinal: int, revision: str) -> Document:
         return {

@@ -8,20 +8,30 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
+from netsim.cluster.scheduling.affinity import AFFINITY
 from netsim.cluster.scheduling.nodes import NodeState
 from netsim.cluster.scheduling.placement import PlacementSpec
+from netsim.cluster.scheduling.spreading import NO_LABEL
 from netsim.objects.core import Taint
+from netsim.objects.meta import Key
 
 Reasons: TypeAlias = "tuple[str, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A pod that wants a node. ``address`` is one that its status was given, empty where it has none yet."""
+    """A pod that wants a node.
+
+    ``address`` is one that its status was given, empty where it has none yet. ``others``: what its volumes and other pods have to
+    say of a node, decided anew for each pod.
+    """
 
     spec: PlacementSpec
     address: str = ""
     host_network: bool = False
+    key: Key | None = None
+    priority: int = 0
+    others: tuple[Filter, ...] = ()
 
 
 Filter: TypeAlias = Callable[[Request, NodeState], Reasons]
@@ -59,8 +69,11 @@ def given_address(request: Request, node: NodeState) -> Reasons:
 
 def node_ports(request: Request, node: NodeState) -> Reasons:
     """Ref: plugins/nodeports/node_ports.go:Filter()."""
-    taken = (port for ports in node.ports.values() for port in ports)
-    if request.spec.host_ports and any(mine.conflicts(port) for port in taken for mine in request.spec.host_ports):
+    if not request.spec.host_ports:
+        return ()
+    promised = (pod.spec.host_ports for pod in node.promised(request.key, request.priority))
+    taken = [port for ports in (*node.ports.values(), *promised) for port in ports]
+    if any(mine.conflicts(port) for port in taken for mine in request.spec.host_ports):
         return ("node(s) didn't have free ports for the requested pod ports",)
     return ()
 
@@ -69,11 +82,13 @@ def node_resources(request: Request, node: NodeState) -> Reasons:
     """Ref: plugins/noderesources/fit.go:fitsRequest(). A node that does not say what it has lacks nothing."""
     reasons: list[str] = []
     limit = node.allocatable.get("pods")
-    if limit is not None and node.pods + 1 > limit:
+    promised = node.promised(request.key, request.priority) if node.nominated else []
+    if limit is not None and node.pods + len(promised) + 1 > limit:
         reasons.append("Too many pods")
     for name, amount in sorted(request.spec.requests.items()):
         has = node.allocatable.get(name)
-        if amount and has is not None and node.taken.get(name, Decimal(0)) + amount > has:
+        kept = sum((pod.spec.requests.get(name, Decimal(0)) for pod in promised), Decimal(0))
+        if amount and has is not None and node.taken.get(name, Decimal(0)) + kept + amount > has:
             reasons.append(f"Insufficient {name}")
     return tuple(reasons)
 
@@ -92,6 +107,15 @@ DYNAMIC: tuple[Filter, ...] = (
 )
 
 
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+NO_VICTIMS = "No preemption victims found for incoming pod"
+NODE_AFFINITY_OF_VOLUME = "node(s) didn't match PersistentVolume's node affinity"
+NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
+LOST_VOLUME = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
+UNRESOLVABLE = frozenset({AFFINITY, NO_LABEL, NODE_AFFINITY_OF_VOLUME, NO_VOLUME, LOST_VOLUME})
+"""What no other pod's going would change: the plugins answer UnschedulableAndUnresolvable."""
+
+
 def refusal(filters: Iterable[Filter], request: Request, node: NodeState) -> Reasons:
     """The reasons of the first filter that refuses the node; empty where all let it pass."""
     for check in filters:
@@ -101,23 +125,33 @@ def refusal(filters: Iterable[Filter], request: Request, node: NodeState) -> Rea
     return ()
 
 
-def message(request: Request, nodes: list[NodeState]) -> str:
-    """Why no node would have the pod, in kube-scheduler's words.
+def resolvable(request: Request, node: NodeState) -> bool:
+    """True where other pods keep the pod off the node, so that it might run there if they went."""
+    if refusal(STATIC, request, node):
+        return False
+    return not any(reason in UNRESOLVABLE for reason in refusal((*DYNAMIC, *request.others), request, node))
 
-    Ref: pkg/scheduler/framework/types.go:FitError.Error(), framework/preemption/preemption.go (v1.37). Nothing is ever preempted:
-    every pod here has the same priority.
+
+def message(request: Request, nodes: list[NodeState], preemption: str = "") -> str:
+    """Why no node would have the pod, in kube-scheduler's words; ``preemption``: what came of making room, where that is known.
+
+    Ref: pkg/scheduler/framework/types.go:FitError.Error(), framework/preemption/preemption.go (v1.37).
     """
     if not nodes:
         return "no nodes available to schedule pods"
     counts: Counter[str] = Counter()
-    preemption: Counter[str] = Counter()
+    helps: Counter[str] = Counter()
     for node in nodes:
-        fixed = refusal(STATIC, request, node)
-        counts.update(fixed or refusal(DYNAMIC, request, node))
-        helps = "Preemption is not helpful for scheduling" if fixed else "No preemption victims found for incoming pod"
-        preemption[helps] += 1
+        counts.update(refusal((*STATIC, *DYNAMIC, *request.others), request, node))
+        helps[NO_VICTIMS if resolvable(request, node) else NOT_HELPFUL] += 1
     none = f"0/{len(nodes)} nodes are available"
-    return f"{none}: {_listed(counts)} preemption: {none}: {_listed(preemption)}"
+    return f"{none}: {_listed(counts)} preemption: {preemption or f'{none}: {_listed(helps)}'}"
+
+
+def message_of_all(reason: str, count: int) -> str:
+    """The same where one reason rules out every node before any is looked at (a PreFilter's)."""
+    none = f"0/{count} nodes are available"
+    return f"{none}: {reason}. preemption: {none}: {count} {NOT_HELPFUL}."
 
 
 def _listed(counts: Counter[str]) -> str:

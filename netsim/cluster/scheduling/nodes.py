@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from netsim.cluster.documents import mapping_at
+from netsim.cluster.scheduling.affinity import NO_AFFINITY, PodAffinity
 from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, quantities
 from netsim.net.address import parse_address, parse_prefix
 from netsim.objects.core import Node, NodeAddress, Taint
 from netsim.objects.meta import Key, Object
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A pod as the scheduler counts it. ``started``: when it was made, for who goes first; ``group``: whom it is spread with."""
+
+    key: Key
+    labels: Mapping[str, str]
+    spec: PlacementSpec
+    group: str
+    affinity: PodAffinity = NO_AFFINITY
+    priority: int = 0
+    started: str = ""
+    terminating: bool = False
 
 
 @dataclass(slots=True)
@@ -24,6 +40,8 @@ class NodeState:
     taken: dict[str, Decimal] = field(default_factory=dict)
     ports: dict[Key, tuple[HostPort, ...]] = field(default_factory=dict)
     groups: Counter[str] = field(default_factory=Counter)
+    residents: dict[Key, Resident] = field(default_factory=dict)
+    nominated: dict[Key, Resident] = field(default_factory=dict)
 
     @classmethod
     def of(cls, item: Object, order: int) -> NodeState:
@@ -40,22 +58,29 @@ class NodeState:
         """Its taints."""
         return self.view.spec.taints
 
-    def add(self, pod: Key, spec: PlacementSpec, group: str) -> None:
+    def add(self, pod: Resident) -> None:
         """Count a pod."""
-        self._count(spec, group, 1)
-        if spec.host_ports:
-            self.ports[pod] = spec.host_ports
+        self.residents[pod.key] = pod
+        self._count(pod, 1)
+        if pod.spec.host_ports:
+            self.ports[pod.key] = pod.spec.host_ports
 
-    def remove(self, pod: Key, spec: PlacementSpec, group: str) -> None:
+    def remove(self, pod: Resident) -> None:
         """Count a pod no more."""
-        self._count(spec, group, -1)
-        self.ports.pop(pod, None)
+        self.residents.pop(pod.key, None)
+        self._count(pod, -1)
+        self.ports.pop(pod.key, None)
 
-    def _count(self, spec: PlacementSpec, group: str, sign: int) -> None:
+    def _count(self, pod: Resident, sign: int) -> None:
         self.pods += sign
-        self.groups[group] += sign
-        for name, amount in spec.requests.items():
+        if not pod.terminating:
+            self.groups[pod.group] += sign
+        for name, amount in pod.spec.requests.items():
             self.taken[name] = self.taken.get(name, Decimal(0)) + sign * amount
+
+    def promised(self, key: Key | None, priority: int) -> list[Resident]:
+        """The pods that this node is kept free for and that go before a pod of this priority."""
+        return [pod for pod in self.nominated.values() if pod.key != key and pod.priority >= priority]
 
     def has_address(self, address: str, *, host_network: bool) -> bool:
         """True where a pod of this address can be here: in the node's pod CIDRs, or the node's own for the host's network."""

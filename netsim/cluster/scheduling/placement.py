@@ -73,6 +73,7 @@ class PlacementSpec:
     tolerations: tuple[Toleration, ...] = ()
     host_ports: tuple[HostPort, ...] = ()
     requests: Mapping[str, Decimal] = field(default_factory=dict)
+    preferred: tuple[tuple[int, NodeTerm], ...] = ()
 
     @classmethod
     def of(cls, spec: Document) -> PlacementSpec:
@@ -82,19 +83,23 @@ class PlacementSpec:
             _required_terms(spec),
             tuple(decode(Toleration, item) for item in list_at(spec, "tolerations")),
             tuple(_host_ports(spec)),
-            _requests(spec),
+            requests_of(spec),
+            tuple(_preferred_terms(spec)),
         )
-
-    def with_tolerations(self, more: Iterable[Toleration]) -> PlacementSpec:
-        """The same with further tolerations."""
-        added = (*self.tolerations, *more)
-        return PlacementSpec(self.node_selector, self.terms, added, self.host_ports, self.requests)
 
     def matches_node(self, name: str, labels: Mapping[str, str]) -> bool:
         """True where the node meets ``nodeSelector`` and the required node affinity."""
         if not self.node_selector.matches(labels):
             return False
         return self.terms is None or any(term.matches(name, labels) for term in self.terms)
+
+    def preference(self, name: str, labels: Mapping[str, str]) -> int:
+        """The weights of the preferred node affinity's terms that a node meets. An empty term is met by every node."""
+        return sum(w for w, term in self.preferred if _empty(term) or term.matches(name, labels))
+
+    def disliked(self, taints: Iterable[Taint]) -> int:
+        """How many PreferNoSchedule taints it does not tolerate."""
+        return sum(self.untolerated([taint], "PreferNoSchedule") is not None for taint in taints)
 
     def untolerated(self, taints: Iterable[Taint], *effects: str) -> Taint | None:
         """The first taint with one of these effects that the pod does not tolerate, None without one."""
@@ -118,6 +123,18 @@ def _required_terms(spec: Document) -> tuple[NodeTerm, ...] | None:
     if not isinstance(required, Mapping):
         return None
     return tuple(_term(item) for item in list_at(required, "nodeSelectorTerms") if isinstance(item, Mapping))
+
+
+def _preferred_terms(spec: Document) -> Iterable[tuple[int, NodeTerm]]:
+    affinity = mapping_at(spec, "affinity", "nodeAffinity")
+    for item in list_at(affinity, "preferredDuringSchedulingIgnoredDuringExecution"):
+        weight = item.get("weight") if isinstance(item, Mapping) else None
+        if isinstance(item, Mapping) and isinstance(weight, int) and weight:
+            yield weight, _term(mapping_at(item, "preference"))
+
+
+def _empty(term: NodeTerm) -> bool:
+    return term.labels.empty and not term.fields
 
 
 def _term(item: Document) -> NodeTerm:
@@ -166,25 +183,41 @@ def quantities(document: Document) -> dict[str, Decimal]:
     return {name: quantity(value) for name, value in document.items()}
 
 
-def _requests(spec: Document) -> dict[str, Decimal]:
-    """What the scheduler counts for a pod: the sum of its containers, at least each init container, and its overhead.
+def requests_of(spec: Document, what: str = "requests") -> dict[str, Decimal]:
+    """What is counted for a pod: the sum of its containers and sidecars, at least each init container, and its overhead.
 
-    A limit without a request is the request too. Ref: component-helpers/resource/helpers.go:PodRequests().
+    Of ``requests``, a limit without a request is the request too; ``limits`` are limits alone.
+    Ref: component-helpers/resource/helpers.go:PodRequests().
     """
     total: dict[str, Decimal] = {}
-    for container in list_at(spec, "containers"):
-        for name, amount in _container_requests(container).items():
-            total[name] = total.get(name, Decimal(0)) + amount
+    sidecars: dict[str, Decimal] = {}
+    least: dict[str, Decimal] = {}
     for container in list_at(spec, "initContainers"):
-        for name, amount in _container_requests(container).items():
-            total[name] = max(total.get(name, Decimal(0)), amount)
-    for name, amount in quantities(mapping_at(spec, "overhead")).items():
-        total[name] = total.get(name, Decimal(0)) + amount
-    return total
+        asked = _asked(container, what)
+        if isinstance(container, Mapping) and container.get("restartPolicy") == "Always":
+            sidecars = _sum(sidecars, asked)
+            asked = sidecars
+        else:
+            asked = _sum(sidecars, asked)
+        for name, amount in asked.items():
+            least[name] = max(least.get(name, Decimal(0)), amount)
+    for container in list_at(spec, "containers"):
+        total = _sum(total, _asked(container, what))
+    total = _sum(total, sidecars)
+    for name, amount in least.items():
+        total[name] = max(total.get(name, Decimal(0)), amount)
+    return _sum(total, quantities(mapping_at(spec, "overhead")))
 
 
-def _container_requests(container: Json) -> dict[str, Decimal]:
+def _sum(first: Mapping[str, Decimal], second: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {
+        name: first.get(name, Decimal(0)) + second.get(name, Decimal(0)) for name in dict.fromkeys((*first, *second))
+    }
+
+
+def _asked(container: Json, what: str) -> dict[str, Decimal]:
     if not isinstance(container, Mapping):
         return {}
     resources = mapping_at(container, "resources")
-    return quantities({**mapping_at(resources, "limits"), **mapping_at(resources, "requests")})
+    limits = mapping_at(resources, "limits")
+    return quantities(limits if what == "limits" else {**limits, **mapping_at(resources, "requests")})

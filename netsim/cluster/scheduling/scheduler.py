@@ -1,24 +1,25 @@
-"""The scheduler: gives each pod without a node the one it suits best.
+"""The scheduler: gives each pod without a node the one it suits best, and makes room for those that go before others.
 
-Among the nodes that pass every filter it takes the one with the fewest pods of the same owner (as the default constraints of
-PodTopologySpread do), then the one with the fewest pods, then the first in order of names. kube-scheduler adds up weighted
-scores and draws lots among the best; this order keeps what decides between equal nodes and leaves chance out.
-Not modelled: inter-pod affinity, topologySpreadConstraints, preferred affinities, priorities and preemption.
-Ref: pkg/scheduler/schedule_one.go, plugins/podtopologyspread (v1.37).
+Pods are taken by priority. Among the nodes that pass every filter the one with the best scores is taken (``scores``), then the one
+with the fewest pods of the same owner (as the default constraints of PodTopologySpread do), then with the fewest pods, then the first in
+order of names. kube-scheduler adds NodeResourcesFit, BalancedAllocation and ImageLocality and draws lots among the best; this order
+keeps what decides between equal nodes and leaves chance out. Ref: pkg/scheduler/schedule_one.go (v1.37).
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import canonical, list_at, mapping_at, text_at, with_value
-from netsim.cluster.ownership import controller_of
-from netsim.cluster.scheduling import filters
-from netsim.cluster.scheduling.nodes import NodeState
-from netsim.cluster.scheduling.placement import PlacementSpec
+from netsim.cluster.documents import list_at, mapping_at, text_at, with_value
+from netsim.cluster.errors import NotFound
+from netsim.cluster.scheduling import filters, preemption, scores
+from netsim.cluster.scheduling.claims import ClaimReader, VolumeNeeds
+from netsim.cluster.scheduling.nodes import NodeState, Resident
+from netsim.cluster.scheduling.population import Population, priority_of
+from netsim.cluster.scheduling.spreading import Constraint, Spread, constraints_of
 from netsim.cluster.store import merged_condition
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.json import Document
@@ -33,25 +34,59 @@ class _Candidates:
     heap: list[tuple[int, int, int, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A pod that wants a node, as all plugins read it."""
+
+    pod: Object
+    resident: Resident
+    constraints: tuple[Constraint, ...]
+    volumes: VolumeNeeds
+
+    @property
+    def soft(self) -> list[Constraint]:
+        """The constraints that only rank nodes."""
+        return [c for c in self.constraints if not c.hard]
+
+
+class _PriorityQueue(WorkQueue):
+    """Keys by the priority of their pods, those of equal priority in the order in which they came."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context.clock)
+        self.priorities: dict[Key, int] = {}
+
+    def take_all(self) -> list[Key]:
+        """Take every key that waits, the highest priority first. Ref: plugins/queuesort/priority_sort.go."""
+        taken = super().take_all()
+        if any(self.priorities.values()):
+            taken.sort(key=lambda key: -self.priorities.get(key, 0))
+        return taken
+
+
 class Scheduler:
     """Binds pods to nodes."""
 
     name = "default-scheduler"
 
     def __init__(self, context: Context) -> None:
-        self.queue = WorkQueue(context.clock)
+        queue = _PriorityQueue(context)
+        self.queue: WorkQueue = queue
+        self._priorities = queue.priorities
         self._clock = context.clock
         self._store = context.store
         self._recorder = context.recorder
         self._pods = context.informers.of("Pod")
-        self._node_objects = context.informers.of("Node")
-        self._nodes: dict[str, NodeState] | None = None
-        self._counted: dict[Key, tuple[str, PlacementSpec, str]] = {}
-        self._specs: dict[str, PlacementSpec] = {}
+        nodes, namespaces = (context.informers.of(kind) for kind in ("Node", "Namespace"))
+        self._population = Population(nodes, namespaces, self._reset)
+        self._claims = ClaimReader(context)
         self._candidates: dict[tuple[str, str], _Candidates] = {}
         self._fitting: dict[str, list[NodeState]] = {}
         self._waiting: dict[Key, None] = {}
-        self._node_objects.add_handler(self._node_changed)
+        self._watching: dict[Key, None] = {}
+        nodes.add_handler(self._node_changed)
+        for informer in (self._claims.claims, self._claims.volumes, self._claims.classes):
+            informer.add_handler(lambda _, __: self._retry())
         self._pods.add_handler(self._pod_changed)
 
     def sync(self, key: Key) -> None:
@@ -62,32 +97,73 @@ class Scheduler:
         if list_at(pod.document, "spec", "schedulingGates"):
             self._refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
-        self._warn_of_what_is_not_modelled(pod)
-        request = self._request(pod)
-        node = self._best(request, _group(pod))
-        if node is None:
-            text = filters.message(request, list(self._states().values()))
-            self._recorder.warning(self.name, key, "FailedScheduling", text)
-            self._refuse(pod, "Unschedulable", text)
+        wish = _Wish(pod, self._population.resident(pod), constraints_of(pod), self._claims.needs(pod))
+        nodes = self._population.nodes()
+        if wish.volumes.problem and nodes:
+            self._unschedulable(pod, filters.message_of_all(wish.volumes.problem, len(nodes)))
             return
-        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": self._clock.timestamp()}
-        self._store.bind(key, node.name, scheduled)
-        self._waiting.pop(key, None)
-        self._count(key, node.name, request.spec, _group(pod))
-        message = f"Successfully assigned {key.namespace}/{key.name} to {node.name}"
-        self._recorder.normal(self.name, key, "Scheduled", message)
+        request = self._request(wish)
+        node = self._best(wish, request)
+        if node is None:
+            self._watch(wish)
+            self._make_room(wish, request)
+        elif wish.volumes.waiting:
+            self._claims.choose(wish.volumes, node.name)
+        else:
+            self._bind(pod, node, wish.resident)
 
-    def _warn_of_what_is_not_modelled(self, pod: Object) -> None:
-        for path, what in _NOT_MODELLED:
-            if list_at(pod.document, "spec", *path):
-                message = f"{what} is not modelled: it does not limit where the pod runs"
-                self._recorder.warning(self.name, pod.key, "NotModelled", message)
+    def _bind(self, pod: Object, node: NodeState, resident: Resident) -> None:
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": self._clock.timestamp()}
+        self._store.bind(pod.key, node.name, scheduled)
+        self._waiting.pop(pod.key, None)
+        self._watching.pop(pod.key, None)
+        self._count(node.name, resident)
+        message = f"Successfully assigned {pod.key.namespace}/{pod.key.name} to {node.name}"
+        self._recorder.normal(self.name, pod.key, "Scheduled", message)
 
     # --- choosing ---------------------------------------------------------------------------------------------------
 
-    def _best(self, request: filters.Request, group: str) -> NodeState | None:
-        nodes = self._states()
+    def _request(self, wish: _Wish) -> filters.Request:
+        on_host = mapping_at(wish.pod.document, "spec").get("hostNetwork") is True
+        address = text_at(wish.pod.document, "status", "podIP")
+        resident = wish.resident
+        return filters.Request(resident.spec, address, on_host, resident.key, resident.priority, self._others(wish))
+
+    def _others(self, wish: _Wish) -> tuple[filters.Filter, ...]:
+        """What volumes, spreading and other pods decide, in the order of the default profile."""
+        checks: list[filters.Filter] = [*wish.volumes.filters]
+        hard = [(c, self._population.tally((c.term,), living=True)) for c in wish.constraints if c.hard]
+        if hard:
+            spread = Spread.of(wish.resident.spec, hard, self._population.nodes().values())
+            checks.append(lambda _, node: spread.refusal(node))
+        places = self._population.places(wish.resident)
+        if not places.empty:
+            checks.append(lambda _, node: places.refusal(node.view.metadata.labels))
+        return tuple(checks)
+
+    def _best(self, wish: _Wish, request: filters.Request) -> NodeState | None:
+        nodes = self._population.nodes()
+        promised = nodes.get(self._population.promised(request.key)) if request.key else None
+        if promised is not None and not filters.refusal(_EVERY, request, promised) and not _others(request, promised):
+            return promised
+        if scores.matters(wish.resident, wish.soft, nodes, self._population):
+            return self._best_by_score(wish, request)
+        return self._first_that_fits(request, wish.resident.group)
+
+    def _best_by_score(self, wish: _Wish, request: filters.Request) -> NodeState | None:
+        fitting = self._feasible(request, _what(request))
+        dynamic = (*filters.DYNAMIC, *request.others)
+        feasible = [node for node in fitting if not filters.refusal(dynamic, request, node)]
+        if not feasible:
+            return None
+        points = scores.scores(wish.resident, wish.soft, feasible, self._population)
+        group = wish.resident.group
+        return min(feasible, key=lambda node: (-points[node.name], _rank(node, group)))
+
+    def _first_that_fits(self, request: filters.Request, group: str) -> NodeState | None:
+        nodes = self._population.nodes()
         candidates = self._candidates_of(request, group)
+        dynamic = (*filters.DYNAMIC, *request.others)
         aside: list[tuple[int, int, int, str]] = []
         chosen: NodeState | None = None
         while candidates.heap and chosen is None:
@@ -98,7 +174,7 @@ class Scheduler:
                 heapq.heappush(candidates.heap, now)
                 continue
             aside.append(entry)
-            if not filters.refusal(filters.DYNAMIC, request, node):
+            if not filters.refusal(dynamic, request, node):
                 chosen = node
         for entry in aside:
             heapq.heappush(candidates.heap, entry)
@@ -106,7 +182,7 @@ class Scheduler:
 
     def _candidates_of(self, request: filters.Request, group: str) -> _Candidates:
         """Counts only grow between two resets, so an entry that is out of date is never too late in the heap."""
-        key = (group, f"{id(request.spec)}/{request.address}/{request.host_network}")
+        key = (group, _what(request))
         found = self._candidates.get(key)
         if found is None:
             heap = [_rank(node, group) for node in self._feasible(request, key[1])]
@@ -117,125 +193,186 @@ class Scheduler:
     def _feasible(self, request: filters.Request, what: str) -> list[NodeState]:
         """The nodes that pass the static filters: the same for all pods that ask for the same."""
         if what not in self._fitting:
-            named = self._states().get(request.spec.node_name)
-            pool = [named] if named is not None else list(self._states().values())
+            nodes = self._population.nodes()
+            named = nodes.get(request.spec.node_name)
+            pool = [named] if named is not None else list(nodes.values())
             self._fitting[what] = [node for node in pool if not filters.refusal(filters.STATIC, request, node)]
         return self._fitting[what]
 
-    def _request(self, pod: Object) -> filters.Request:
-        spec = self._spec(pod)
-        on_host = mapping_at(pod.document, "spec").get("hostNetwork") is True
-        return filters.Request(spec, text_at(pod.document, "status", "podIP"), on_host)
+    # --- making room ------------------------------------------------------------------------------------------------
 
-    def _spec(self, pod: Object) -> PlacementSpec:
-        spec = mapping_at(pod.document, "spec")
-        fields = {name: spec[name] for name in _PLACEMENT_FIELDS if name in spec}
-        text = canonical(fields)
-        if text not in self._specs:
-            self._specs[text] = PlacementSpec.of(fields)
-        return self._specs[text]
+    def _make_room(self, wish: _Wish, request: filters.Request) -> None:
+        """Ref: preemption.go:Preempt(): a pod that waits for its victims to go does not make others go."""
+        nodes = list(self._population.nodes().values())
+        never = text_at(wish.pod.document, "spec", "preemptionPolicy") == "Never"
+        if never:
+            text = "not eligible due to preemptionPolicy=Never."
+            self._unschedulable(wish.pod, filters.message(request, nodes, text))
+            return
+        promised = self._population.nodes().get(self._population.promised(wish.pod.key))
+        if promised is not None and any(
+            p.terminating and p.priority < request.priority for p in promised.residents.values()
+        ):
+            text = "not eligible due to a terminating pod on the nominated node."
+            self._unschedulable(wish.pod, filters.message(request, nodes, text))
+            return
+        offers = [found for node in nodes if (found := self._offer(wish, request, node)) is not None]
+        text = filters.message(request, nodes)
+        if not offers:
+            self._unschedulable(wish.pod, text)
+            return
+        chosen = preemption.best(offers)
+        self._unschedulable(wish.pod, text.partition(" preemption:")[0], nominated=chosen.node.name)
+        self._population.promise(wish.pod.key, (chosen.node.name, wish.resident))
+        for victim in chosen.victims:
+            self._preempt(victim, wish.pod, chosen.node.name)
+
+    def _offer(self, wish: _Wish, request: filters.Request, node: NodeState) -> preemption.Sacrifice | None:
+        if all(pod.priority >= request.priority for pod in node.residents.values()):
+            return None
+        if not filters.resolvable(request, node):
+            return None
+
+        def fits() -> bool:
+            now = replace(request, others=self._others(wish))
+            return not filters.refusal((*_EVERY, *now.others), now, node)
+
+        population = self._population
+        return preemption.sacrifice(
+            node,
+            request.priority,
+            fits,
+            population.take_away,
+            lambda pod: population.add(node.name, pod),
+        )
+
+    def _preempt(self, victim: Resident, by: Object, node: str) -> None:
+        message = f"Preempted by pod {by.metadata.uid} on node {node}"
+        try:
+            pod = self._store.get(victim.key)
+            target: Document = {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "PreemptionByScheduler",
+                "message": f"{self.name}: preempting to accommodate a higher priority pod",
+                "lastTransitionTime": self._clock.timestamp(),
+            }
+            self._write_condition(pod, target)
+            self._store.delete(victim.key)
+        except NotFound:
+            return
+        self._recorder.normal(self.name, victim.key, "Preempted", message)
 
     # --- keeping count ----------------------------------------------------------------------------------------------
 
-    def _states(self) -> dict[str, NodeState]:
-        if self._nodes is None:
-            items = self._node_objects.all()
-            self._nodes = {item.metadata.name: NodeState.of(item, order) for order, item in enumerate(items)}
-            for key, (node, spec, group) in self._counted.items():
-                if node in self._nodes:
-                    self._nodes[node].add(key, spec, group)
-            self._candidates.clear()
-            self._fitting.clear()
-        return self._nodes
+    def _reset(self) -> None:
+        self._candidates.clear()
+        self._fitting.clear()
 
-    def _count(self, key: Key, node: str, spec: PlacementSpec, group: str) -> None:
-        if key not in self._counted:
-            self._counted[key] = (node, spec, group)
-            if self._nodes is not None and node in self._nodes:
-                self._nodes[node].add(key, spec, group)
+    def _watch(self, wish: _Wish) -> None:
+        """A pod that other pods keep waiting is tried again when another one runs."""
+        if wish.resident.affinity.near or any(c.hard for c in wish.constraints):
+            self._watching[wish.pod.key] = None
+
+    def _count(self, node: str, resident: Resident) -> None:
+        if self._population.counted(resident.key) is None:
+            self._population.add(node, resident)
+            for key in self._watching:
+                self.queue.add(key)
 
     def _uncount(self, key: Key) -> None:
-        counted = self._counted.pop(key, None)
-        if counted is None:
-            return
-        node, spec, group = counted
-        if self._nodes is not None and node in self._nodes:
-            self._nodes[node].remove(key, spec, group)
-        self._candidates.clear()
-        self._retry()
+        if self._population.remove(key):
+            self._candidates.clear()
+            self._retry()
 
     def _pod_changed(self, before: Object | None, pod: Object | None) -> None:
         if pod is None or podstate.finished(pod):
             if before is not None:
-                self._uncount(before.key)
-                self._waiting.pop(before.key, None)
+                self._forget(before.key)
             return
         node = podstate.node_name(pod)
         if node:
             self._waiting.pop(pod.key, None)
-            if pod.key not in self._counted:
-                self._count(pod.key, node, self._spec(pod), _group(pod))
+            self._watching.pop(pod.key, None)
+            self._recount(before, pod, node)
         elif before is None or before.document.get("spec") != pod.document.get("spec"):
             self._waiting[pod.key] = None
+            priority = priority_of(pod)
+            if priority:
+                self._priorities[pod.key] = priority
             self.queue.add(pod.key)
+
+    def _recount(self, before: Object | None, pod: Object, node: str) -> None:
+        counted = self._population.counted(pod.key)
+        if counted is None:
+            self._count(node, self._population.resident(pod))
+        elif before is not None and (
+            before.metadata.labels != pod.metadata.labels
+            or before.metadata.deletion_timestamp != pod.metadata.deletion_timestamp
+        ):
+            self._population.remove(pod.key)
+            self._population.add(node, self._population.resident(pod))
+            self._retry()
+
+    def _forget(self, key: Key) -> None:
+        self._uncount(key)
+        self._population.promise(key, None)
+        self._waiting.pop(key, None)
+        self._watching.pop(key, None)
+        self._priorities.pop(key, None)
 
     def _node_changed(self, before: Object | None, item: Object | None) -> None:
         if before is not None and item is not None and _placement(before) == _placement(item):
             return
-        self._nodes = None
+        self._population.forget_nodes()
         self._retry()
 
     def _retry(self) -> None:
         for key in self._waiting:
             self.queue.add(key)
 
-    def _refuse(self, pod: Object, reason: str, message: str) -> None:
+    # --- saying no --------------------------------------------------------------------------------------------------
+
+    def _unschedulable(self, pod: Object, message: str, *, nominated: str = "") -> None:
+        self._recorder.warning(self.name, pod.key, "FailedScheduling", message)
+        self._refuse(pod, "Unschedulable", message, nominated=nominated)
+
+    def _refuse(self, pod: Object, reason: str, message: str, *, nominated: str = "") -> None:
         known = podstate.condition(pod, "PodScheduled")
-        if known is not None and (known.get("reason"), known.get("message")) == (reason, message):
+        same = known is not None and (known.get("reason"), known.get("message")) == (reason, message)
+        if same and (not nominated or text_at(pod.document, "status", "nominatedNodeName") == nominated):
             return
-        now = self._clock.timestamp()
         refused: Document = {
             "type": "PodScheduled",
             "status": "False",
             "reason": reason,
             "message": message,
-            "lastTransitionTime": now,
+            "lastTransitionTime": self._clock.timestamp(),
         }
-        document = with_value(pod.document, ("status", "conditions"), merged_condition(pod.document, refused))
+        if nominated:
+            pod = Object.of(with_value(pod.document, ("status", "nominatedNodeName"), nominated))
+        self._write_condition(pod, refused)
+
+    def _write_condition(self, pod: Object, condition: Document) -> None:
+        document = with_value(pod.document, ("status", "conditions"), merged_condition(pod.document, condition))
         self._store.update_status(Object(pod.api_version, pod.kind, pod.metadata, document))
 
 
-_PLACEMENT_FIELDS = (
-    "nodeSelector",
-    "affinity",
-    "tolerations",
-    "hostNetwork",
-    "containers",
-    "initContainers",
-    "overhead",
-)
+_EVERY = (*filters.STATIC, *filters.DYNAMIC)
 
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-_NOT_MODELLED = (
-    (("affinity", "podAffinity", _REQUIRED), "required podAffinity"),
-    (("affinity", "podAntiAffinity", _REQUIRED), "required podAntiAffinity"),
-    (("topologySpreadConstraints",), "topologySpreadConstraints"),
-)
+
+def _others(request: filters.Request, node: NodeState) -> filters.Reasons:
+    return filters.refusal(request.others, request, node)
+
+
+def _what(request: filters.Request) -> str:
+    return f"{id(request.spec)}/{request.address}/{request.host_network}"
 
 
 def _placement(node: Object) -> tuple[object, ...]:
     """What of a node decides who may run there."""
     status = mapping_at(node.document, "status")
     return node.metadata.labels, node.document.get("spec"), status.get("allocatable"), status.get("addresses")
-
-
-def _group(pod: Object) -> str:
-    """The pods that are spread together: those of one owner; a pod of its own stands alone with those of its labels."""
-    owner = controller_of(pod)
-    if owner is not None:
-        return owner.uid
-    labels = pod.metadata.labels
-    return f"{pod.metadata.namespace}/{canonical(labels)}" if labels else str(pod.key)
 
 
 def _rank(node: NodeState, group: str) -> tuple[int, int, int, str]:
