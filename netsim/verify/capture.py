@@ -72,7 +72,7 @@ class Capture:
         if protocol not in (ETH_P_IP, ETH_P_IPV6):
             return None
         packet = decode(data[_ETHERNET:])
-        if packet is None or _is_discovery(packet):
+        if packet is None or _is_discovery(packet) or _carries_nothing_known(packet):
             return None
         return Frame(self._netns, device, kind == PACKET_OUTGOING, packet, _time(ancillary))
 
@@ -82,11 +82,11 @@ def _carries_nothing_known(packet: Packet) -> bool:
     return isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS and packet.inner is None
 
 
-def is_discovery(packet: Packet) -> bool:
+def _is_discovery(packet: Packet) -> bool:
     """Who has an address, and who answers: the model settles it before a packet goes on. A tunnel carries it too."""
     if isinstance(packet.inner, VXLAN):
         carried = packet.inner.frame.payload
-        return not isinstance(carried, Packet) or is_discovery(carried)
+        return not isinstance(carried, Packet) or _is_discovery(carried)
     return (
         packet.ip.protocol is Protocol.ICMPV6
         and isinstance(packet.l4, ICMPHeader)

@@ -108,10 +108,7 @@ def is_tunnel(packet: Packet) -> bool:
 
 
 def lines(walk: Walk, names: PortNames) -> Lines:
-    """The walk as text, line by line, by place; places in the order of their first line.
-
-    Fragments follow each other so closely that who is first on which device says nothing: theirs are sorted.
-    """
+    """The walk as text, line by line, by place; places in the order of their first line."""
     found: dict[Place, list[str]] = {}
     for frame in walk.frames:
         way = "out of" if frame.outgoing else "in on"
@@ -129,15 +126,15 @@ def lines(walk: Walk, names: PortNames) -> Lines:
     return {place: tuple(text) for place, text in found.items()}
 
 
-class PortNames:
-    """Names for ports that chance picked, in the order in which they are met: ``port-1``, ``port-2``."""
-
 def _without_tunnel_ports(entry: str) -> str:
     """A conntrack entry without the source port of a tunnel's datagrams."""
     for pattern in _TUNNEL_PORTS:
         entry = pattern.sub(lambda found: found[0].replace(f"={found['any']}", f"={ANY_PORT}", 1), entry)
     return entry
 
+
+class PortNames:
+    """Names for ports that chance picked, in the order in which they are met: ``port-1``, ``port-2``."""
 
     def __init__(self, random: Iterable[int]) -> None:
         self._random = frozenset(random)
@@ -175,6 +172,8 @@ def _end(packet: Packet, names: PortNames, *, source: bool) -> str:
     address = packet.ip.src if source else packet.ip.dst
     port = packet.sport if source else packet.dport
     text = f"[{address}]" if address.version == 6 and port is not None else str(address)
+    if port is not None and source and is_tunnel(packet):
+        return f"{text}:{ANY_PORT}"
     return text if port is None else f"{text}:{names.of(port)}"
 
 
@@ -183,8 +182,6 @@ def _transport(packet: Packet, names: PortNames) -> str:
         case TCPHeader(flags=flags):
             return f"TCP {_flags(flags)}"
         case UDPHeader():
-    if port is not None and source and is_tunnel(packet):
-        return f"{text}:{ANY_PORT}"
             return "UDP"
         case SCTPHeader(chunk=chunk):
             return f"SCTP {chunk.name}"
