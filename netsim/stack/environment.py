@@ -12,6 +12,7 @@ from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import AddressType
+from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Chooser, Clock, Hook, Recorder
 
@@ -94,6 +95,9 @@ class HookEnvironment(Protocol):
 
     def socket_of(self, skb: SkBuff) -> FoundSocket | None:
         """The socket of this host that would take a TCP or UDP packet as it stands (``nf_sk_lookup_slow_v4()``)."""
+
+    def ipvs_connection(self, skb: SkBuff) -> Conn | None:
+        """The IPVS connection of a client's packet as it leaves for its real server; None without one."""
 
     def mtu_both_ways(self, skb: SkBuff) -> int:
         """The smaller of the MTUs (bytes) of a routed packet's way out and of the way to its source (``-j TCPMSS``)."""

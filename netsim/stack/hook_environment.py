@@ -13,6 +13,8 @@ from netsim.stack.addrconf import ipv6_addr_scope
 from netsim.stack.environment import FoundSocket, ReversePath
 from netsim.stack.fib import addresses_of
 from netsim.stack.fib_rules import FlowKey
+from netsim.stack.ip_vs_conn import Conn
+from netsim.stack.ip_vs_ctl import PROTOCOLS
 from netsim.stack.fib_trie import RouteKind
 from netsim.stack.ip6_netfilter import ip6_route_me_harder, match_type6, nft_fib6_type
 from netsim.stack.namespace import Namespace
@@ -132,6 +134,14 @@ class NamespaceHooks:
             return FoundSocket(wildcard=False)
         listener = sockets.listener(packet.ip.protocol, packet.ip.dst, packet.dport or 0)
         return None if listener is None else FoundSocket(wildcard=listener.wildcard)
+
+    def ipvs_connection(self, skb: SkBuff) -> Conn | None:
+        """Ref: net/netfilter/ipvs/ip_vs_conn.c:ip_vs_conn_out_get_proto(), which xt_ipvs asks for the other direction."""
+        packet, ipvs = skb.packet, self._ns.ipvs
+        if ipvs is None or packet.ip.protocol not in PROTOCOLS:
+            return None
+        server, client = (packet.ip.dst, packet.dport or 0), (packet.ip.src, packet.sport or 0)
+        return ipvs.conns.find_reply(packet.ip.protocol, server, client)
 
     def mtu_both_ways(self, skb: SkBuff) -> int:
         """Ref: net/netfilter/xt_TCPMSS.c:tcpmss_reverse_mtu() (v6.12)."""

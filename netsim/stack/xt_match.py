@@ -31,6 +31,7 @@ from netsim.rules.xtables.matches import (
     ConnLimitMatch,
     HashLimitMatch,
     IPRangeMatch,
+    IPVSMatch,
     LengthMatch,
     LimitMatch,
     OwnerMatch,
@@ -45,6 +46,7 @@ from netsim.stack import (
     xt_addrtype,
     xt_conntrack,
     xt_header,
+    xt_ipvs,
     xt_mark,
     xt_physdev,
     xt_rate,
@@ -158,6 +160,8 @@ def _match(match: Match, ref: RuleRef) -> Check:  # noqa: C901 - one line a matc
             return xt_socket.owner(match)
         case RPFilterMatch():
             return xt_socket.rpfilter(match)
+        case IPVSMatch():
+            return xt_ipvs.ipvs(match)
         case SocketMatch():
             return xt_socket.socket(match)
         case NotModelledMatch():

@@ -21,6 +21,7 @@ from netsim.rules.xtables.matches import (
     ConnLimitMatch,
     HashLimitMatch,
     IPRangeMatch,
+    IPVSMatch,
     LengthMatch,
     LimitMatch,
     NumberRange,
@@ -362,6 +363,7 @@ Match: TypeAlias = (
     | TTLMatch
     | OwnerMatch
     | RPFilterMatch
+    | IPVSMatch
     | SocketMatch
     | TOSMatch
     | PacketTypeMatch

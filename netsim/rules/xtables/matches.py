@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from netsim.net.address import Address
+from netsim.net.address import Address, Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,32 @@ class RPFilterMatch:
     valid_mark: bool = False
     accept_local: bool = False
     inverted: bool = False
+
+
+class IPVSMethod(Enum):
+    """How IPVS forwards, by the names of ``--vmethod``."""
+
+    GATE = "direct routing"
+    IPIP = "tunnel"
+    MASQ = "masquerading"
+
+
+@dataclass(frozen=True, slots=True)
+class IPVSMatch:
+    """``-m ipvs``: packets that IPVS has dealt with. ``of_ipvs`` for ``--ipvs`` alone: whether it has.
+
+    The others are asked of the packet's connection; ``inverted`` names the options that stand behind ``!``.
+    Ref: net/netfilter/xt_ipvs.c (v6.12).
+    """
+
+    of_ipvs: bool | None = None
+    protocol: int | None = None
+    address: Prefix | None = None
+    port: int | None = None
+    reply: bool | None = None
+    method: IPVSMethod | None = None
+    control_port: int | None = None
+    inverted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

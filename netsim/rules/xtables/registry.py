@@ -36,6 +36,7 @@ from netsim.rules.xtables.extensions.header import (
 )
 from netsim.rules.xtables.extensions.icmp import ICMP, ICMP6
 from netsim.rules.xtables.extensions.ipset import SET, SET_TARGET
+from netsim.rules.xtables.extensions.ipvs import IPVS
 from netsim.rules.xtables.extensions.link import MAC, PHYSDEV
 from netsim.rules.xtables.extensions.log import LOG, NFLOG
 from netsim.rules.xtables.extensions.mark import CONNMARK_MATCH, CONNMARK_TARGET, MARK_MATCH, MARK_TARGET
@@ -58,7 +59,7 @@ _MATCH_ROWS: tuple[Extension[Any], ...] = (
     *(CONNTRACK, STATE, MARK_MATCH, CONNMARK_MATCH),
     *(COMMENT, STATISTIC, RECENT, ADDRTYPE, SET, PHYSDEV, MAC),
     *(IPRANGE, LENGTH, TTL_MATCH, HL_MATCH, TOS_MATCH, DSCP_MATCH, PKTTYPE, TCPMSS_MATCH),
-    *(LIMIT, HASHLIMIT, CONNLIMIT, OWNER, RPFILTER, SOCKET),
+    *(LIMIT, HASHLIMIT, CONNLIMIT, IPVS, OWNER, RPFILTER, SOCKET),
     *UNMODELLED_MATCHES,
 )
 _TARGET_ROWS: tuple[Extension[Any], ...] = (

@@ -37,7 +37,6 @@ _MATCHES: tuple[tuple[str, tuple[Family, ...], str], ...] = (
     ("helper", BOTH, "!helper"),
     ("ipcomp", BOTH, "!ipcompspi compres=0"),
     ("ipv6header", _V6, "soft=0 !header"),
-    ("ipvs", BOTH, "!ipvs=0 !vproto !vaddr !vport vdir !vmethod !vportctl"),
     ("mh", _V6, "!mh-type"),
     ("nfacct", BOTH, "nfacct-name"),
     ("osf", BOTH, "!genre ttl log"),

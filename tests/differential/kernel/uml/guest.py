@@ -7,9 +7,12 @@ read-only under an overlay in its memory, runs one Python script on them, and ha
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,9 @@ MODULES = (
     *(
         "xt_MASQUERADE",
         "xt_mark",
+        "xt_tcpudp",
+        "xt_nat",
+        "xt_CT",
         "xt_addrtype",
         "xt_comment",
         "xt_physdev",
@@ -100,12 +106,19 @@ def run_in_guest(job: Path, asked: Any) -> Any:
 def _boot(init: Path) -> str:
     """Pinned to one CPU: a guest that moves between CPUs is five times slower."""
     command = ["taskset", "-c", "0", KERNEL, "mem=512M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}"]
-    done = subprocess.run(
+    guest = subprocess.Popen(
         [*command, "con=null", "con0=null,fd:1", "quiet"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=SECONDS,
-        check=False,
+        start_new_session=True,
     )
-    return done.stdout.decode(errors="replace")
+    try:
+        return guest.communicate(timeout=SECONDS)[0].decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        log = init.with_name("log")
+        told = log.read_text() if log.is_file() else ""
+        raise GuestError(f"the guest did not halt within {SECONDS} s\n{told[-2000:]}") from late
+    finally:
+        with suppress(ProcessLookupError):  # its helper processes stay behind when it is killed alone
+            os.killpg(guest.pid, signal.SIGKILL)
