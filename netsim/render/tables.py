@@ -24,16 +24,13 @@ from netsim.topology.model import (
     table_name,
 )
 
-GAP = "  "
-"""Between two columns. A header has room for one more than the values below it, so that short columns do not run together."""
-
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns under capital headers, without lines, as kubectl prints them."""
-    filled = [tuple(row) for row in rows]
-    widths = [max([len(head + GAP), *(len(row[at]) for row in filled)]) for at, head in enumerate(headers)]
-    lines = (zip(line, widths, strict=True) for line in (headers, *filled))
-    return "\n".join(GAP.join(f"{cell:<{width}}" for cell, width in line).rstrip() for line in lines)
+    """Columns under capital headers, without lines, as kubectl prints them; values are never turned into numbers."""
+    from tabulate import tabulate
+
+    printed = tabulate([list(row) for row in rows], headers=[*headers], tablefmt="plain", disable_numparse=True)
+    return "\n".join(line.rstrip() for line in str(printed).splitlines())
 
 
 def wiring(topology: Topology) -> str:
