@@ -22,7 +22,7 @@ CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT = 1, 2, 3
 CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE = 4, 5, 6
 CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE = 7, 8, 9
 CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE = 1, 1
-FAMILIES = {4: 2, 6: 10}
+AF_UNSPEC = 0
 
 # what tells something of a connection; the rest is bookkeeping that differs from kernel to kernel
 COMPARED = (CtStatus.SEEN_REPLY, CtStatus.ASSURED, CtStatus.SRC_NAT, CtStatus.DST_NAT)
@@ -50,9 +50,9 @@ class Entry:
 _KNOWN = frozenset(int(protocol) for protocol in Protocol)
 
 
-def entries(asked: NetfilterSocket, version: int) -> list[Entry]:
-    """The table of the socket's namespace for one IP version."""
-    return [_entry(message.attributes) for message in asked.dump(SUBSYSTEM, GET, FAMILIES[version])]
+def entries(asked: NetfilterSocket) -> list[Entry]:
+    """The table of the socket's namespace. The kernel walks the hash table of all namespaces for it, which takes some 20 ms."""
+    return [_entry(message.attributes) for message in asked.dump(SUBSYSTEM, GET, AF_UNSPEC)]
 
 
 def flush(asked: NetfilterSocket) -> None:

@@ -205,9 +205,8 @@ class RealNetwork:
                 load_nftables(self._names[name], rules)
             case LoadXtables(netns=name, ruleset=ruleset):
                 load_xtables(self._names[name], ruleset, legacy=self.legacy)
-            case SeedConntrack(netns=name, entries=entries):
-                for each in entries:
-                    run_tool(self._names[name], ["conntrack", *insert_words(each)])
+            case SeedConntrack(netns=name):
+                self.seed_connections(name)
             case Listen(netns=name, listener=listener):
                 self.listeners.append((name, listener))
 
@@ -219,6 +218,11 @@ class RealNetwork:
             if error.code not in REFUSALS:
                 raise
             self.refused.append((name, route))
+
+    def seed_connections(self, name: str) -> None:
+        """Insert the connections that a modelled namespace has before any packet walks. Raises RuntimeError with conntrack's message."""
+        for entry in self.topology.namespaces[name].conntrack:
+            run_tool(self._names[name], ["conntrack", *insert_words(entry)])
 
     def begin_afresh(self) -> None:
         """Empty what every namespace learnt (neighbours, bridges' databases), and give ARP more time from now on."""

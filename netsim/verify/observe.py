@@ -22,7 +22,7 @@ from netsim.rules.nft.ast import TableFamily
 from netsim.rules.xtables.ast import RecentMatch, Ruleset, StatisticNthMatch
 from netsim.topology.model import Netns
 from netsim.trace.model import Flow
-from netsim.verify.capture import Capture, Frame
+from netsim.verify.capture import Capture, Frame, is_discovery
 from netsim.verify.conntrack import Entry, entries, flush
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
@@ -155,7 +155,9 @@ class Observer:
         assert self.ends.client is not None
         seen.client = self.ends.client.result or "silence"
         seen.taken = tuple(self.ends.taken)
-        seen.conntrack = {name: tuple(_tables(asked)) for name, asked in self._asked.items()}
+        seen.conntrack = {
+            name: tuple(entries(asked)) for name, asked in self._asked.items() if name in self._visited(seen)
+        }
         seen.frames.sort(key=lambda found: (found[0], found[1].time_ns))
         self._seen = Observation(flow)
         return seen
@@ -212,7 +214,7 @@ class Observer:
         self._seen.frames += [(self._phase, frame) for frame in capture.pending()]
 
     def _take_hits(self, name: str, trace: RuleTrace) -> None:
-        self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending()]
+        self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
 
     def _forget(self) -> None:
         """Close what is open, let its packets pass, and empty what the kernel remembers."""
@@ -220,6 +222,8 @@ class Observer:
         self._gather(AFTER_DONE_S)
         for name, asked in self._asked.items():
             flush(asked)
+            self.network.seed_conntrack(name)
+            self.network.seed_connections(name)
             if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
                 with entered(self.network.real_name(name)):
                     _empty_lists()
@@ -227,10 +231,19 @@ class Observer:
             if any(map(_counts, spec.xtables)) or any(map(nft_remembers, spec.nftables)):
                 self._reload(name)
 
+    def _visited(self, seen: Observation) -> set[str]:
+        """Where packets were, or connections are from the beginning: nowhere else can there be one."""
+        seeded = {name for name, netns in self.network.topology.namespaces.items() if netns.conntrack}
+        return seeded | {frame.netns for _, frame in seen.frames} | {placed.netns for placed in seen.hits}
+
     def _reload(self, name: str) -> None:
         self.network.load_rules(name)
         with entered(self.network.real_name(name)):
             self._trace(name, self.network.topology.namespaces[name])
+
+
+def _discovers(hit: Hit) -> bool:
+    return hit.packet is not None and is_discovery(hit.packet)
 
 
 def _versions(spec: Netns) -> set[int]:
@@ -240,10 +253,6 @@ def _versions(spec: Netns) -> set[int]:
         for family, _ in ruleset.tables:
             found |= {TableFamily.IP: {4}, TableFamily.IP6: {6}}.get(family, {4, 6})
     return found
-
-
-def _tables(asked: NetfilterSocket) -> list[Entry]:
-    return [*entries(asked, 4), *entries(asked, 6)]
 
 
 def _matches(ruleset: Ruleset, kind: type) -> bool:
