@@ -24,6 +24,10 @@ def dev_queue_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
     if not device.up:
         ns.drop(DropReason.DEV_DOWN, "__dev_queue_xmit", f"{device.name} is down")
         return
+    if ns.spec.nftables:
+        from netsim.stack.nf_netdev import nf_netdev
+
+        nf_netdev(ns, device, egress=True)
     transmit = ns.network.device_ops.get(type(device.kind))
     if transmit is None:
         raise NotModelledError(f"a device of kind {type(device.kind).__name__}", "__dev_queue_xmit")

@@ -42,6 +42,7 @@ from netsim.stack.namespace import (
     TunnelledFrame,
 )
 from netsim.stack.netfilter import Netfilter
+from netsim.stack.nf_netdev import nf_netdev
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import OutputKey
 from netsim.stack.skbuff import SkBuff
@@ -269,6 +270,8 @@ def _receive(arriving: _InFlight, ns: Namespace) -> None:
     device = ns.devices[arriving.device]
     skb = arriving.skb
     record_receive(ns, device, skb)
+    if ns.spec.nftables:
+        nf_netdev(ns, device, egress=False)
     if skb.vlan is not None and (upper := vlan_of(ns.network.wiring, ns.name, device, skb.vlan)) is not None:
         assert skb.dst_mac is not None
         skb.vlan, skb.pkt_type = None, packet_type(upper, skb.dst_mac)

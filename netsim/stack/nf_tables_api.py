@@ -48,6 +48,7 @@ from netsim.rules.nft.ast import (
     TableFamily,
     TCPOption,
     Value,
+    Verdict,
     VerdictMap,
     VerdictStatement,
 )
@@ -117,7 +118,7 @@ class CompiledRuleset:
             hook = HOOKS.get(base.hook)
             if families and hook is not None:
                 self.hooks.append(BaseHook(hook, families, base.type, base.priority, compiled, chain.name))
-            else:
+            elif chain.rules or base.policy is not Verdict.ACCEPT:
                 self.links.append(LinkHook(compiled.family, table.name, chain.name, base.hook, base.devices))
 
 
