@@ -50,9 +50,10 @@ def ipv6_rcv(ns: Namespace, device: Device, skb: SkBuff) -> None:
 def ipv6_rcv_bridged(ns: Namespace, device: Device, skb: SkBuff) -> None:
     """A packet that a bridge passes up, and that passed PREROUTING there already: it does not pass it twice.
 
+    What the size of its fragments was is forgotten here: ``ip6_rcv_core()`` clears ``IP6CB()``.
     Ref: net/bridge/br_netfilter_hooks.c:ip_sabotage_in() (v6.12).
     """
-    skb.iif = device.name
+    skb.iif, skb.frag_max_size = device.name, 0
     if _wanted(ns, device, skb):
         ip6_rcv_finish(ns, device, skb)
 

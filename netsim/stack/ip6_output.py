@@ -62,7 +62,7 @@ def ip6_output(ns: Namespace, skb: SkBuff) -> None:
     length = skb_len(skb.packet)
     if length <= min(device.mtu, skb.frag_max_size or device.mtu):
         neigh_output(ns, skb, device, next_hop)
-    elif skb.frag_max_size or (skb.iif is None and not skb.packet.ip.dont_fragment):
+    elif skb.ignore_df or (skb.iif is None and not skb.packet.ip.dont_fragment):
         do_fragment(ns, skb, device, lambda part: neigh_output(ns, part, device, next_hop))
     else:
         _too_big(ns, skb, device.mtu, "ip6_fragment")
@@ -82,7 +82,7 @@ def ip6_forward(ns: Namespace, came_in: Device, skb: SkBuff) -> None:
     if nexthop.device != came_in.name and not _may_leave_link(ns, came_in, skb):
         return
     mtu = max(ns.oif(nexthop).mtu, IPV6_MIN_MTU)
-    if (skb.frag_max_size or skb_len(skb.packet)) > mtu:
+    if _pkt_too_big(skb, mtu):
         _too_big(ns, skb, mtu, "ip6_forward")
         return
     skb.packet = skb.packet.with_ip(ttl=hop_limit - 1)
@@ -91,6 +91,13 @@ def ip6_forward(ns: Namespace, came_in: Device, skb: SkBuff) -> None:
     skb.oif = nexthop.device
     if ns.nf_hook(Hook.FORWARD, skb):
         ip6_output(ns, skb)
+
+
+def _pkt_too_big(skb: SkBuff, mtu: int) -> bool:
+    """Ref: net/ipv6/ip6_output.c:ip6_pkt_too_big() (v6.12)."""
+    if skb_len(skb.packet) <= mtu:
+        return False
+    return skb.frag_max_size > mtu or not skb.ignore_df
 
 
 def _forwardable(ns: Namespace, came_in: Device, skb: SkBuff) -> bool:

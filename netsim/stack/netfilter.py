@@ -269,7 +269,7 @@ class Netfilter:
         whole = self._fragments.add(skb.packet)
         if whole is None:
             return HookVerdict.STOLEN
-        skb.packet, skb.frag_max_size = whole.packet, whole.max_size
+        skb.packet, skb.frag_max_size, skb.ignore_df = whole.packet, whole.max_size, True
         self.env.recorder.record(self.env.netns, Reassembly(whole.packet, whole.count, ctx.hook.value))
         return HookVerdict.ACCEPT
 

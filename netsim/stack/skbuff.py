@@ -49,7 +49,8 @@ class SkBuff:
     ``iif`` and ``oif`` are what ``-i`` and ``-o`` match. ``physindev`` and ``physoutdev`` are the bridge ports of a packet that
     br_netfilter lent to the IP hooks. ``ct`` and ``ctinfo`` are its conntrack entry; both None before the look-up, and
     ``untracked`` after NOTRACK; ``template`` is the zone that ``-j CT`` chose before conntrack looked (``nf_ct_tmpl``).
-    ``frag_max_size`` is the size in bytes of the largest of the fragments that it was put together from, 0 for one that came whole.
+    ``frag_max_size`` is the size in bytes of the largest of the fragments that it was put together from, 0 for one that came whole;
+    ``ignore_df`` says that conntrack joined it, so that it may be cut again.
     ``vlan`` is the identifier of its 802.1Q tag. ``socket_owner`` is whose socket sent it from here, ``made_by`` who made it here; both
     empty for what came in.
     """
@@ -75,4 +76,5 @@ class SkBuff:
     made_by: str = ""
     vlan: int | None = None
     frag_max_size: int = 0
+    ignore_df: bool = False
     traversed: list[str] = field(default_factory=list)

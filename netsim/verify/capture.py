@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netsim.net.packet import VXLAN, ICMPHeader, Packet, Protocol, UDPHeader
-from netsim.verify.decode import VXLAN_PORTS, decode
+from netsim.verify.decode import VXLAN_PORTS, Firsts, decode
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
@@ -41,6 +41,7 @@ class Capture:
 
     def __init__(self, netns: str) -> None:
         self._netns = netns
+        self._firsts: Firsts = {}
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -71,8 +72,8 @@ class Capture:
         device, protocol, kind, _, _ = address
         if protocol not in (ETH_P_IP, ETH_P_IPV6):
             return None
-        packet = decode(data[_ETHERNET:])
-        if packet is None or _is_discovery(packet) or _carries_nothing_known(packet):
+        packet = decode(data[_ETHERNET:], self._firsts)
+        if packet is None or is_discovery(packet) or _carries_nothing_known(packet):
             return None
         return Frame(self._netns, device, kind == PACKET_OUTGOING, packet, _time(ancillary))
 
@@ -82,11 +83,11 @@ def _carries_nothing_known(packet: Packet) -> bool:
     return isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS and packet.inner is None
 
 
-def _is_discovery(packet: Packet) -> bool:
+def is_discovery(packet: Packet) -> bool:
     """Who has an address, and who answers: the model settles it before a packet goes on. A tunnel carries it too."""
     if isinstance(packet.inner, VXLAN):
         carried = packet.inner.frame.payload
-        return not isinstance(carried, Packet) or _is_discovery(carried)
+        return not isinstance(carried, Packet) or is_discovery(carried)
     return (
         packet.ip.protocol is Protocol.ICMPV6
         and isinstance(packet.l4, ICMPHeader)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeAlias
 
-from netsim.net.address import MAC
+from netsim.net.address import MAC, Address
 from netsim.net.packet import (
     ARP,
     VXLAN,
@@ -33,29 +34,38 @@ _TCP_OPTION_MSS = 2
 VXLAN_PORTS = frozenset({8472, 4789})
 """UDP ports that are taken for VXLAN's: Linux's own, and IANA's. RFC 7348 §8."""
 
+_FRAGMENT = 44  # IANA protocol number of the IPv6 fragment header
 _VXLAN_HEADERS = 8 + 14
 _ETH_P_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
-def decode(data: bytes) -> Packet | None:
-    """The packet that begins with these bytes; None for what the model does not walk (another protocol, a later fragment)."""
+Firsts: TypeAlias = dict[tuple[Address, Address, Protocol, int], Transport]
+"""The transport header of each fragmented packet, by what its fragments share: only the first of them has it."""
+
+
+def decode(data: bytes, firsts: Firsts | None = None) -> Packet | None:
+    """The packet that begins with these bytes; None for what the model does not walk (another protocol).
+
+    With ``firsts`` a later fragment has the header of its first one, which came before; without it is None.
+    """
+    firsts = {} if firsts is None else firsts
     if not data:
         return None
     match data[0] >> 4:
         case 4 if len(data) >= 20:
-            return _ipv4(data)
+            return _ipv4(data, firsts)
         case 6 if len(data) >= 40:
-            return _ipv6(data)
+            return _ipv6(data, firsts)
         case _:
             return None
 
 
-def _ipv4(data: bytes) -> Packet | None:
+def _ipv4(data: bytes, firsts: Firsts) -> Packet | None:
     header_length = (data[0] & 15) * 4
     total, identification, fragment = struct.unpack_from("!HHH", data, 2)
     protocol = _protocol(data[9])
-    if protocol is None or fragment & 0x1FFF:
+    if protocol is None:
         return None
     header = IPHeader(
         src=IPv4Address(data[12:16]),
@@ -65,15 +75,20 @@ def _ipv4(data: bytes) -> Packet | None:
         dscp=data[1] >> 2,
         identification=identification,
         dont_fragment=bool(fragment & 0x4000),
+        fragment_offset=(fragment & 0x1FFF) * 8,
         more_fragments=bool(fragment & 0x2000),
     )
-    return _packet(header, data[header_length:], total - header_length)
+    return _whole_or_part(header, data[header_length:], total - header_length, firsts)
 
 
-def _ipv6(data: bytes) -> Packet | None:
-    protocol = _protocol(data[6])
+def _ipv6(data: bytes, firsts: Firsts) -> Packet | None:
+    """The fragment header is the only extension header that is looked at. RFC 8200 §4.5."""
+    cut = data[6] == _FRAGMENT and len(data) >= 48
+    protocol = _protocol(data[40] if cut else data[6])
     if protocol is None:
         return None
+    fragment, identification = struct.unpack_from("!HI", data, 42) if cut else (0, 0)
+    size = 48 if cut else 40
     header = IPHeader(
         src=IPv6Address(data[8:24]),
         dst=IPv6Address(data[24:40]),
@@ -81,8 +96,22 @@ def _ipv6(data: bytes) -> Packet | None:
         ttl=data[7],
         dscp=(data[0] << 4 | data[1] >> 4) >> 2 & 0x3F,
         dont_fragment=True,
+        identification=identification,
+        fragment_offset=fragment & 0xFFF8,
+        more_fragments=bool(fragment & 1),
     )
-    return _packet(header, data[40:], int.from_bytes(data[4:6], "big"))
+    return _whole_or_part(header, data[size:], int.from_bytes(data[4:6], "big") - (size - 40), firsts)
+
+
+def _whole_or_part(header: IPHeader, data: bytes, length: int, firsts: Firsts) -> Packet | None:
+    key = (header.src, header.dst, header.protocol, header.identification)
+    if header.fragment_offset:
+        first = firsts.get(key)
+        return Packet(header, first, length) if first is not None else None
+    packet = _packet(header, data, length)
+    if header.more_fragments and packet is not None:
+        firsts[key] = packet.l4
+    return packet
 
 
 def _protocol(number: int) -> Protocol | None:

@@ -108,13 +108,19 @@ def is_tunnel(packet: Packet) -> bool:
 
 
 def lines(walk: Walk, names: PortNames) -> Lines:
-    """The walk as text, line by line, by place; places in the order of their first line."""
+    """The walk as text, line by line, by place; places in the order of their first line.
+
+    Fragments follow each other so closely that who is first on which device says nothing: theirs are sorted.
+    """
     found: dict[Place, list[str]] = {}
+    parts: dict[Place, list[str]] = {}
     for frame in walk.frames:
         way = "out of" if frame.outgoing else "in on"
-        found.setdefault(Place(frame.leg, frame.netns), []).append(
-            f"{way} {frame.device}: {packet_text(frame.packet, names)}"
-        )
+        place, text = Place(frame.leg, frame.netns), f"{way} {frame.device}: {packet_text(frame.packet, names)}"
+        found.setdefault(place, [])
+        (parts if _is_part(frame.packet) else found).setdefault(place, []).append(text)
+    for place, texts in parts.items():
+        found[place] += sorted(texts)
     for match in walk.matched:
         what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
         family = "" if match.family == 4 else "ip6 "
@@ -158,12 +164,17 @@ class PortNames:
 # --- packets as text ---------------------------------------------------------------------------------------------
 
 
+def _is_part(packet: Packet) -> bool:
+    return packet.ip.more_fragments or packet.ip.fragment_offset > 0
+
+
 def packet_text(packet: Packet, names: PortNames) -> str:
     """Everything of a packet that model and kernel must agree on: addresses, ports, TTL, Don't Fragment, flags, lengths."""
     ip = packet.ip
     words = [f"{_end(packet, names, source=True)} → {_end(packet, names, source=False)}", _transport(packet, names)]
     words.append(f"ttl {ip.ttl}")
     words += ["DF"] if ip.dont_fragment and ip.dst.version == 4 else []
+    words += [f"fragment at {ip.fragment_offset}"] if _is_part(packet) else []
     words += [f"{packet.payload} bytes"] if packet.payload else []
     return ", ".join(words)
 
