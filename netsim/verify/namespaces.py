@@ -183,7 +183,7 @@ class RealNetwork:
             case _:
                 self._carry_out_layer3(operation)
 
-    def _carry_out_layer3(self, operation: Operation) -> None:  # noqa: C901 - one case for each operation
+    def _carry_out_layer3(self, operation: Operation) -> None:
         match operation:
             case SetState(netns=name, device=device, up=up):
                 self._handles[name].link("set", index=self._index(name, device), state="up" if up else "down")

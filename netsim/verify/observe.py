@@ -222,7 +222,6 @@ class Observer:
         self._gather(AFTER_DONE_S)
         for name, asked in self._asked.items():
             flush(asked)
-            self.network.seed_conntrack(name)
             self.network.seed_connections(name)
             if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
                 with entered(self.network.real_name(name)):
