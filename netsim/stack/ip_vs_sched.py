@@ -52,10 +52,13 @@ class Scheduler(Protocol):
 
 
 def _choose(asked: Asked, dests: Sequence[Dest], chances: Sequence[Fraction]) -> Scheduled:
-    options = tuple((str(dest), chance) for dest, chance in zip(dests, chances, strict=True))
+    """One of those that have a chance. Where that is one alone, nothing is chosen."""
+    possible = [(dest, chance) for dest, chance in zip(dests, chances, strict=True) if chance]
+    if len(possible) == 1:
+        return Scheduled(possible[0][0])
+    options = tuple((str(dest), chance) for dest, chance in possible)
     index = asked.chooser.choose(asked.place, options)
-    decided = any(chance == 1 for chance in chances)
-    return Scheduled(dests[index], None if decided else Choice(asked.place, options, index))
+    return Scheduled(possible[index][0], Choice(asked.place, options, index))
 
 
 class _ByTurns:

@@ -213,7 +213,7 @@ KNOWN: tuple[Sysctl, ...] = (
     _seconds("sctp_timeout_shutdown_recd", 3),
     _seconds("sctp_timeout_shutdown_ack_sent", 3),
     _seconds("sctp_timeout_heartbeat_sent", 30),
-    # --- IPVS (defaults from ipvs-sysctl.rst); mark as modelled with the stack's IPVS -----------------------------------
+    # --- IPVS (defaults from ipvs-sysctl.rst) ------------------------------------------------------------------------
     _switch("net.ipv4.vs.conntrack", 0, "IPVS keeps conntrack entries", modelled=True),
     _switch("net.ipv4.vs.conn_reuse_mode", 1, "what a reused port does", modelled=True, last=2),
     _switch("net.ipv4.vs.expire_nodest_conn", 0, "connections of a removed real server expire at once", modelled=True),

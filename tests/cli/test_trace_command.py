@@ -226,10 +226,10 @@ def test_ipv6_is_walked_as_ipv4_is(dual: str) -> None:
     assert done.status == 0
 
 
-@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+@pytest.mark.parametrize("mode", ["iptables", "ipvs", "nftables"])
 def test_every_mode_leads_to_the_same_backends(mode: str) -> None:
     document = json.loads(netsim("trace", "pod-a", "svc-x", "--mode", mode, "-o", "json").out)
-    backends = [branch["backend"]["text"] for branch in document["branches"]]
+    backends = sorted(branch["backend"]["text"] for branch in document["branches"])
     assert backends == ["10.244.1.3:8080", "10.244.2.2:8080", "10.244.2.3:8080"]
     assert {branch["probability"] for branch in document["branches"]} == {"1/3"}
 
