@@ -129,7 +129,7 @@ KNOWN: tuple[Sysctl, ...] = (
     _number("net.ipv4.neigh.default.gc_thresh3", 1024, "neighbour table: hard limit", modelled=True),
     # --- IPv4: the host -------------------------------------------------------------------------------------------
     _number("net.ipv4.ip_default_ttl", 64, "TTL of packets made here", first=1, last=255),
-    _switch("net.ipv4.ip_nonlocal_bind", 0, "bind to an address that is not here"),
+    _switch("net.ipv4.ip_nonlocal_bind", 0, "who may listen; listeners are given here", modelled=True),
     _switch("net.ipv4.ip_no_pmtu_disc", 0, "path MTU discovery", last=3),
     _switch("net.ipv4.ip_forward_use_pmtu", 0, "forwarding believes learnt path MTUs"),
     _switch("net.ipv4.ip_forward_update_priority", 1, "socket priority only", modelled=True),

@@ -302,8 +302,8 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "The vxlan device has no FDB entry for the frame's MAC and none for all others, so it knows no tunnel endpoint to send to.",
         "{at} knows no tunnel endpoint for the frame: {detail}",
         "`bridge fdb show dev DEVICE; ip neigh show dev DEVICE; ip -s link show DEVICE` on {node} (tx dropped grows)",
-        "Compare the entries with the MACs of the other nodes' devices (`ip link show DEVICE`); flannel writes them from the annotations of the "
-        "Node objects: restart its pod on {node}.",
+        "Compare the entries with the MACs of the other nodes' devices (`ip link show DEVICE`); flannel writes them from the annotations "
+        "of the Node objects: restart its pod on {node}.",
     ),
     Reason(
         "VNI_UNKNOWN",
@@ -367,8 +367,8 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "The frame is addressed to another host's MAC, and that host does not exist on the link.",
         "{at} ignores the frame: it is addressed to another MAC",
         "`ip neigh show; bridge fdb show` in the network namespace of {at}",
-        "Remove the stale neighbour or FDB entry on the sender (`ip neigh flush`); where the frame came out of a tunnel, compare the MAC of the "
-        "tunnel's device on {node} with the neighbour entry of the other nodes (flannel: its pod there has to be restarted).",
+        "Remove the stale neighbour or FDB entry on the sender (`ip neigh flush`); where the frame came out of a tunnel, compare the MAC "
+        "of the tunnel's device on {node} with the neighbour entry of the other nodes (flannel: its pod there has to be restarted).",
     ),
     Reason(
         "DEVICE_DOWN",
