@@ -67,8 +67,9 @@ class CompiledChain:
 class CompiledTable:
     """A table of one family; chains are compiled when a packet first enters them."""
 
-    def __init__(self, family: int, table: Table) -> None:
+    def __init__(self, family: int, table: Table, *, legacy: bool = False) -> None:
         self.family = family
+        self.legacy = legacy
         self.name = table.name
         self._source = table
         self._chains: dict[str, CompiledChain] = {}
@@ -221,7 +222,9 @@ def do_table(table: CompiledTable, base: str, ctx: XtContext, priority: int) -> 
 
 def _record(walk: _Walk, base: str, priority: int, mark: int, verdict: str, *, policy: bool) -> None:
     ctx = walk.ctx
-    step = ChainPass(ctx.hook, walk.table.name, priority, walk.evaluations, verdict, policy, mark, ctx.skb.mark)
+    step = ChainPass(
+        ctx.hook, walk.table.name, priority, walk.evaluations, verdict, policy, mark, ctx.skb.mark, walk.table.legacy
+    )
     assert base == ctx.hook.value
     ctx.env.recorder.record(ctx.env.netns, step)
 

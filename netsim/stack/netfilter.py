@@ -125,7 +125,10 @@ class _Compiled:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self.tables = {name: CompiledTable(ruleset.family.value, table) for name, table in ruleset.tables.items()}
+        self.tables = {
+            name: CompiledTable(ruleset.family.value, table, legacy=ruleset.legacy)
+            for name, table in ruleset.tables.items()
+        }
         self.holds_conntrack = any(map(holds_conntrack, _rules(ruleset)))
 
 

@@ -153,7 +153,7 @@ class RuleEvaluation:
 class ChainPass:
     """One table at one hook: every rule that was evaluated, in order, and the verdict (``ACCEPT``, ``DROP``, …).
 
-    ``policy`` is true where the chain's policy gave the verdict.
+    ``policy`` is true where the chain's policy gave the verdict, ``legacy`` where the table is iptables-legacy's.
     """
 
     hook: Hook
@@ -164,6 +164,7 @@ class ChainPass:
     policy: bool
     mark_before: int
     mark_after: int
+    legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,8 @@ def _commands(place: Place, before: Sequence[Step], version: int) -> _Commands:
     if isinstance(deciding, NftChainPass) and deciding.table == table:
         where = f"{deciding.family} {table} {chain}"
         return _Commands(f"nft -a list chain {where}", f"nft insert rule {where} accept", node_ports)
+    if isinstance(deciding, ChainPass) and deciding.legacy and deciding.table == table:
+        tool += "-legacy"
     numbers = " --line-numbers" if place.rule else ""
     return _Commands(
         f"{tool} -t {table} -vnL {chain}{numbers}",

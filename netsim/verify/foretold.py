@@ -152,7 +152,7 @@ def _matched(leg: Leg) -> Iterator[Matched]:
                     pass
             if isinstance(step, NftChainPass):
                 yield from _matched_nft(step, name, hop.netns, family)
-            if not isinstance(step, ChainPass):
+            if not isinstance(step, ChainPass) or step.legacy:  # iptables-legacy traces into the kernel's log only
                 continue
             for evaluation in step.evaluations:
                 ref = evaluation.ref

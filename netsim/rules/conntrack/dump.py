@@ -38,7 +38,10 @@ def _tuple(side: EntryTuple, protocol: int) -> str:
 
 
 def insert_words(entry: ConntrackEntry) -> list[str]:
-    """The arguments of ``conntrack`` that make the entry. The kernel sets up NAT where the reply is not the inverse."""
+    """The arguments of ``conntrack`` that make the entry. The kernel sets up NAT where the reply is not the inverse.
+
+    Where it is, NAT to the same address makes the null binding that a packet's own entry has.
+    """
     original, reply = entry.original, entry.reply
     words = ["-I", "-p", NAMES.get(entry.protocol, str(entry.protocol)), "-t", str(entry.seconds)]
     words += ["-s", str(original.src), "-d", str(original.dst)]
@@ -52,6 +55,8 @@ def insert_words(entry: ConntrackEntry) -> list[str]:
         words += ["--state", entry.state]
     if (reply.src, reply.sport) != (original.dst, original.dport):
         words += ["--dst-nat", _end(reply.src, reply.sport)]
+    elif (reply.dst, reply.dport) == (original.src, original.sport):
+        words += ["--dst-nat", str(original.dst)]
     if (reply.dst, reply.dport) != (original.src, original.sport):
         words += ["--src-nat", _end(reply.dst, reply.dport)]
     status = [name for name, there in (("SEEN_REPLY", entry.seen_reply), ("ASSURED", entry.assured)) if there]
