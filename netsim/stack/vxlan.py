@@ -110,7 +110,12 @@ def _bypass(ns: Namespace, device: Device, frame: Frame) -> None:
 
 def vxlan_rcv(ns: Namespace, skb: SkBuff) -> bool:
     """Take a datagram if it is for a vxlan device's socket, which exists while the device is up. False: it is for other sockets."""
-    devices = [d for d in ns.devices.values() if isinstance(d.kind, Vxlan) and d.up and d.kind.port == skb.packet.dport]
+    port, version = skb.packet.dport, skb.packet.family.value
+    devices = [
+        d
+        for d in ns.devices.values()
+        if isinstance(d.kind, Vxlan) and d.up and (d.kind.port, d.kind.version) == (port, version)
+    ]
     if not devices:
         return False
     carried = skb.packet.inner

@@ -106,8 +106,8 @@ def _links(netns: Netns, topology: Topology) -> Iterator[Problem]:
 
 def _stacked(netns: Netns, topology: Topology) -> Iterator[Problem]:
     """What devices on top of others, and tunnels, need."""
-    vnis = Counter((d.kind.vni, d.kind.port) for d in netns.devices if isinstance(d.kind, Vxlan))
-    for (vni, port), times in vnis.items():
+    vnis = Counter((d.kind.vni, d.kind.port, d.kind.version) for d in netns.devices if isinstance(d.kind, Vxlan))
+    for (vni, port, _), times in vnis.items():
         if times > 1:
             yield _error(netns.name, f"has {times} vxlan devices with the identifier {vni} on port {port}")
     for device in netns.devices:
