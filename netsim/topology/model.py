@@ -110,6 +110,12 @@ class Vxlan:
     remote: Address | None = None
     ageing_time_s: int = 300
 
+    @property
+    def version(self) -> int:
+        """The IP version of the tunnel's own packets: each has its socket."""
+        end = self.local or self.remote
+        return 4 if end is None else end.version
+
 
 @dataclass(frozen=True, slots=True)
 class IPIP:
