@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -52,23 +53,24 @@ class Source:
         self.tokens = [*tokens(text), Token("eof", "", len(text))]
         self.at = 0
         self.variables: dict[str, list[Token]] = {}
+        self._last = (0, "")
+        self._lines = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def peek(self, ahead: int = 0) -> Token:
         """The next token, or one behind it; at the end always ``eof``."""
-        self._expand(ahead)
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
-
-    def _expand(self, ahead: int) -> None:
-        """Put a variable's tokens in its place."""
         index = self.at + ahead
-        if index >= len(self.tokens):
-            return
-        token = self.tokens[index]
-        if token.kind == "word" and token.text.startswith("$"):
-            if token.text[1:] not in self.variables:
-                raise self.error(f"unknown identifier {token.text[1:]!r}", token, "define it first")
-            values = [Token(each.kind, each.text, token.offset) for each in self.variables[token.text[1:]]]
-            self.tokens[index : index + 1] = values
+        token = self.tokens[index] if index < len(self.tokens) else self.tokens[-1]
+        if token.text[:1] == "$" and token.kind == "word":
+            self._expand(token, index)
+            return self.peek(ahead)
+        return token
+
+    def _expand(self, token: Token, index: int) -> None:
+        """Put a variable's tokens in its place."""
+        if token.text[1:] not in self.variables:
+            raise self.error(f"unknown identifier {token.text[1:]!r}", token, "define it first")
+        values = [Token(each.kind, each.text, token.offset) for each in self.variables[token.text[1:]]]
+        self.tokens[index : index + 1] = values
 
     def next(self) -> Token:
         """Take the next token."""
@@ -128,10 +130,17 @@ class Source:
     def origin(self, token: Token | None = None) -> Origin:
         """The place of a token (the next one where none is given)."""
         offset = (token or self.peek()).offset
-        start = self.text.rfind("\n", 0, offset) + 1
-        end = self.text.find("\n", offset)
-        line = self.text[start : end if end >= 0 else len(self.text)]
-        return Origin(self.file, self.text.count("\n", 0, offset) + 1, offset - start + 1, line)
+        number = bisect_right(self._lines, offset)
+        start = self._lines[number - 1]
+        return Origin(self.file, number, offset - start + 1, self._line(number))
+
+    def _line(self, number: int) -> str:
+        """A line's text; the same value for all that stands on it, since a long line may hold thousands of elements."""
+        if number != self._last[0]:
+            start = self._lines[number - 1]
+            end = self.text.find("\n", start)
+            self._last = (number, self.text[start : end if end >= 0 else len(self.text)])
+        return self._last[1]
 
     def error(self, message: str, token: Token | None = None, advice: str = "") -> RuleSyntaxError:
         """An error at a token (the next one where none is given)."""
