@@ -10,9 +10,7 @@ from netsim.net.address import Family
 from netsim.objects.cluster import RulesText
 from netsim.rules.nft.ast import Ruleset, TableFamily
 from netsim.rules.nft.parse import parse
-from netsim.rules.source import RuleSyntaxErrors
 from netsim.scenario.kube_proxies import NodeProxy
-from netsim.scenario.node_rules import in_file
 from proxy.nftables.names import TABLE
 from proxy.nftables.sync import NftablesSync
 
@@ -23,11 +21,9 @@ def own_nftables(text: RulesText | None) -> Ruleset | None:
     """Rules that a user wrote for a machine. Raises RuleSyntaxErrors with places in the user's file."""
     if text is None:
         return None
-    padded = "\n" * (text.origin.line - 1) + text.text
-    try:
-        return parse(padded, text.origin.file)
-    except RuleSyntaxErrors as errors:
-        raise RuleSyntaxErrors([in_file(error, text.origin) for error in errors.errors]) from errors
+    indent = " " * (text.origin.column - 1)
+    lines = [f"{indent}{line}" for line in text.text.splitlines()]
+    return parse("\n".join([*[""] * (text.origin.line - 1), *lines, ""]), text.origin.file)
 
 
 def node_nftables(text: RulesText | None, proxy: NodeProxy, node: str) -> tuple[Ruleset, ...]:
