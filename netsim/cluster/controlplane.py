@@ -7,6 +7,7 @@ from typing import Literal
 
 from netsim.cluster import bootstrap, podstate
 from netsim.cluster.admission import admit
+from netsim.cluster.api import Api
 from netsim.cluster.bootstrap import ApiServer
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.context import Context
@@ -17,6 +18,7 @@ from netsim.cluster.controllers.eviction import EvictionController
 from netsim.cluster.controllers.garbage import GarbageCollector
 from netsim.cluster.controllers.job import CronJobController, JobController
 from netsim.cluster.controllers.mirroring import MirroringController
+from netsim.cluster.controllers.namespace import NamespaceController
 from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController, with_readiness
 from netsim.cluster.controllers.replicaset import ReplicaSetController
 from netsim.cluster.controllers.statefulset import StatefulSetController
@@ -55,7 +57,8 @@ class ControlPlane:
     ``nodes`` are Nodes with ``spec.podCIDRs``, ``status.addresses``, labels and taints; ``objects`` is everything else, in any
     order: what comes of it does not depend on the order. ``service_cidrs``: one for each family, the first family being the
     default. ``api_server``: where ``default/kubernetes`` leads; None: the cluster has no such Service; ``"auto"``:
-    ``ApiServer.of_nodes``. ``seed`` decides the names that are generated.
+    ``ApiServer.of_nodes``. ``api`` are the verbs of users, for who changes the running cluster.
+    ``seed`` decides the names that are generated.
 
     Raises StatusError where an object is there twice or has no name, DecodeError where one has not the form of its kind.
     """
@@ -78,6 +81,7 @@ class ControlPlane:
         self._kubelet = Kubelet(self._context)
         families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
         self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
+        self.api = Api(self.store, self.clock, [parse_prefix(cidr) for cidr in service_cidrs])
         for name in bootstrap.NAMESPACES:
             self.store.create(bootstrap.namespace(name))
         for node in nodes:
@@ -107,6 +111,7 @@ class ControlPlane:
             EvictionController(context),
             EndpointSliceController(context, families),
             MirroringController(context),
+            NamespaceController(context),
             GarbageCollector(context),
         ]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from netsim.cluster.clock import VirtualClock
-from netsim.cluster.errors import StatusError
+from netsim.cluster.errors import Forbidden, StatusError
 from netsim.cluster.informer import Informers
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.meta import Key
@@ -78,6 +78,8 @@ class Runtime:
         for key in keys:
             try:
                 controller.sync(key)
+            except Forbidden as error:  # again only once something has changed: quotas do not grow by asking
+                self._last_error = error
             except StatusError as error:
                 self._last_error = error
                 controller.queue.add(key)

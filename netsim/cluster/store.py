@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from netsim.cluster.clock import VirtualClock
-from netsim.cluster.documents import mapping_at, with_value, without
+from netsim.cluster.documents import list_at, mapping_at, with_value, without
 from netsim.cluster.errors import AlreadyExists, BadRequest, Conflict, Invalid, NotFound
 from netsim.cluster.naming import NameSource
 from netsim.cluster.resources import Resource, resource_of
@@ -28,6 +29,17 @@ from netsim.cluster.selectors import (
 from netsim.cluster.watch import Change, ChangeLog, EventType, Watch, WatchEvent
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+"""The finalizers that keep an object until the garbage collector has attended to its dependents."""
+
+
+class Propagation(Enum):
+    """What becomes of an object's dependents when it is deleted: they go after it, before it, or stay."""
+
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+    ORPHAN = "Orphan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +138,10 @@ class Store:
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    def create(self, item: Object) -> Object:
+    def create(self, item: Object, *, dry_run: bool = False) -> Object:
         """Store a new object and return it with its version. ``generateName`` is used where there is no name.
+
+        ``dry_run``: all but the storing is done.
 
         Raises AlreadyExists, Invalid where it has no name, BadRequest where it has a version already.
         """
@@ -139,9 +153,9 @@ class Store:
             named = self.admit(named, self)
         if self.find(named.key) is not None:
             raise AlreadyExists.of(resource.qualified, named.metadata.name)
-        return self._write(None, named)
+        return named if dry_run else self._write(None, named)
 
-    def update(self, item: Object) -> Object:
+    def update(self, item: Object, *, dry_run: bool = False) -> Object:
         """Replace an object; its status stays as it is where the kind has a status subresource.
 
         Raises NotFound, and Conflict where ``metadata.resourceVersion`` is given and is not the current one. An object that
@@ -153,7 +167,9 @@ class Store:
         after = self._after(before, document, resource)
         if after.document == before.document:
             return before
-        if after.metadata.deletion_timestamp and not after.metadata.finalizers and before.metadata.finalizers:
+        if dry_run:
+            return after
+        if before.metadata.finalizers and _may_go(after):
             return self._remove(after)
         return self._write(before, after)
 
@@ -179,22 +195,56 @@ class Store:
         document = with_value(document, ("status", "conditions"), merged_condition(document, condition))
         return self._write(before, Object(before.api_version, before.kind, before.metadata, document))
 
-    def delete(self, key: Key, *, grace_seconds: int | None = None) -> Object | None:
+    def finalize(self, namespace: Key) -> None:
+        """Take the finalizer ``kubernetes`` from a Namespace's spec; it goes where it is being deleted. Raises NotFound."""
+        before = self.get(namespace)
+        after = Object.of(with_value(before.document, ("spec", "finalizers"), []))
+        if before.metadata.deletion_timestamp and not before.metadata.finalizers:
+            self._remove(after)
+        else:
+            self._write(before, after)
+
+    def delete(
+        self,
+        key: Key,
+        *,
+        grace_seconds: int | None = None,
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> Object | None:
         """Delete an object, and answer what is left of it: None where it is gone.
 
         It stays with a ``deletionTimestamp`` while it has finalizers, and a pod on a node does until its kubelet deletes it with
-        ``grace_seconds=0``. Raises NotFound. Ref: registry/rest/delete.go:BeforeDelete() (v1.37).
+        ``grace_seconds=0``, a Namespace until it is empty. ``propagation`` adds the finalizers that the garbage collector attends to.
+        Raises NotFound. Ref: registry/rest/delete.go:BeforeDelete(), registry/generic/registry/store.go:deletionFinalizers() (v1.37).
         """
         before = self.get(key)
+        added = {Propagation.FOREGROUND: FOREGROUND, Propagation.ORPHAN: ORPHAN}.get(propagation)
+        if added is not None and added not in before.metadata.finalizers:
+            before = Object.of(
+                with_value(before.document, ("metadata", "finalizers"), [*before.metadata.finalizers, added])
+            )
         grace = _grace(before, grace_seconds)
-        if not before.metadata.finalizers and grace == 0:
+        kept = key.kind == "Namespace" and bool(list_at(before.document, "spec", "finalizers"))
+        if not before.metadata.finalizers and grace == 0 and not kept:
             self._remove(before)
             return None
         if before.metadata.deletion_timestamp:
-            return before
+            asked = mapping_at(before.document, "metadata").get("deletionGracePeriodSeconds")
+            if grace or asked == grace:
+                return before
+            return self._write(
+                before, Object.of(with_value(before.document, ("metadata", "deletionGracePeriodSeconds"), 0))
+            )
         metadata = mapping_at(before.document, "metadata")
         marked = {**metadata, "deletionTimestamp": self._clock.timestamp(), "deletionGracePeriodSeconds": grace}
-        return self._write(before, Object.of({**before.document, "metadata": marked}))
+        document: Document = {**before.document, "metadata": marked}
+        if key.kind == "Namespace":
+            document = with_value(document, ("status", "phase"), "Terminating")
+        return self._write(self.get(key), Object.of(document))
+
+    def generated_name(self, item: Object) -> str:
+        """A name for an object of ``generateName``."""
+        return self._names.generate(f"{item.kind}/{item.metadata.namespace}", item.metadata.generate_name)
 
     # --- how a write is made ----------------------------------------------------------------------------------------
 
@@ -333,6 +383,14 @@ def _with_status_of(before: Object, document: Document) -> Document:
 def _intent(document: Document) -> Document:
     """All of an object but its metadata and status: what ``generation`` counts the changes of."""
     return {key: value for key, value in document.items() if key not in ("metadata", "status")}
+
+
+def _may_go(item: Object) -> bool:
+    """True for an object that nothing holds any more: it is being deleted, without finalizers, and its grace is over."""
+    metadata = mapping_at(item.document, "metadata")
+    held = item.kind == "Namespace" and bool(list_at(item.document, "spec", "finalizers"))
+    over = not metadata.get("deletionGracePeriodSeconds")
+    return item.metadata.deletion_timestamp is not None and not item.metadata.finalizers and over and not held
 
 
 def _grace(item: Object, asked: int | None) -> int:

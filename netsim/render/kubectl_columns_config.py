@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.cluster.storage import class_name
 from netsim.objects.json import Json
 from netsim.objects.meta import Object
 from netsim.render.kubectl_cells import UNSET, Cells, Layout, label_selector_text, text
@@ -41,7 +42,7 @@ def _claim(item: Object, cells: Cells) -> list[str]:
     phase = "Terminating" if item.metadata.deletion_timestamp else text_at(status, "phase") or "Pending"
     capacity = text(mapping_at(status, "capacity").get("storage")) if volume else ""
     modes = _modes(list_at(status, "accessModes")) if volume else ""
-    storage = text_at(item.document, "spec", "storageClassName")
+    storage = class_name(item)
     attributes = text_at(item.document, "spec", "volumeAttributesClassName") or UNSET
     return [item.metadata.name, phase, volume, capacity, modes, storage, attributes, cells.age(item)]
 
@@ -56,7 +57,7 @@ def _volume(item: Object, cells: Cells) -> list[str]:
         text_at(spec, "persistentVolumeReclaimPolicy") or "Retain",
         text_at(item.document, "status", "phase") or "Available",
         f"{claim.get('namespace')}/{claim.get('name')}" if claim else "",
-        text_at(spec, "storageClassName"),
+        class_name(item),
         text_at(spec, "volumeAttributesClassName") or UNSET,
         text_at(item.document, "status", "reason"),
         cells.age(item),

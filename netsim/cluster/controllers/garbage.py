@@ -1,25 +1,31 @@
-"""The garbage collector: what is owned goes when its last owner has gone.
+"""The garbage collector: what is owned goes when its last owner has gone, before it (foreground), or stays (orphan).
 
 Only a deletion that is seen starts it: an object that names an owner which never was here is taken as it was given.
-Ref: pkg/controller/garbagecollector/garbagecollector.go (v1.37), in its background mode.
+Ref: pkg/controller/garbagecollector/garbagecollector.go (v1.37): attemptToDelete and attemptToOrphan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from netsim.cluster.context import Context
+from netsim.cluster.documents import list_at, with_value
 from netsim.cluster.errors import NotFound
+from netsim.cluster.store import FOREGROUND, ORPHAN, Propagation
 from netsim.cluster.workqueue import WorkQueue
+from netsim.objects.json import Json
 from netsim.objects.meta import Key, Object
 
-_OWNERS = ("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service")
-_OWNED = ("ReplicaSet", "Job", "Pod", "EndpointSlice", "ControllerRevision")
+_OWNERS = (
+    *("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "CronJob"),
+    *("Service", "Endpoints", "Pod", "Node"),
+)
+_OWNED = ("ReplicaSet", "Job", "Pod", "EndpointSlice", "ControllerRevision", "PersistentVolumeClaim")
 _BY_OWNER = "owner"
 
 
 class GarbageCollector:
-    """Deletes the dependents of what was deleted."""
+    """Deletes, or orphans, the dependents of what is deleted."""
 
     name = "garbage-collector"
 
@@ -30,26 +36,86 @@ class GarbageCollector:
         self._owned = [context.informers.of(kind) for kind in _OWNED]
         for informer in self._owned:
             informer.add_index(_BY_OWNER, _owners)
+            informer.add_handler(self._dependent_changed)
         for kind in _OWNERS:
             context.informers.of(kind).add_handler(self._changed)
 
     def sync(self, key: Key) -> None:
-        """Delete one dependent, unless another of its owners is left."""
+        """Attend to one object: an owner that waits for its dependents, or a dependent whose owners may have gone."""
         item = self._store.find(key)
-        owners = () if item is None else item.metadata.owner_references
+        if item is None:
+            return
+        if item.metadata.deletion_timestamp and FOREGROUND in item.metadata.finalizers:
+            self._delete_dependents(item)
+        elif item.metadata.deletion_timestamp and ORPHAN in item.metadata.finalizers:
+            self._orphan_dependents(item)
+        else:
+            self._delete_unowned(item)
+
+    def _delete_unowned(self, item: Object) -> None:
+        owners = item.metadata.owner_references
         if owners and all(owner.uid in self._gone for owner in owners):
             try:
-                self._store.delete(key)
+                self._store.delete(item.key)
             except NotFound:
                 return
 
+    def _delete_dependents(self, owner: Object) -> None:
+        """Ref: processDeletingDependentsItem(): the owner goes once no dependent that blocks it is left."""
+        blocking = 0
+        for dependent in self._dependents(owner):
+            current = self._store.find(dependent.key)
+            if current is None:
+                continue
+            if current.metadata.deletion_timestamp is None:
+                self._store.delete(current.key, propagation=Propagation.FOREGROUND)
+                current = self._store.find(dependent.key)
+            blocking += current is not None and _blocks(current, owner.metadata.uid)
+        if not blocking:
+            self._store.update(_without_finalizer(self._store.get(owner.key), FOREGROUND))
+
+    def _orphan_dependents(self, owner: Object) -> None:
+        for dependent in self._dependents(owner):
+            current = self._store.find(dependent.key)
+            if current is not None:
+                left: list[Json] = [r for r in _references(current) if r.get("uid") != owner.metadata.uid]
+                self._store.update(Object.of(with_value(current.document, ("metadata", "ownerReferences"), left)))
+        self._store.update(_without_finalizer(self._store.get(owner.key), ORPHAN))
+
+    def _dependents(self, owner: Object) -> list[Object]:
+        return [d for informer in self._owned for d in informer.by_index(_BY_OWNER, owner.metadata.uid)]
+
     def _changed(self, before: Object | None, item: Object | None) -> None:
-        if item is not None or before is None:
-            return
-        self._gone.add(before.metadata.uid)
-        for informer in self._owned:
-            for dependent in informer.by_index(_BY_OWNER, before.metadata.uid):
+        if item is not None:
+            waiting = {FOREGROUND, ORPHAN} & set(item.metadata.finalizers)
+            if item.metadata.deletion_timestamp and waiting:
+                self.queue.add(item.key)
+        elif before is not None:
+            self._gone.add(before.metadata.uid)
+            for dependent in self._dependents(before):
                 self.queue.add(dependent.key)
+
+    def _dependent_changed(self, before: Object | None, item: Object | None) -> None:
+        """A dependent has gone: an owner that waits for it may go on."""
+        if item is None and before is not None:
+            for owner in before.metadata.owner_references:
+                key = Key(owner.kind, before.metadata.namespace, owner.name)
+                found = self._store.find(key)
+                if found is not None and FOREGROUND in found.metadata.finalizers:
+                    self.queue.add(key)
+
+
+def _references(item: Object) -> list[Mapping[str, Json]]:
+    return [r for r in list_at(item.document, "metadata", "ownerReferences") if isinstance(r, Mapping)]
+
+
+def _blocks(item: Object, uid: str) -> bool:
+    return any(r.get("uid") == uid and r.get("blockOwnerDeletion") is True for r in _references(item))
+
+
+def _without_finalizer(item: Object, finalizer: str) -> Object:
+    left: list[Json] = [f for f in item.metadata.finalizers if f != finalizer]
+    return Object.of(with_value(item.document, ("metadata", "finalizers"), left))
 
 
 def _owners(item: Object) -> Iterable[str]:

@@ -6,6 +6,7 @@ from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.context import Context
 from netsim.cluster.documents import mapping_at, strings_at, text_at
+from netsim.cluster.errors import Forbidden
 from netsim.cluster.ownership import Claims, controller_key, label_terms, selector_term
 from netsim.cluster.podcontrol import PodControl
 from netsim.cluster.selectors import Selector, of_label_selector, of_labels
@@ -50,7 +51,10 @@ class ReplicaSetController:
 
     def _scale(self, owner: Object, pods: list[Object], replicas: int) -> None:
         for _ in range(replicas - len(pods)):
-            self._control.create(owner, template_of(owner))
+            try:
+                self._control.create(owner, template_of(owner))
+            except Forbidden:  # the event says why; the status is written all the same
+                break
         surplus = len(pods) - replicas
         if surplus > 0:
             for pod in deletion_order(pods, self._clock)[:surplus]:
