@@ -80,7 +80,8 @@ class Capture:
 
 def _carries_nothing_known(packet: Packet) -> bool:
     """A tunnel's datagram around what the model does not walk: reports of multicast groups. A rule's trace is too short to tell."""
-    return isinstance(packet.l4, UDPHeader) and packet.dport in VXLAN_PORTS and packet.inner is None
+    whole = isinstance(packet.l4, UDPHeader) and not packet.ip.fragment_offset
+    return whole and packet.dport in VXLAN_PORTS and packet.inner is None
 
 
 def is_discovery(packet: Packet) -> bool:

@@ -108,7 +108,7 @@ def _whole_or_part(header: IPHeader, data: bytes, length: int, firsts: Firsts) -
     if header.fragment_offset:
         first = firsts.get(key)
         return Packet(header, first, length) if first is not None else None
-    packet = _packet(header, data, length)
+    packet = _packet(header, data, length, firsts)
     if header.more_fragments and packet is not None:
         firsts[key] = packet.l4
     return packet
@@ -121,25 +121,25 @@ def _protocol(number: int) -> Protocol | None:
         return None
 
 
-def _packet(header: IPHeader, data: bytes, length: int) -> Packet | None:
+def _packet(header: IPHeader, data: bytes, length: int, firsts: Firsts) -> Packet | None:
     """``length`` is that of the transport header and the payload, which may be cut off in ``data``."""
     found = _transport(header.protocol, data)
     if found is None:
         return None
     l4, size = found
     quotes = isinstance(l4, ICMPHeader) and l4.quoted is not None
-    return Packet(header, l4, 0 if quotes else max(0, length - size), _inner(l4, data[size:]))
+    return Packet(header, l4, 0 if quotes else max(0, length - size), _inner(l4, data[size:], firsts))
 
 
-def _inner(l4: Transport, data: bytes) -> VXLAN | Packet | None:
+def _inner(l4: Transport, data: bytes, firsts: Firsts) -> VXLAN | Packet | None:
     """What a tunnel's packet carries, as far as it was captured."""
     match l4:
         case IPIPHeader():
-            return decode(data)
+            return decode(data, firsts)
         case UDPHeader(dport=port) if port in VXLAN_PORTS and len(data) >= _VXLAN_HEADERS:
             carried = data[_VXLAN_HEADERS:]
             kind = int.from_bytes(data[_VXLAN_HEADERS - 2 : _VXLAN_HEADERS], "big")
-            packet = _arp(carried) if kind == _ETH_P_ARP else decode(carried)
+            packet = _arp(carried) if kind == _ETH_P_ARP else decode(carried, firsts)
             frame = Frame(_mac(data[14:20]), _mac(data[8:14]), packet) if packet is not None else None
             return VXLAN(int.from_bytes(data[4:7], "big"), frame) if frame is not None else None
         case _:

@@ -165,7 +165,12 @@ class PortNames:
 
 
 def _is_part(packet: Packet) -> bool:
-    return packet.ip.more_fragments or packet.ip.fragment_offset > 0
+    """True for a fragment, and for a tunnel's packet that carries one."""
+    match packet.inner:
+        case (Packet() as inner) | VXLAN(frame=Frame(payload=Packet() as inner)) if _is_part(inner):
+            return True
+        case _:
+            return packet.ip.more_fragments or packet.ip.fragment_offset > 0
 
 
 def packet_text(packet: Packet, names: PortNames) -> str:
