@@ -22,7 +22,7 @@ from netsim.net.address import Address
 from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader
 from netsim.rules.ipvs.ast import Forwarding
 from netsim.stack.environment import HookEnvironment, HookVerdict
-from netsim.stack.icmp_send import Unreachable, icmp_unreachable, is_icmp_error
+from netsim.stack.icmp_send import Message, Unreachable, icmp_send, icmp_unreachable, is_icmp_error
 from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_ctl import IPVS, PROTOCOLS
 from netsim.stack.ip_vs_nfct import disown_nat, drop_conntrack, mark_conntrack, uses_old_conntrack
@@ -30,6 +30,7 @@ from netsim.stack.ip_vs_proto_tcp import IpVsTcpState
 from netsim.stack.ip_vs_schedule import Client, schedule
 from netsim.stack.ip_vs_seed import seed
 from netsim.stack.ip_vs_xmit import Sending, icmp_xmit, ip_vs_xmit
+from netsim.stack.ipip import OUTER_HEADER
 from netsim.stack.namespace import Namespace
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.nf_conntrack_core import Conntrack
@@ -205,6 +206,8 @@ def ip_vs_in_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
     """
     if skb.ipvs_property or skb.nexthop is None:
         return HookVerdict.ACCEPT
+    if (tunnelled := _tunnelled(skb)) is not None:
+        return _tunnel_error(hooked, hook, skb, tunnelled)
     quoted = _quoted(skb.packet)
     if quoted is None:
         return HookVerdict.ACCEPT
@@ -214,6 +217,29 @@ def ip_vs_in_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
         return HookVerdict.ACCEPT
     step = _step(hooked, hook, skb, conn, "forward", "an ICMP error about this connection")
     return icmp_xmit(Sending(hooked.ns, hook, skb, conn, step))
+
+
+def _tunnelled(skb: SkBuff) -> Packet | None:
+    """What a tunnel's packet carried about which an ICMP error came here; None for any other error."""
+    if not isinstance(skb.packet.l4, ICMPHeader) or not is_icmp_error(skb.packet):
+        return None
+    quoted, local = skb.packet.l4.quoted, skb.nexthop is not None and skb.nexthop.local
+    inner = quoted.inner if quoted is not None and local else None
+    return inner if isinstance(inner, Packet) and inner.ip.protocol in PROTOCOLS else None
+
+
+def _tunnel_error(hooked: Hooked, hook: Hook, skb: SkBuff, inner: Packet) -> HookVerdict:
+    """A real server's tunnel end refuses the packet: its sender is told, about what it had sent. Ref: ip_vs_in_icmp()."""
+    conn = hooked.ipvs.conn_in(inner.ip.protocol, _end(inner, source=True), _end(inner, source=False))
+    error = skb.packet.l4
+    if conn is None or not isinstance(error, ICMPHeader):
+        return HookVerdict.ACCEPT
+    detail = "an ICMP error about the tunnel to the real server, told to the client"
+    hooked.ns.record(_step(hooked, hook, skb, conn, "forward", detail))
+    mtu = max(error.mtu - OUTER_HEADER, 0)
+    about = SkBuff(inner, nexthop=skb.nexthop, ct=skb.ct, ctinfo=skb.ctinfo)
+    icmp_send(hooked.ns, about, Message(error.type, error.code), mtu=mtu)
+    return HookVerdict.STOLEN
 
 
 # --- from real servers to clients ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from netsim.net.address import Address
-from netsim.net.packet import ICMPHeader, Packet
+from netsim.net.packet import ICMPHeader, IPHeader, IPIPHeader, Packet, Protocol
 from netsim.rules.ipvs.ast import Forwarding
 from netsim.stack.dev import skb_len
 from netsim.stack.dst import route_output
@@ -20,13 +20,17 @@ from netsim.stack.environment import HookVerdict
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip6_output import ip6_output
 from netsim.stack.ip_output import ip_output
+from netsim.stack.ip_tunnel_core import iptunnel_xmit
 from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_nfct import mark_conntrack
+from netsim.stack.ipip import OUTER_HEADER
 from netsim.stack.namespace import Namespace, NotModelledError
+from netsim.stack.netfilter import Netfilter
+from netsim.stack.nf_conntrack_core import nf_conntrack_confirm
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import OutputKey, Routed, record_output
 from netsim.stack.skbuff import Nexthop, SkBuff
-from netsim.stack.steps import Hook, IPVSStep, TTLStep
+from netsim.stack.steps import Encapsulation, Hook, IPVSStep, TTLStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,7 @@ def ip_vs_xmit(sending: Sending) -> HookVerdict:
         case Forwarding.DIRECT_ROUTE:
             return _dr_xmit(sending)
         case Forwarding.TUNNEL:
-            sending.record(sending.skb.packet)
-            raise NotModelledError("IPVS tunnelling to a real server (ipvsadm -i)", "ip_vs_tunnel_xmit")
+            return _tunnel_xmit(sending)
         case never:
             assert_never(never)
 
@@ -109,15 +112,63 @@ def _dr_xmit(sending: Sending) -> HookVerdict:
     return _cont(sending, replace(routed, nexthop=replace(nexthop, gateway=nexthop.gateway or conn.daddr)))
 
 
+def _tunnel_xmit(sending: Sending) -> HookVerdict:
+    """The packet travels inside another one, from this host to the real server; its conntrack entry is confirmed and stays behind.
+
+    Ref: ip_vs_tunnel_xmit(), ip_vs_prepare_tunneled_skb(), ip_vs_tunnel_xmit_prepare().
+    """
+    ns, skb, conn = sending.ns, sending.skb, sending.conn
+    if conn.dest is not None and conn.dest.spec.tunnel[:2] not in ((), ("--tun-type", "ipip")):
+        sending.record(skb.packet)
+        raise NotModelledError(f"IPVS tunnelling by {' '.join(conn.dest.spec.tunnel)}", "ip_vs_tunnel_xmit")
+    if skb.packet.ip.dst.version == 6:
+        sending.record(skb.packet)
+        raise NotModelledError("IPVS tunnelling of IPv6", "ip_vs_tunnel_xmit_v6")
+    routed = _get_out_rt(sending, conn.daddr)
+    if routed is None:
+        return HookVerdict.DROP
+    nexthop = routed.nexthop
+    assert nexthop is not None
+    sending.record(skb.packet)
+    skb.ipvs_property = True
+    if nexthop.local:
+        mark_conntrack(skb, conn, reply=False)
+        return HookVerdict.ACCEPT
+    _age(sending)
+    if conn.conntrack and not _confirmed(ns, sending.hook, skb):
+        return HookVerdict.DROP
+    inner = skb.packet
+    source = nexthop.source or type(conn.daddr)(0)
+    header = IPHeader(source, conn.daddr, Protocol.IPIP, inner.ip.ttl, dont_fragment=inner.ip.dont_fragment)
+    outer = Packet(header, IPIPHeader(), skb_len(inner), inner)
+    ns.record(Encapsulation(nexthop.device, "ipip", inner, outer, detail="by IPVS, to the real server"))
+    record_output(ns, _key(conn.daddr), routed)
+    iptunnel_xmit(ns, SkBuff(outer, iif=skb.iif, mark=skb.mark, nexthop=nexthop, ipvs_property=True))
+    return HookVerdict.STOLEN
+
+
+def _confirmed(ns: Namespace, hook: Hook, skb: SkBuff) -> bool:
+    """Ref: include/net/ip_vs.h:ip_vs_confirm_conntrack()."""
+    netfilter = ns.netfilter
+    if not isinstance(netfilter, Netfilter):
+        return True
+    return nf_conntrack_confirm(netfilter.conntrack, netfilter.env, hook, skb) is HookVerdict.ACCEPT
+
+
+def _age(sending: Sending) -> None:
+    ns, skb = sending.ns, sending.skb
+    ttl = skb.packet.ip.ttl
+    skb.packet = skb.packet.with_ip(ttl=ttl - 1)
+    ns.record(TTLStep(ttl, ttl - 1))
+    ns.network.routed()
+
+
 def _cont(sending: Sending, routed: Routed) -> HookVerdict:
     """TTL, the new route, OUTPUT from the start, POSTROUTING. Ref: ip_vs_nat_send_or_cont(), decrement_ttl()."""
     ns, skb = sending.ns, sending.skb
     nexthop = routed.nexthop
     assert nexthop is not None
-    ttl = skb.packet.ip.ttl
-    skb.packet = skb.packet.with_ip(ttl=ttl - 1)
-    ns.record(TTLStep(ttl, ttl - 1))
-    ns.network.routed()
+    _age(sending)
     record_output(ns, _key(sending.conn.daddr), routed)
     skb.nexthop = nexthop
     skb.oif = nexthop.device
@@ -175,6 +226,8 @@ def _may_leave(sending: Sending, nexthop: Nexthop) -> bool:
     """TTL and MTU. Ref: decrement_ttl(), ensure_mtu_is_adequate()."""
     ns, skb = sending.ns, sending.skb
     ttl, length, mtu = skb.packet.ip.ttl, skb_len(skb.packet), ns.oif(nexthop).mtu
+    if sending.conn.forwarding is Forwarding.TUNNEL:
+        mtu -= OUTER_HEADER
     if ttl <= 1:
         sending.record(skb.packet)
         ns.drop(DropReason.TTL_EXCEEDED, "ip_vs_xmit.c:decrement_ttl", f"the TTL is {ttl}")

@@ -18,7 +18,7 @@ from netsim.rules.xtables.parse import parse as parse_rules
 from netsim.stack.namespace import ArrivalKind
 from netsim.stack.network import Network
 from netsim.stack.steps import ChainPass
-from netsim.topology.model import Bridge, BridgePort, Device, Dummy, Listener, Netns, Topology
+from netsim.topology.model import IPIP, Bridge, BridgePort, Device, Dummy, Listener, Netns, Topology
 from netsim.trace.model import Flow
 from netsim.trace.walk import drive
 from tests.unit.stack_world import Walk, device, lo, netns, route, topology, veth
@@ -55,6 +55,7 @@ class Row:
     bridged: bool = False
     hairpin: bool = False
     on_backend: tuple[str, ...] = ()
+    tunnelled: bool = False
     listeners: tuple[tuple[str, str, int, int], ...] = LISTENERS
     udp: bool = False
 
@@ -89,6 +90,7 @@ class Row:
         own = "10.1.0.3" if self.bridged else "10.2.0.2"
         router = "10.1.0.1" if self.bridged else "10.2.0.1"
         extra = [f"addr add {address}/32 dev lo" for address in self.on_backend]
+        extra += ["link set tunl0 up"] if self.tunnelled else []
         backend = [f"addr add {own}/24 dev eth0", "link set eth0 up", f"route add default via {router}", *extra]
         client = ["addr add 10.1.0.2/24 dev eth0", "link set eth0 up", "route add default via 10.1.0.1"]
         rules = {"sysctls": sysctls, "iptables": self.iptables(), "ipvsadm": list(self.ipvsadm)}
@@ -103,7 +105,8 @@ class Row:
         own, router = ("10.1.0.3", "10.1.0.1") if self.bridged else ("10.2.0.2", "10.2.0.1")
         on_lo = tuple(parse_interface(f"{address}/32") for address in self.on_backend)
         b_eth0 = veth("b/eth0", "n/vb", f"{own}/24")
-        backend = netns("b", (_lo(on_lo), b_eth0), (route("default", router),), listeners=self._listeners("b"))
+        tunnel = replace(device("b", "tunl0", IPIP()), up=self.tunnelled)  # made with the module, down
+        backend = netns("b", (_lo(on_lo), b_eth0, tunnel), (route("default", router),), listeners=self._listeners("b"))
         client = netns("c", (veth("c/eth0", "n/vc", "10.1.0.2/24"),), (route("default", "10.1.0.1"),))
         return topology(client, self._node(), backend)
 
@@ -241,6 +244,24 @@ ROWS: tuple[Row, ...] = (
         listeners=(*LISTENERS, ("b", "tcp", 4, 80)),
         sysctls=sysctls(net__ipv4__conf__all__accept_local="1"),
     ),
+    Row(
+        "tunnel",
+        ipvsadm=served("10.2.0.2:80", method="i"),
+        on_backend=(VIP,),
+        tunnelled=True,
+        listeners=(*LISTENERS, ("b", "tcp", 4, 80)),
+        sysctls=sysctls(net__ipv4__conf__all__accept_local="1"),
+    ),
+    Row(
+        "tunnel from the node, without conntrack",
+        netns="n",
+        ipvsadm=served("10.2.0.2:80", method="i"),
+        on_backend=(VIP,),
+        tunnelled=True,
+        listeners=(*LISTENERS, ("b", "tcp", 4, 80)),
+        sysctls=(("net.ipv4.conf.all.accept_local", "1"),),
+    ),
+    Row("tunnel to a real server that takes none", ipvsadm=served("10.2.0.2:80", method="i")),
     Row(
         "direct routing, bridged",
         bridged=True,

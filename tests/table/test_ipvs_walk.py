@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netsim.stack.reasons import DropReason
-from netsim.stack.steps import ChainPass, ConntrackStep, Hook, IPVSStep, NATStep, TTLStep
+from netsim.stack.steps import ChainPass, ConntrackStep, Encapsulation, Hook, IPVSStep, NATStep, TTLStep
 from tests.table.ipvs_rows import MASQUERADE, ROWS, VIP, Row, modelled, served, sysctls
 from tests.unit.stack_world import Walk, changed, route, with_device
 
@@ -59,6 +59,9 @@ MEASURED: dict[str, tuple[str, str]] = {
     "direct routing, no VIP there": ("", ""),
     "direct routing": ("", ""),
     "direct routing, answers accepted": ("connected", "b from 10.1.0.2"),
+    "tunnel": ("connected", "b from 10.1.0.2"),
+    "tunnel from the node, without conntrack": ("connected", "b from 10.96.0.1"),
+    "tunnel to a real server that takes none": ("ECONNREFUSED", ""),
     "direct routing, bridged": ("connected", "b from 10.1.0.2"),
     "bridged with br_netfilter": ("connected", "b from 10.1.0.2"),
     "bridged without br_netfilter": ("", ""),
@@ -191,9 +194,15 @@ def test_a_virtual_address_that_is_not_local_is_told() -> None:
     assert [step.action for step in Walk(world).tcp("c", VIP, 80).of(IPVSStep, "n")] == ["miss"]
 
 
-def test_a_tunnel_is_not_modelled() -> None:
-    walk = Walk(Row("tunnel", ipvsadm=served("10.2.0.2:80", method="i")).world()).tcp("c", VIP, 80)
-    assert walk.not_modelled == ["IPVS tunnelling to a real server (ipvsadm -i)"]
+def test_a_tunnel_other_than_ipip_is_not_modelled() -> None:
+    gue = (f"-A -t {VIP}:80 -s rr", f"-a -t {VIP}:80 -r 10.2.0.2:80 -i --tun-type gue --tun-port 6080 -w 1")
+    walk = Walk(Row("tunnel", ipvsadm=gue).world()).tcp("c", VIP, 80)
+    assert walk.not_modelled == ["IPVS tunnelling by --tun-type gue --tun-port 6080"]
+
+
+def test_a_tunnel_puts_the_packet_into_another_one() -> None:
+    (wrapped,) = walk_of("tunnel").of(Encapsulation, "n")
+    assert (str(wrapped.inner), str(wrapped.outer)) == (f"10.1.0.2:40000 → {VIP}:80", "10.2.0.1 → 10.2.0.2")
 
 
 def test_a_packet_too_large_for_the_way_is_refused() -> None:

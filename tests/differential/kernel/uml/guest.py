@@ -24,6 +24,7 @@ MODULES = (
     *(
         "xt_MASQUERADE",
         "xt_mark",
+        "ipip",
         "xt_tcpudp",
         "xt_nat",
         "xt_CT",

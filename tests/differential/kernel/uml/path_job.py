@@ -174,7 +174,7 @@ def run(row):
     servers = listen(row)
     heard, reached, client = probe(row, servers)
     sockets = [client, *KEPT, *(server for _, _, server in servers)]
-    if not heard:
+    if heard not in ("connected", "answer"):
         close(sockets)  # or a SYN and its answer would be sent again, and counted again
     counts = counted(row)
     connections = sorted(" ".join(line.split()[:6]) for line in sh("ipvsadm", "-Lnc").splitlines()[2:])
