@@ -188,8 +188,7 @@ class RealNetwork:
             case SetState(netns=name, device=device, up=up):
                 self._handles[name].link("set", index=self._index(name, device), state="up" if up else "down")
             case SetSysctl(netns=name, name=sysctl, value=value):
-                with entered(self._names[name]):
-                    _sysctl_path(sysctl).write_text(value, encoding="ascii")
+                self._set_sysctl(name, sysctl, value)
             case AddRoute(netns=name, route=route):
                 self._add_route(name, route)
             case AddRule(netns=name, rule=rule):
@@ -218,6 +217,13 @@ class RealNetwork:
             if error.code not in REFUSALS:
                 raise
             self.refused.append((name, route))
+
+    def _set_sysctl(self, name: str, sysctl: str, value: str) -> None:
+        with entered(self._names[name]):
+            path = _sysctl_path(sysctl)
+            if not path.exists():
+                raise FileNotFoundError(errno.ENOENT, f"{sysctl} is no sysctl of a network namespace of its own")
+            path.write_text(value, encoding="ascii")
 
     def seed_connections(self, name: str) -> None:
         """Insert the connections that a modelled namespace has before any packet walks. Raises RuntimeError with conntrack's message."""

@@ -15,7 +15,7 @@ from netsim.topology.model import Topology
 from netsim.trace.model import Flow, Trace
 from netsim.verify.compare import Comparison, compare, difference_text
 from netsim.verify.foretold import Foretold, foretell, is_unknown, outcome_of, refused_routes
-from netsim.verify.frequency import refused
+from netsim.verify.frequency import ERROR, refused
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.observe import Observer
 
@@ -24,6 +24,7 @@ LONG_PATIENCE_S = 0.5
 TRIES = 8
 SENDS_FOR_EACH_BRANCH = 3
 MOST_SENDS = 12
+MOST_SENDS_OF_ONE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def verify_case(observer: Observer, case: Case, effort: Effort) -> Outcome:
     if is_unknown(found):
         return Outcome(case, Answer.NOT_MODELLED, found)
     tally = _Tally()
-    wanted = min(MOST_SENDS, SENDS_FOR_EACH_BRANCH * len(branches)) if effort.cover and len(branches) > 1 else 1
+    wanted = _sends(branches, effort)
     while tally.sent < wanted and len(tally.seen) < len(branches) and not tally.differing:
         _send(observer, case, branches, tally, PATIENCE_S)
     while len(tally.differing) == 1 and tally.sent < wanted + TRIES:
@@ -132,6 +133,18 @@ def verify_case(observer: Observer, case: Case, effort: Effort) -> Outcome:
         difference=difference,
         repeated=len(tally.differing) if not difference else 0,
     )
+
+
+def _sends(branches: Sequence[Foretold], effort: Effort) -> int:
+    """How often a flow is sent at most, to see each branch; with samples it is as often as makes a miss less likely than ``ERROR``."""
+    if len(branches) == 1 or not effort.cover:
+        return 1
+    if not effort.samples:
+        return min(MOST_SENDS, SENDS_FOR_EACH_BRANCH * len(branches))
+    sends = SENDS_FOR_EACH_BRANCH * len(branches)
+    while sends < MOST_SENDS_OF_ONE and sum((1 - branch.probability) ** sends for branch in branches) > ERROR:
+        sends += 1
+    return sends
 
 
 def _send(

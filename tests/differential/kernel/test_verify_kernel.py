@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +41,10 @@ def cases(found) -> list[Case]:
     return [Case(each.flow, each.source, each.target) for each in every_flow(found, one_of_each=True)]
 
 
+BEYOND = ("ipip", "ipvs", "neighbour-table-full")
+"""Topologies that a kernel without IPVS, dummy or ipip cannot build, and one whose sysctl is the whole machine's."""
+
+
 def disagreements(topology: Topology, asked: list[Case], **more) -> list[str]:
     outcomes = list(verify(topology, asked, effort=Effort(cover=False), **more))
     assert any(outcome.answer is Answer.AGREES for outcome in outcomes)
@@ -48,7 +54,12 @@ def disagreements(topology: Topology, asked: list[Case], **more) -> list[str]:
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_every_flow_of_a_shipped_topology(name):
     found = world(name)
-    assert disagreements(found.topology, cases(found)) == []
+    try:
+        assert disagreements(found.topology, cases(found)) == []
+    except OSError as error:
+        if not name.startswith(BEYOND):
+            raise
+        pytest.skip(f"this kernel cannot: {error}")
 
 
 @pytest.mark.parametrize("name", LEGACY)
@@ -141,15 +152,18 @@ def host() -> dict[str, str]:
     return found
 
 
-def command(*words: str) -> subprocess.Popen[str]:
+@contextmanager
+def command(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """``netsim verify`` as a process of its own; it does not outlive the block."""
     code = "from netsim.cli.main import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "verify", *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    line = [sys.executable, "-c", code, "verify", *words]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        try:
+            yield run
+        finally:
+            if run.poll() is None:
+                run.kill()
+                run.communicate()
 
 
 def claimed(run: subprocess.Popen[str]) -> str:
@@ -173,39 +187,40 @@ def _holds(pid: int, lock: Path) -> bool:
 
 def test_the_host_is_as_it_was():
     before = host()
-    run = command("-t", "nodeport-local")
-    out, err = run.communicate(timeout=120)
+    with command("-t", "nodeport-local") as run:
+        out, err = run.communicate(timeout=120)
     assert run.returncode == 0, out + err
     assert host() == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing(number):
-    run = command("-t", "default", "--all-flows")
-    name = claimed(run)
-    run.send_signal(number)
-    run.communicate(timeout=30)
+    with command("-t", "default", "--all-flows") as run:
+        name = claimed(run)
+        run.send_signal(number)
+        run.communicate(timeout=30)
     assert run.returncode == 130
     assert namespaces_of(name) == []
     assert not Path(f"/run/netsim-{name}.lock").exists()
 
 
 def test_the_next_run_cleans_what_a_killed_one_left():
-    run = command("-t", "default", "--all-flows")
-    name = claimed(run)
-    run.kill()
-    run.communicate(timeout=30)
-    assert namespaces_of(name)
+    with command("-t", "default", "--all-flows") as run:
+        name = claimed(run)
+        run.kill()
+        run.communicate(timeout=30)
+        left = namespaces_of(name)
     with RealNetwork(Topology("nothing", {})):
         assert namespaces_of(name) == []
+    assert left
     assert not Path(f"/run/netsim-{name}.lock").exists()
 
 
 def test_two_runs_at_once_do_not_meet():
-    runs = [command("-t", "same-node"), command("-t", "same-node")]
-    for run in runs:
-        out, err = run.communicate(timeout=120)
-        assert run.returncode == 0, out + err
+    with command("-t", "same-node") as first, command("-t", "same-node") as second:
+        for run in (first, second):
+            out, err = run.communicate(timeout=120)
+            assert run.returncode == 0, out + err
 
 
 def test_interfaces_are_in_their_namespaces_only():
