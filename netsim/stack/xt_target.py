@@ -114,9 +114,11 @@ def _reject(target: RejectTarget) -> Apply:
 
 
 def _notrack(ctx: XtContext) -> Outcome:
-    """A packet that has an entry already keeps it. Ref: notrack_tg()."""
+    """A packet that has an entry already keeps it, and so does one that a CT rule decided about. Ref: notrack_tg()."""
     if ctx.skb.ct is not None:
         return Outcome(None, "NOTRACK: tracked already")
+    if ctx.skb.template is not None:
+        return Outcome(None, "NOTRACK: a CT rule decided already")
     ctx.skb.untracked = True
     return Outcome(None, "NOTRACK")
 

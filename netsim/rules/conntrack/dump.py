@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netsim.net.address import Address
 from netsim.rules.conntrack.ast import ICMP, ICMPV6, NAMES, ConntrackEntry, EntryTuple
 
+_SCTP = 132
 _ZONES = {None: "zone", "ORIGINAL": "zone-orig", "REPLY": "zone-reply"}
 
 
@@ -51,6 +52,8 @@ def insert_words(entry: ConntrackEntry) -> list[str]:
         words += [f"--{name}-id", str(original.identifier)]
     elif entry.protocol in NAMES:
         words += ["--sport", str(original.sport), "--dport", str(original.dport)]
+    if entry.protocol == _SCTP:
+        words += ["--orig-vtag", "1", "--reply-vtag", "1"]  # which the tool asks for, and no list shows
     if entry.state is not None:
         words += ["--state", entry.state]
     if (reply.src, reply.sport) != (original.dst, original.dport):

@@ -110,13 +110,18 @@ class _Line:
             raise _EntryRefusedError(f"{word!r} is no field of a conntrack entry", at)
         if name == "src":
             self.sides.append({})
-        complete = len(self.sides) == 2 and "dst" in self.sides[1] and name in self.sides[-1]
-        if name in ("src", "dst", *_TUPLE_FIELDS) and self.sides and not complete:
+        if name in ("src", "dst", *_TUPLE_FIELDS) and self._belongs_to_tuple(name):
             self.sides[-1][name] = value
         elif name in ("mark", "zone", "zone-orig", "zone-reply"):
             self.others[name] = (value, at)
         elif name not in _IGNORED:
             raise _EntryRefusedError(f"{name!r} is no field of a conntrack entry", at)
+
+    def _belongs_to_tuple(self, name: str) -> bool:
+        """``id=`` is ICMP's identifier in a tuple, and the entry's own number behind both."""
+        if not self.sides or (len(self.sides) == 2 and name in self.sides[1]):
+            return False
+        return name != "id" or "type" in self.sides[-1]
 
     def _entry(self, protocol: int, seconds: int, state: str | None) -> ConntrackEntry:
         if len(self.sides) != 2:
