@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
-from netsim.net.address import Address
+from netsim.net.address import Address, parse_address
 from netsim.net.packet import Protocol, TCPFlags, endpoint
 from netsim.rules.ipvs.ast import Forwarding
 from netsim.stack.ip_vs_dest import Dest
@@ -74,11 +74,8 @@ class Conn:
     def text(self, now: float) -> str:
         """The entry as ``ipvsadm -Lnc`` prints it: protocol, what is left of its time, state, client, virtual and real end."""
         left = max(0, ceil(self.deadline - now))
-        virtual = (
-            f"0.0.0.{self.key.vaddr}:{self.key.vport}"
-            if isinstance(self.key.vaddr, int)
-            else endpoint(self.key.vaddr, self.key.vport)
-        )
+        vaddr = parse_address(self.key.vaddr) if isinstance(self.key.vaddr, int) else self.key.vaddr
+        virtual = endpoint(vaddr, self.key.vport)
         words = (_NAMES[self.key.protocol], f"{left // 60:02}:{left % 60:02}", self.state_name)
         return " ".join((*words, endpoint(self.key.caddr, self.key.cport), virtual, endpoint(self.daddr, self.dport)))
 

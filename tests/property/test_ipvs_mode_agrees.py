@@ -29,12 +29,13 @@ Outcome = tuple[Verdict, str, tuple[Address, int] | None, Address | None]
 
 @dataclass(frozen=True)
 class Compared:
-    """One flow in both modes. ``local`` is True where some Service has a policy Local, ``of_node`` where a node asks."""
+    """One flow in both modes. ``local``: some Service has a policy Local; ``of_node``: a node asks; ``inside``: a node or a pod."""
 
     iptables: dict[Outcome, Fraction]
     ipvs: dict[Outcome, Fraction]
     local: bool
     of_node: bool
+    inside: bool
 
     def reasons(self, iptables: set[str], ipvs: set[str]) -> bool:
         return _reasons(self.iptables) <= iptables and _reasons(self.ipvs) <= ipvs
@@ -64,6 +65,11 @@ DIFFERENCES = (
     Difference(
         lambda both: both.local and _reasons(both.iptables) == {"NO_LOCAL_ENDPOINTS"},
         "policy Local without an endpoint on the node: ipvs mode falls back to all endpoints (k/k#97081)",
+    ),
+    Difference(
+        lambda both: both.local and both.inside and set(_backends(both.ipvs)) < set(_backends(both.iptables)),
+        "iptables mode takes what comes from inside the cluster to an external address of policy Local as if the policy were Cluster "
+        "(KUBE-EXT-…); ipvs mode has one virtual server for everybody",
     ),
     Difference(
         lambda both: both.local and both.of_node and _backends(both.iptables) == _backends(both.ipvs),
@@ -114,7 +120,8 @@ def worlds(text: str) -> tuple[World, World]:
 def test_both_modes_lead_to_the_same_backends(text: str, first: int) -> None:
     iptables, ipvs = worlds(text)
     for named in islice(every_flow(iptables, one_of_each=True), first, None, 9):
-        of_node = iptables.topology.namespaces[named.flow.netns].role is Role.NODE
-        both = Compared(walked(iptables, named), walked(ipvs, named), "Policy: Local" in text, of_node)
+        role = iptables.topology.namespaces[named.flow.netns].role
+        local, of_node, inside = "Policy: Local" in text, role is Role.NODE, role in (Role.NODE, Role.POD)
+        both = Compared(walked(iptables, named), walked(ipvs, named), local, of_node, inside)
         same = both.iptables == both.ipvs
         assert same or any(row.holds(both) for row in DIFFERENCES), (named.source, named.target, both)
