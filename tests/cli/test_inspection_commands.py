@@ -158,3 +158,54 @@ def test_an_answer_goes_to_a_file(tmp_path: Path) -> None:
     target = tmp_path / "pods.txt"
     assert netsim("get", "pods", "-f", str(target), *NODEPORT).out == ""
     assert target.read_text().startswith("NAME ")
+
+
+PENDING = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {nodeSelector: {disk: ssd}, containers: [{name: c, image: x}]}
+"""
+
+
+def links(*words: str) -> list[dict[str, object]]:
+    done = netsim("explain-creation", "-o", "json", *words)
+    assert done.status == 0, done.err
+    found: list[dict[str, object]] = json.loads(done.out)
+    return found
+
+
+def test_the_chain_of_a_creation_is_in_order() -> None:
+    name = netsim("get", "pods", "-o", "name", *NODEPORT).out.split()[0]
+    assert [link["who"] for link in links(name, *NODEPORT)] == [
+        "client",
+        "kube-apiserver",
+        "kube-apiserver",
+        "deployment-controller",
+        "replicaset-controller",
+        "kube-apiserver",
+        "default-scheduler",
+        *["kubelet node2"] * 2,
+        "kubelet",
+        "kubelet node2",
+        "endpointslice-controller",
+        "kube-proxy",
+    ]
+
+
+def test_the_chain_of_a_pod_that_waits_ends_with_why(tmp_path: Path) -> None:
+    file = tmp_path / "pending.yaml"
+    file.write_text(PENDING)
+    name = netsim("get", "pods", "-o", "name", "-t", str(file)).out.strip()
+    last = links(name, "-t", str(file))[-1]
+    assert (last["who"], last["warning"]) == ("default-scheduler", True)
+    assert "2 node(s) didn't match Pod's node affinity/selector" in str(last["what"])
+
+
+def test_the_chain_of_a_pod_that_is_not_there() -> None:
+    done = netsim("explain-creation", "wbe", *NODEPORT)
+    assert (done.status, done.err.splitlines()[0]) == (2, 'error: pods "wbe" not found in namespace default')
