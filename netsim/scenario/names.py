@@ -9,7 +9,18 @@ from netsim.net.packet import endpoint
 from netsim.objects.core import Pod, Service, ServicePortSpec
 from netsim.objects.listen import pod_listens
 from netsim.objects.meta import Key
-from netsim.scenario.naming import DESTINATIONS, SOURCES, Kind, Named, UnknownNameError, find, pod_of, unknown
+from netsim.scenario.dns import ZONE, Answer, resolve
+from netsim.scenario.naming import (
+    DEFAULT_NAMESPACE,
+    DESTINATIONS,
+    SOURCES,
+    Kind,
+    Named,
+    UnknownNameError,
+    find,
+    pod_of,
+    unknown,
+)
 from netsim.scenario.world import World
 
 __all__ = ["Destination", "Source", "UnknownNameError", "find_destination", "find_source"]
@@ -17,12 +28,16 @@ __all__ = ["Destination", "Source", "UnknownNameError", "find_destination", "fin
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a flow begins: the network namespace, who sends, and the source address where one was asked for."""
+    """Where a flow begins: the network namespace, who sends, and the source address where one was asked for.
+
+    ``namespace``: of a pod that asks the cluster's DNS; None: the sender does not ask it.
+    """
 
     netns: str
     label: str
     owner: str
     address: Address | None = None
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,8 @@ def _pod_source(world: World, pod: Pod) -> Source:
     netns = world.pod_netns(pod)
     if netns is None:
         raise UnknownNameError(f"pod {name} is not running: {world.why_not_running(pod)}")
-    return Source(netns, f"pod/{name}", f"{name}/{pod.spec.containers[0].name}")
+    asks = None if pod.spec.host_network else pod.metadata.namespace
+    return Source(netns, f"pod/{name}", f"{name}/{pod.spec.containers[0].name}", namespace=asks)
 
 
 def _source_by_address(world: World, text: str) -> Source:
@@ -87,10 +103,13 @@ def _source_by_address(world: World, text: str) -> Source:
 # --- destinations -----------------------------------------------------------------------------------------------
 
 
-def find_destination(world: World, text: str, version: int | None = None, beside: int | None = None) -> Destination:
+def find_destination(
+    world: World, text: str, version: int | None = None, beside: int | None = None, place: str | None = "default"
+) -> Destination:
     """The address and port that a command line names. Raises UnknownNameError.
 
-    ``version`` is the IP version to prefer, ``beside`` the port where the text names none.
+    ``version`` is the IP version to prefer, ``beside`` the port where the text names none. ``place``: the namespace of the pod that asks,
+    which short DNS names depend on; None: the sender does not ask the cluster's DNS.
     """
     if not text:
         raise UnknownNameError(
@@ -98,11 +117,13 @@ def find_destination(world: World, text: str, version: int | None = None, beside
         )
     name, own = _split_port(text)
     port = str(beside) if own is None and beside is not None else own
-    return replace(_destination(world, name, port, version), explicit=own is not None)
+    return replace(_destination(world, name, port, version, place), explicit=own is not None)
 
 
-def _destination(world: World, name: str, port: str | None, version: int | None) -> Destination:
+def _destination(world: World, name: str, port: str | None, version: int | None, place: str | None) -> Destination:
     named = find(world, name, DESTINATIONS)
+    if named is None and "." in name and _address(name) is None:
+        return _destination_by_dns(world, name, port, version, place)
     if named is None:
         return _destination_by_address(world, name, port)
     match named.kind:
@@ -112,6 +133,47 @@ def _destination(world: World, name: str, port: str | None, version: int | None)
             return _host_destination(world, named, port, version)
         case _:
             return _pod_destination(world, pod_of(world, named), port, version)
+
+
+def _destination_by_dns(
+    world: World, name: str, port: str | None, version: int | None, place: str | None
+) -> Destination:
+    """Of several addresses the first of the wanted version: a resolver hands them out in any order."""
+    answer = resolve(world, name, place or DEFAULT_NAMESPACE)
+    if answer is None:
+        if not name.rstrip(".").endswith((".svc", f".{ZONE}")):
+            raise unknown(world, name, DESTINATIONS)
+        raise UnknownNameError(f"{name}: the cluster's DNS has no such name (NXDOMAIN)", _dns_advice(world))
+    if place is None:
+        raise UnknownNameError(
+            f"{name}: only pods on the pod network ask the cluster's DNS, the sender asks its own machine's",
+            f"name what it leads to: {_led_to(world, answer)}",
+        )
+    if answer.service is not None and not answer.addresses:
+        return _service_destination(
+            world, Named(Kind.SERVICE, answer.service.namespace, answer.service.name), port, version
+        )
+    address = _preferred(list(answer.addresses), version, name)
+    return _pod_or_address(world, address, port)
+
+
+def _pod_or_address(world: World, address: Address, port: str | None) -> Destination:
+    for pod in world.pods():
+        if str(address) in (pod.status.pod_ip, *(item.ip for item in pod.status.pod_ips)):
+            return _pod_destination(world, pod, port, address.version)
+    number = None if port is None else _number(port)
+    return Destination(address, endpoint(address, number), number)
+
+
+def _led_to(world: World, answer: Answer) -> str:
+    if answer.service is not None and not answer.addresses:
+        return f"{answer.service.namespace}/svc/{answer.service.name}"
+    return _pod_or_address(world, answer.addresses[0], None).label
+
+
+def _dns_advice(world: World) -> str:
+    names = [f"{key.name}.{key.namespace}.svc.{ZONE}" for key in sorted(world.objects) if key.kind == "Service"]
+    return f"there are: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}" if names else "there are no Services"
 
 
 def _service_destination(world: World, named: Named, port: str | None, version: int | None) -> Destination:

@@ -57,7 +57,7 @@ def question_of(world: World, source: str, destination: str, options: PacketOpti
                 f"'netsim rules {name}' shows what it programs; --mode iptables traces the same cluster in that mode",
             )
     sender = find_source(world, source)
-    target = find_destination(world, destination, options.version, options.port)
+    target = find_destination(world, destination, options.version, options.port, sender.namespace)
     protocol = _protocol(target, options)
     port = _port(target, options, protocol)
     _check_family(world, sender, target.address)
