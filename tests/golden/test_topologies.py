@@ -48,6 +48,7 @@ VERDICTS = {
     "ipvs-real-server-gone": "DROPPED:IPVS_DESTINATION_GONE",
     "ipvs-ssh-to-clusterip": "REJECTED:VIP_PORT_NOT_SERVED",
     "legacy-and-nft": "DROPPED:POLICY_DROP",
+    "kubeadm-addons": "DELIVERED",
     "localhost": "DELIVERED",
     "localhost-nodeport": "DELIVERED",
     "mtu": "DROPPED:PACKET_TOO_BIG",
