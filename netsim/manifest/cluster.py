@@ -19,7 +19,17 @@ from netsim.objects.validation import names
 
 SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
 CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
-_TEXTS = ("iptables", "ip6tables", "iptablesLegacy", "ip6tablesLegacy", "ipset", "conntrack", "nftables", "ipvs", "ipvsConnections")
+_TEXTS = (
+    "iptables",
+    "ip6tables",
+    "iptablesLegacy",
+    "ip6tablesLegacy",
+    "ipset",
+    "conntrack",
+    "nftables",
+    "ipvs",
+    "ipvsConnections",
+)
 _MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "routes", "rules", "neighbours")
 NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")

@@ -21,8 +21,8 @@ from netsim.rules.ipset.ast import IPSets
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
-from netsim.scenario.ipvs_nodes import ipvs_plan, own_ipvs_plan
 from netsim.scenario.assumptions import assumptions_of
+from netsim.scenario.ipvs_nodes import ipvs_plan, own_ipvs_plan
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.nft_rules import node_nftables, own_nftables
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
