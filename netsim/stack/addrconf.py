@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 
 from netsim.net.address import MAC
 from netsim.stack.sysctl import Sysctls
-from netsim.topology.model import Device, Loopback
+from netsim.topology.model import Device, Dummy, Loopback
 
 IPV6_MIN_MTU = 1280
 LINK_LOCAL_SCOPE, SITE_LOCAL_SCOPE, GLOBAL_SCOPE = 2, 5, 14
@@ -79,14 +79,25 @@ def has_ipv6(device: Device, sysctls: Sysctls) -> bool:
     return device.up and device.mtu >= IPV6_MIN_MTU and not sysctls.conf6(device.name, "disable_ipv6")
 
 
+def is_settled_while_down(device: Device, sysctls: Sysctls) -> bool:
+    """True for a dummy device that was never up: its link has no ARP, so its addresses are local at once (``kube-ipvs0``).
+
+    Ref: net/ipv6/addrconf.c:addrconf_dad_begin(), which looks at IFF_NOARP before it looks whether the device is ready (v6.12).
+    """
+    usable = device.mtu >= IPV6_MIN_MTU and not sysctls.conf6(device.name, "disable_ipv6")
+    return isinstance(device.kind, Dummy) and not device.up and usable
+
+
 def inet6_addresses(device: Device, sysctls: Sysctls) -> tuple[IPv6Interface, ...]:
     """A device's IPv6 addresses in the kernel's order: the larger scope first, and of equal scopes the later one first.
 
     Ref: net/ipv6/addrconf.c:ipv6_link_dev_addr() (v6.12).
     """
+    given = [address for address in device.addresses if isinstance(address, IPv6Interface)]
+    if is_settled_while_down(device, sysctls):
+        return tuple(sorted(reversed(given), key=lambda address: -ipv6_addr_scope(address.ip)))
     if not has_ipv6(device, sysctls):
         return ()
-    given = [address for address in device.addresses if isinstance(address, IPv6Interface)]
     implied = LOOPBACK6 if isinstance(device.kind, Loopback) else eui64_link_local(device.mac)
     newest_first = [*(address for address in reversed(given) if address.ip != implied.ip), implied]
     return tuple(sorted(newest_first, key=lambda address: -ipv6_addr_scope(address.ip)))

@@ -61,6 +61,9 @@ class Fib6:
         for name, device in devices.items():
             if has_ipv6(device, sysctls):
                 self._add_device(name, device)
+            else:
+                for interface in self.addresses[name]:
+                    self._insert(LOCAL_TABLE, _host(RouteKind.LOCAL, interface.ip, name))
         self._candidates = [(name, address) for name, own in self.addresses.items() for address in own]
         self._global = [each for each in self._candidates if ipv6_addr_scope(each[1].ip) == GLOBAL_SCOPE]
         six = (route for route in netns.routes if route.to.version == 6)

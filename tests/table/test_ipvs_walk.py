@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from netsim.net.address import parse_address
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import ChainPass, ConntrackStep, Encapsulation, Hook, IPVSStep, NATStep, TTLStep
+from netsim.topology.model import Dummy
 from tests.table.ipvs_rows import MASQUERADE, ROWS, VIP, Row, modelled, served, sysctls
-from tests.unit.stack_world import Walk, changed, route, with_device
+from tests.unit.stack_world import Walk, changed, device, netns, route, topology, with_device
 
 MEASURED: dict[str, tuple[str, str]] = {
     # row: what the client hears, and which process hears from whom
@@ -226,3 +230,13 @@ def test_masquerade_needs_conntrack_of_ipvs() -> None:
         "c", VIP, 80
     )
     assert walk.reached == ["b b from 10.1.0.2"]
+
+
+def test_an_ipv6_address_of_a_dummy_device_is_local_while_the_device_is_down() -> None:
+    """Seen on Linux 6.1: a local route, and neither a route to its network nor one for multicast."""
+    made = netns("n", (replace(device("n", "kube-ipvs0", Dummy(), "fd00::1/128"), up=False),))
+    fib = Walk(topology(made)).network.namespace("n").fib6
+    found = fib.lookup(parse_address("fd00::1"))
+    assert found is not None
+    assert (found.kind.value, found.device) == ("local", "kube-ipvs0")
+    assert fib.lookup(parse_address("ff02::1")) is None
