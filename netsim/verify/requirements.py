@@ -41,8 +41,22 @@ def missing(topology: Topology | None, *, legacy: bool) -> Iterator[Missing]:
     for package in dict.fromkeys(package for _, package in absent):
         tools = ", ".join(tool for tool, of in absent if of == package)
         yield Missing(f"{tools} not found", f"apt-get install -y {package}")
+    for tool, package in _tools_of(topology):
+        if shutil.which(tool) is None:
+            yield Missing(f"{tool} not found", f"apt-get install -y {package}")
     if (topology is None or _has_bridges(topology)) and not Path("/proc/sys/net/bridge").exists():
         yield Missing("bridged packets do not pass iptables on this machine", "modprobe br_netfilter")
+
+
+def _tools_of(topology: Topology | None) -> Iterator[tuple[str, str]]:
+    """Tools that only some topologies need, each with Debian's package of it."""
+    namespaces = () if topology is None else topology.namespaces.values()
+    if any(netns.ipsets.sets for netns in namespaces):
+        yield "ipset", "ipset"
+    if any(netns.conntrack for netns in namespaces):
+        yield "conntrack", "conntrack"
+    if any(ruleset.legacy for netns in namespaces for ruleset in netns.xtables):
+        yield "iptables-legacy-restore", "iptables"
 
 
 def _has_bridges(topology: Topology) -> bool:
