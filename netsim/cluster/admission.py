@@ -40,6 +40,11 @@ def _forbidden(item: Object, why: str) -> Forbidden:
     return Forbidden.of(resource_of(item.kind, item.api_version).qualified, name, why)
 
 
+def _with(item: Object, document: Document) -> Object:
+    """The object with another spec; its metadata stays, and need not be read again."""
+    return Object(item.api_version, item.kind, item.metadata, document)
+
+
 def namespace_lifecycle(item: Object, store: Store) -> Object:
     """Ref: apiserver/pkg/admission/plugin/namespace/lifecycle/admission.go."""
     place = item.metadata.namespace
@@ -63,7 +68,7 @@ def service_account(item: Object, store: Store) -> Object:
         return item
     account = text_at(item.document, "spec", "serviceAccount") or "default"
     document = with_value(item.document, ("spec", "serviceAccountName"), account)
-    return Object.of(with_value(document, ("spec", "serviceAccount"), account))
+    return _with(item, with_value(document, ("spec", "serviceAccount"), account))
 
 
 def limit_ranger(item: Object, store: Store) -> Object:
@@ -87,7 +92,7 @@ def _defaulted(item: Object, limit: Document) -> Object:
         if given:
             filled = [_with_limits(c, limit) if isinstance(c, Mapping) else c for c in given]
             document = with_value(document, ("spec", group), filled)
-    return Object.of(document)
+    return _with(item, document)
 
 
 def _with_limits(container: Document, limit: Document) -> Document:
@@ -143,7 +148,7 @@ def priority(item: Object, store: Store) -> Object:
     spec = {**mapping_at(item.document, "spec"), "priorityClassName": name, "priority": value}
     if policy and "preemptionPolicy" not in spec:
         spec["preemptionPolicy"] = policy
-    return Object.of({**item.document, "spec": spec})
+    return _with(item, {**item.document, "spec": spec})
 
 
 def default_toleration_seconds(item: Object, store: Store) -> Object:
@@ -159,7 +164,7 @@ def default_toleration_seconds(item: Object, store: Store) -> Object:
     added: list[Json] = [
         {"key": k, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300} for k in missing
     ]
-    return Object.of(with_value(item.document, ("spec", "tolerations"), [*given, *added]))
+    return _with(item, with_value(item.document, ("spec", "tolerations"), [*given, *added]))
 
 
 # --- quota ------------------------------------------------------------------------------------------------------

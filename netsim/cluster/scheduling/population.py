@@ -21,13 +21,17 @@ _FIELDS = ("nodeSelector", "affinity", "tolerations", "hostNetwork", "containers
 
 
 class Population:
-    """Nodes and the pods on them. ``on_reset`` is called whenever the nodes are read anew."""
+    """Nodes and the pods on them.
+
+    ``on_reset`` is called whenever the nodes are read anew. ``disliked``: some node has a PreferNoSchedule taint.
+    """
 
     def __init__(self, nodes: Informer, namespaces: Informer, on_reset: Callable[[], None]) -> None:
         self._node_objects = nodes
         self._namespaces = namespaces
         self._on_reset = on_reset
         self._nodes: dict[str, NodeState] | None = None
+        self.disliked = False
         self._residents: dict[Key, tuple[str, Resident]] = {}
         self._nominated: dict[Key, tuple[str, Resident]] = {}
         self._specs: dict[str, PlacementSpec] = {}
@@ -48,6 +52,7 @@ class Population:
             for key, (name, resident) in self._nominated.items():
                 if name in self._nodes:
                     self._nodes[name].nominated[key] = resident
+            self.disliked = any(t.effect == "PreferNoSchedule" for n in self._nodes.values() for t in n.taints)
             self._on_reset()
         return self._nodes
 

@@ -146,7 +146,7 @@ class Scheduler:
         promised = nodes.get(self._population.promised(request.key)) if request.key else None
         if promised is not None and not filters.refusal(_EVERY, request, promised) and not _others(request, promised):
             return promised
-        if scores.matters(wish.resident, wish.soft, nodes, self._population):
+        if scores.matters(wish.resident, wish.soft, self._population):
             return self._best_by_score(wish, request)
         return self._first_that_fits(request, wish.resident.group)
 

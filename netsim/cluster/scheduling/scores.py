@@ -16,10 +16,10 @@ HARD_POD_AFFINITY = 1
 """The weight of a running pod's required affinity. Ref: InterPodAffinityArgs.hardPodAffinityWeight."""
 
 
-def matters(pod: Resident, soft: Sequence[Constraint], nodes: Mapping[str, NodeState], population: Population) -> bool:
+def matters(pod: Resident, soft: Sequence[Constraint], population: Population) -> bool:
     """True where any of the scores can differ between nodes."""
     asks = pod.spec.preferred or pod.affinity.rather_near or pod.affinity.rather_far or soft
-    if asks or any(t.effect == "PreferNoSchedule" for node in nodes.values() for t in node.taints):
+    if asks or population.disliked:
         return True
     return any(word != "far" for word, _, _ in population.asking())
 
