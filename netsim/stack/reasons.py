@@ -42,6 +42,7 @@ class DropReason(Enum):
     IPVS_NO_DESTINATION = "no real server of the virtual server takes it"
     IPVS_DESTINATION_GONE = "the real server of the connection is gone"
     IPVS_RESCHEDULED = "IPVS ended the old connection of the port, and waits for the next packet"
+    IPVS_ICMP_CHECKSUM = "IPVS takes the ICMPv6 error for damaged"
     IPVS_BOUNDARY = "IPVS does not let it cross between this host and others"
     NO_TX_TARGET = "the vxlan device knows no tunnel endpoint for the frame's MAC"
     VXLAN_VNI_NOT_FOUND = "no vxlan device has the datagram's identifier"

@@ -190,6 +190,14 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "Use an address of the node that is not a loopback address.",
     ),
     Reason(
+        "IPVS_ICMP_CHECKSUM",
+        _D,
+        "IPVS checks the checksum of a real server's ICMPv6 error as ICMP has it, without a pseudo-header, and drops it as damaged.",
+        "IPVS on {node} drops the ICMPv6 error, whose checksum it takes for wrong",
+        "`nstat -az | grep Icmp6` in the client's and the real server's network namespaces",
+        "Do not count on ICMPv6 errors from behind a virtual server: let the real server listen, and keep the path's MTU.",
+    ),
+    Reason(
         "VIP_NOT_LOCAL",
         _N,
         "The virtual address is on no device of the node, so its packets are routed on and never reach IPVS.",

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from netsim.net.address import parse_address
+from netsim.rules.ipvs.parse import parse as parse_ipvs
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import ChainPass, ConntrackStep, Encapsulation, Hook, IPVSStep, NATStep, TTLStep
 from netsim.topology.model import Dummy
 from tests.table.ipvs_rows import MASQUERADE, ROWS, VIP, Row, modelled, served, sysctls
-from tests.unit.stack_world import Walk, changed, device, netns, route, topology, with_device
+from tests.unit.stack_world import Walk, changed, device, netns, route, topology, veth, with_device
 
 MEASURED: dict[str, tuple[str, str]] = {
     # row: what the client hears, and which process hears from whom
@@ -240,3 +241,22 @@ def test_an_ipv6_address_of_a_dummy_device_is_local_while_the_device_is_down() -
     assert found is not None
     assert (found.kind.value, found.device) == ("local", "kube-ipvs0")
     assert fib.lookup(parse_address("ff02::1")) is None
+
+
+def test_ipvs_loses_the_icmpv6_errors_of_real_servers() -> None:
+    """Seen on Linux 6.1: the error that the real server sends never reaches the client; over IPv4 it does."""
+    client = netns("c", (veth("c/eth0", "n/vc", "fd01::2/64"),), (route("default", "fd01::1"),))
+    backend = netns("b", (veth("b/eth0", "n/vb", "fd02::2/64"),), (route("default", "fd02::1"),))
+    servers = parse_ipvs("-A -u [fd96::1]:53 -s rr\n-a -u [fd96::1]:53 -r [fd02::2]:9999 -m", "n")
+    node = netns(
+        "n",
+        (
+            veth("n/vc", "c/eth0", "fd01::1/64"),
+            veth("n/vb", "b/eth0", "fd02::1/64"),
+            replace(device("n", "kube-ipvs0", Dummy(), "fd96::1/128"), up=False),
+        ),
+        sysctls={"net.ipv6.conf.all.forwarding": "1"},
+    )
+    walk = Walk(topology(client, replace(node, ipvs=servers), backend)).udp("c", "fd96::1", 53)
+    assert walk.drops == [("b", DropReason.NO_SOCKET), ("n", DropReason.IPVS_ICMP_CHECKSUM)]
+    assert not walk.heard
