@@ -102,7 +102,15 @@ def _chains(draw: st.DrawFn, spot: Spot, name: str) -> list[str]:
 
 def _rule(draw: st.DrawFn, spot: Spot, name: str) -> str:
     words = [draw(matches(spot)) for _ in range(draw(st.integers(0, 2)))]
+    words = words if len(_protocols(words)) < 2 else words[:1]  # nft refuses a rule that asks for two protocols
     return "    " + " ".join([*words, _action(draw, spot, name)])
+
+
+def _protocols(words: list[str]) -> set[str]:
+    """The transport protocols that matches ask for."""
+    return {
+        name for name in ("tcp", "udp", "icmp") for word in words if name in word.split() or f"{name}," in word.split()
+    }
 
 
 # --- matches -----------------------------------------------------------------------------------------------------

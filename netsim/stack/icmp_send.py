@@ -71,10 +71,16 @@ def icmp_send(ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: st
     source = _source(ns, packet.ip.src, packet.ip.dst if local else None)
     if source is None:
         return
-    header = IPHeader(source, packet.ip.src, Protocol.ICMP, ns.sysctls.get("net.ipv4.ip_default_ttl"))
+    ttl = ns.sysctls.get("net.ipv4.ip_default_ttl")
+    header = IPHeader(source, packet.ip.src, Protocol.ICMP, ttl, _dscp(packet.ip.dscp))
     answer = SkBuff(Packet(header, ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet)))
     nf_ct_attach(answer, skb)
     ns.network.local_out(ns.name, LocalOut(answer, by, owner=""))
+
+
+def _dscp(about: int) -> int:
+    """``RT_TOS(tos) | IPTOS_PREC_INTERNETCONTROL``: an error about an ordinary packet is cs6. Ref: net/ipv4/icmp.c:__icmp_send() (v6.12)."""
+    return (about << 2 & 0x1E | 0xC0) >> 2
 
 
 def is_icmp_error(packet: Packet) -> bool:

@@ -112,3 +112,15 @@ def test_frames_do_not_pass_what_is_not_walked(tmp_path: Path, hooked: str) -> N
     assert netsim("trace", "-t", str(file), "client", "node/node1:30080", "--minimal").status == 5
     empty = world_file(tmp_path, f"table {hooked.replace('drop;', '')}")
     assert netsim("trace", "-t", str(empty), "client", "node/node1:30080", "--minimal").status == 0
+
+
+def test_an_error_that_the_node_makes_is_no_ordinary_traffic(tmp_path: Path) -> None:
+    """ICMP errors have the precedence of internetwork control (cs6), which rules on DSCP see."""
+    rules = "table ip t { chain c { type filter hook output priority 0; ip dscp cs6 ip protocol icmp drop; } }"
+    file = world_file(tmp_path, rules)
+    document = json.loads(
+        netsim("trace", "-t", str(file), "client", "node/node1:9", "--proto", "udp", "-o", "json").out
+    )
+    (branch,) = document["branches"]
+    dropped = [step for leg in branch["legs"] for hop in leg["hops"] for step in hop["steps"] if step["type"] == "drop"]
+    assert any(step["table"] == "t" for step in dropped)

@@ -21,7 +21,10 @@ VERSIONS = [(path, 4) for path in TOPOLOGIES] + [(path, 6) for path in TOPOLOGIE
 def test_the_kernel_does_what_is_foretold(folder: Path, version: int) -> None:
     world = load_world([folder], mode=ProxyMode.NFTABLES)[0]
     flows = every_flow(world, version=version, one_of_each=True)
-    outcomes = list(verify(world.topology, [Case(each.flow, each.source, each.target) for each in flows]))
+    try:
+        outcomes = list(verify(world.topology, [Case(each.flow, each.source, each.target) for each in flows]))
+    except OSError as error:
+        pytest.skip(f"this kernel lacks what the topology has: {error}")
     differing = [f"{each.case}\n{each.difference}" for each in outcomes if each.answer is Answer.DIFFERS]
     assert not differing, "\n".join(differing)
     assert any(each.answer is Answer.AGREES for each in outcomes)
