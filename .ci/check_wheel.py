@@ -46,11 +46,15 @@ def main() -> None:
         base = Path(folder)
         clone = base / "clone"
         run("git", "clone", "--quiet", str(ROOT), str(clone), cwd=base)
-        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(base / "dist"), str(clone), cwd=base)
+        run(
+            sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(base / "dist"), str(clone), cwd=base
+        )
         check_content(next((base / "dist").glob("netsim-*.whl")))
         run(sys.executable, "-m", "venv", str(base / "venv"), cwd=base)
         main_command = command("main")
-        output = run("bash", "-euo", "pipefail", "-c", f'export PATH="{base}/venv/bin:$PATH"; {main_command}', cwd=clone)
+        output = run(
+            "bash", "-euo", "pipefail", "-c", f'export PATH="{base}/venv/bin:$PATH"; {main_command}', cwd=clone
+        )
         print(output[-2000:])
         if "DELIVERED" not in output:
             raise SystemExit(f"{main_command} did not deliver")

@@ -14,7 +14,18 @@ from io import BytesIO
 from typing import TYPE_CHECKING, assert_never
 
 from netsim.net.address import MAC
-from netsim.net.packet import VXLAN, Frame, ICMPHeader, IPIPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPHeader, UDPHeader
+from netsim.net.packet import (
+    VXLAN,
+    Frame,
+    ICMPHeader,
+    IPIPHeader,
+    Packet,
+    Protocol,
+    SCTPChunk,
+    SCTPHeader,
+    TCPHeader,
+    UDPHeader,
+)
 from netsim.stack.steps import Receive, Transmit
 from netsim.trace.model import Branch, Trace
 

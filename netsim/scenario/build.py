@@ -5,19 +5,19 @@ Whatever any of these refuses becomes a diagnostic with its place in the user's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from netsim.cluster.controlplane import ControlPlane
 from netsim.manifest import Diagnostic, Loaded, LoadError, Severity, load
 from netsim.net.address import Family
-from netsim.objects.cluster import ClusterNode, ClusterSpec, MachineTexts
+from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost
 from netsim.objects.core import Node, Pod
 from netsim.objects.meta import Key
 from netsim.objects.path import path_text
-from netsim.rules.conntrack.ast import ConntrackEntry
-from netsim.rules.ipset.ast import IPSets
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
@@ -29,12 +29,14 @@ from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machi
 from netsim.scenario.plans import cluster_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World
 from netsim.topology.build import build, with_nftables, with_rules, with_state
-from netsim.topology.ipvs import IPVSPlan, with_ipvs
+from netsim.topology.ipvs import with_ipvs
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns
 from netsim.topology.plan import ClusterPlan, MachinePlan, PlanError, PlanProblem
 from proxy.config.model import KubeProxyConfiguration, ProxyMode
 from proxy.config.read import ConfigurationError, read_configuration
+
+T = TypeVar("T")
 
 
 def load_world(sources: Sequence[Path], *, mode: ProxyMode | None = None) -> tuple[World, tuple[Diagnostic, ...]]:
@@ -110,59 +112,60 @@ def _wired(plan: ClusterPlan, loaded: Loaded) -> Topology:
 
 
 def _with_rules(topology: Topology, cluster: ClusterSpec, proxies: dict[str, NodeProxy], plan: ClusterPlan) -> Topology:
-    rules: dict[str, tuple[Ruleset, ...]] = {}
-    states: dict[str, MachineTexts] = {}
+    """The topology with what the programs on its machines loaded: every machine's rules, sets, entries and virtual servers."""
     errors: list[RuleSyntaxError] = []
-    plans = {machine.name: machine for machine in plan.machines}
-    for node in cluster.nodes:
-        states[node_netns(node.name)] = node.texts
-        try:
-            pods = [pod for pod in plan.pods if pod.node == node.name]
-            rules[node_netns(node.name)] = node_rulesets(node, proxies[node.name], plans[node.name], plan.cni, pods)
-        except RuleSyntaxErrors as found:
-            errors += found.errors
-    for host in cluster.external:
-        states[external_netns(host.name)] = host.texts
-        try:
-            own = (own_ruleset(host.iptables, Family.IPV4), own_ruleset(host.ip6tables, Family.IPV6))
-            plain = tuple(ruleset for ruleset in own if ruleset is not None)
-            rules[external_netns(host.name)] = (*legacy_rulesets(host.texts), *plain)
-        except RuleSyntaxErrors as found:
-            errors += found.errors
-    ipsets: dict[str, IPSets] = {}
-    known: dict[str, tuple[ConntrackEntry, ...]] = {}
-    for netns, texts in states.items():
-        try:
-            ipsets[netns], known[netns] = machine_ipsets(texts), machine_conntrack(texts)
-        except RuleSyntaxErrors as found:
-            errors += found.errors
-    nftables: dict[str, tuple[NftRuleset, ...]] = {}
-    for node in cluster.nodes:
-        try:
-            nftables[node_netns(node.name)] = node_nftables(node.texts.nftables, proxies[node.name], node.name)
-        except RuleSyntaxErrors as found:
-            errors += found.errors
-    for host in cluster.external:
-        try:
-            ruleset = own_nftables(host.texts.nftables)
-            nftables[external_netns(host.name)] = () if ruleset is None else (ruleset,)
-        except RuleSyntaxErrors as found:
-            errors += found.errors
-    virtual: dict[str, IPVSPlan] = {}
-    for node in cluster.nodes:
-        try:
-            virtual[node_netns(node.name)] = ipvs_plan(node.name, node.texts, proxies[node.name])
-        except RuleSyntaxErrors as found:
-            errors += found.errors
-    for host in cluster.external:
-        try:
-            virtual[external_netns(host.name)] = own_ipvs_plan(host.texts)
-        except RuleSyntaxErrors as found:
-            errors += found.errors
+    nodes = {node_netns(node.name): node for node in cluster.nodes}
+    hosts = {external_netns(host.name): host for host in cluster.external}
+    texts = {**{name: node.texts for name, node in nodes.items()}, **{name: host.texts for name, host in hosts.items()}}
+    proxy_of = {name: proxies[node.name] for name, node in nodes.items()}
+    rules = _gathered(
+        {name: partial(_node_rulesets, node, proxy_of[name], plan) for name, node in nodes.items()}
+        | {name: partial(_host_rulesets, host) for name, host in hosts.items()},
+        errors,
+    )
+    ipsets = _gathered({name: partial(machine_ipsets, text) for name, text in texts.items()}, errors)
+    known = _gathered({name: partial(machine_conntrack, text) for name, text in texts.items()}, errors)
+    nftables = _gathered(
+        {name: partial(node_nftables, node.texts.nftables, proxy_of[name], node.name) for name, node in nodes.items()}
+        | {name: partial(_host_nftables, host) for name, host in hosts.items()},
+        errors,
+    )
+    virtual = _gathered(
+        {name: partial(ipvs_plan, node.name, node.texts, proxy_of[name]) for name, node in nodes.items()}
+        | {name: partial(own_ipvs_plan, host.texts) for name, host in hosts.items()},
+        errors,
+    )
     if errors:
         raise _failed(_at(error.origin, error.message, error.advice) for error in errors)
-    topology = with_nftables(topology, nftables)
-    return with_ipvs(with_state(with_rules(topology, rules), ipsets, known), virtual)
+    loaded = with_nftables(with_rules(topology, rules), nftables)
+    return with_ipvs(with_state(loaded, ipsets, known), virtual)
+
+
+def _gathered(makers: Mapping[str, Callable[[], T]], errors: list[RuleSyntaxError]) -> dict[str, T]:
+    """What each machine's maker makes, by namespace; what a text is refused for is added to the errors."""
+    found: dict[str, T] = {}
+    for netns, make in makers.items():
+        try:
+            found[netns] = make()
+        except RuleSyntaxErrors as refused:
+            errors += refused.errors
+    return found
+
+
+def _node_rulesets(node: ClusterNode, proxy: NodeProxy, plan: ClusterPlan) -> tuple[Ruleset, ...]:
+    machine = next(machine for machine in plan.machines if machine.name == node.name)
+    pods = [pod for pod in plan.pods if pod.node == node.name]
+    return node_rulesets(node, proxy, machine, plan.cni, pods)
+
+
+def _host_rulesets(host: ExternalHost) -> tuple[Ruleset, ...]:
+    own = (own_ruleset(host.iptables, Family.IPV4), own_ruleset(host.ip6tables, Family.IPV6))
+    return (*legacy_rulesets(host.texts), *(ruleset for ruleset in own if ruleset is not None))
+
+
+def _host_nftables(host: ExternalHost) -> tuple[NftRuleset, ...]:
+    ruleset = own_nftables(host.texts.nftables)
+    return () if ruleset is None else (ruleset,)
 
 
 # --- places -----------------------------------------------------------------------------------------------------

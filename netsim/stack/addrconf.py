@@ -95,7 +95,8 @@ def inet6_addresses(device: Device, sysctls: Sysctls) -> tuple[IPv6Interface, ..
     """
     given = [address for address in device.addresses if isinstance(address, IPv6Interface)]
     if is_settled_while_down(device, sysctls):
-        return tuple(sorted(reversed(given), key=lambda address: -ipv6_addr_scope(address.ip)))
+        order = sorted(range(len(given)), key=lambda at: (-ipv6_addr_scope(given[at].ip), -at))
+        return tuple(given[at] for at in order)
     if not has_ipv6(device, sysctls):
         return ()
     implied = LOOPBACK6 if isinstance(device.kind, Loopback) else eui64_link_local(device.mac)

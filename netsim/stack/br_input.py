@@ -16,7 +16,6 @@ from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.topology.model import Device
 
-
 _RECEIVERS = {
     # by family: a packet that passed PREROUTING in the bridge, and any other
     Family.IPV4: (ip_rcv_bridged, ip_rcv),

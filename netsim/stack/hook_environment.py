@@ -13,10 +13,10 @@ from netsim.stack.addrconf import ipv6_addr_scope
 from netsim.stack.environment import FoundSocket, ReversePath
 from netsim.stack.fib import addresses_of
 from netsim.stack.fib_rules import FlowKey
-from netsim.stack.ip_vs_conn import Conn
-from netsim.stack.ip_vs_ctl import PROTOCOLS
 from netsim.stack.fib_trie import RouteKind
 from netsim.stack.ip6_netfilter import ip6_route_me_harder, match_type6, nft_fib6_type
+from netsim.stack.ip_vs_conn import Conn
+from netsim.stack.ip_vs_ctl import PROTOCOLS
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.reject import send_reject

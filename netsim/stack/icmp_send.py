@@ -79,7 +79,10 @@ def icmp_send(ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: st
 
 
 def _dscp(about: int) -> int:
-    """``RT_TOS(tos) | IPTOS_PREC_INTERNETCONTROL``: an error about an ordinary packet is cs6. Ref: net/ipv4/icmp.c:__icmp_send() (v6.12)."""
+    """``RT_TOS(tos) | IPTOS_PREC_INTERNETCONTROL``: an error about an ordinary packet is cs6.
+
+    Ref: net/ipv4/icmp.c:__icmp_send() (v6.12).
+    """
     return (about << 2 & 0x1E | 0xC0) >> 2
 
 

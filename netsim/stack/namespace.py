@@ -162,7 +162,10 @@ class Namespace:
         state = self._bridges.get(name)
         if state is None:
             forwarding = self.network.wiring.forwarding_ports(self.name, name)
-            state = self._bridges[name] = BridgeState(self.devices[name], self.wiring.ports[name], forwarding)
+            ports = self.wiring.ports[name]
+            behind = {port.name for port in ports}
+            given = {entry.mac: entry.device for entry in self.spec.fdb if entry.device in behind and entry.dst is None}
+            state = self._bridges[name] = BridgeState(self.devices[name], ports, forwarding, given)
         return state
 
     def vxlan(self, name: str) -> VxlanState:

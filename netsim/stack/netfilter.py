@@ -316,7 +316,9 @@ class Netfilter:
 
     def _nat(self, row: HookRow, family: Family, hook: Hook) -> list[Handler]:
         tables = self._tables("nat", family)
-        of_iptables = any(chain in table for table in tables for chain in ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"))
+        of_iptables = any(
+            chain in table for table in tables for chain in ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
+        )
         if not of_iptables and not any(self._base_hooks(family, each, "nat") for each in _ALL):
             return []
         here: list[tuple[int, Handler]] = []

@@ -267,7 +267,11 @@ def _why_known(skb: SkBuff, ctinfo: CtInfo) -> str:
     """Why a packet has its entry before conntrack looks for it."""
     if ctinfo.is_related:
         return "that of the packet that it answers"
-    return "kept since IPVS took the packet" if skb.ipvs_property and skb.iif != "lo" else "kept since the packet left by lo"
+    return (
+        "kept since IPVS took the packet"
+        if skb.ipvs_property and skb.iif != "lo"
+        else "kept since the packet left by lo"
+    )
 
 
 def _related(table: Conntrack, skb: SkBuff, zone: Zone) -> str | None:

@@ -235,9 +235,7 @@ def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
         return Routed(Nexthop("lo", None, key.src or entry.source or key.dst, local=True), entry, "local")
     entry = one_way(ns, entry, key.packet, came_in=False, src=key.src)
     assert entry.device is not None
-    source = (
-        key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _NO_PREFERENCE, entry.scope)
-    )
+    source = key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _NO_PREFERENCE, entry.scope)
     if _loopback_leaves(ns, source, entry.device):
         return Routed(None, entry, entry.kind.value, RouteError.EINVAL)
     broadcast = entry.kind is RouteKind.BROADCAST

@@ -60,6 +60,4 @@ def _out_of_the_blue(ns: Namespace, skb: SkBuff, header: SCTPHeader) -> None:
     reason = DropReason.NO_SOCKET if opens else DropReason.TCP_INVALID
     ns.drop(reason, "sctp_rcv", f"no association or listener on {skb.packet.ip.dst} port {header.dport}")
     if not silent:
-        answer(
-            ns, skb, SCTPHeader(header.dport, header.sport, SCTPChunk.ABORT, header.verification_tag), by="sctp"
-        )
+        answer(ns, skb, SCTPHeader(header.dport, header.sport, SCTPChunk.ABORT, header.verification_tag), by="sctp")

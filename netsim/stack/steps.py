@@ -141,7 +141,10 @@ AnyRuleRef: TypeAlias = RuleRef | NftRuleRef
 
 @dataclass(frozen=True, slots=True)
 class RuleEvaluation:
-    """One rule looked at. ``effect`` says what a matched target did: ``ACCEPT``, ``jump KUBE-SERVICES``, ``mark 0x0 → 0x4000``, ``DNAT to …``."""
+    """One rule looked at.
+
+    ``effect`` says what a matched target did: ``ACCEPT``, ``jump KUBE-SERVICES``, ``mark 0x0 → 0x4000``, ``DNAT to …``.
+    """
 
     ref: RuleRef
     matched: bool
@@ -280,9 +283,10 @@ MISSED = "miss"
 
 @dataclass(frozen=True, slots=True)
 class IPVSStep:
-    """What IPVS did: ``action`` is ``schedule`` (a new connection), ``forward`` (a known one), ``reply``, ``refuse``, ``expire``, ``drop``,
-    or ``miss`` (the packet goes elsewhere, since the virtual address is not local).
+    """What IPVS did.
 
+    ``action`` is ``schedule`` (a new connection), ``forward`` (a known one), ``reply``, ``refuse``, ``expire``, ``drop``,
+    or ``miss`` (the packet goes elsewhere, since the virtual address is not local).
     ``server`` is the virtual server, ``real`` its real server, None where there is none; ``connection`` is the entry as
     ``ipvsadm -Lnc`` prints it. ``choice`` is what chance decided for the scheduler.
     """

@@ -20,8 +20,8 @@ class Facts:
     namespace's label and ``node`` the machine; ``asked`` is whom the client asked, ``client`` the client's label;
     ``device``, ``table``, ``chain``, ``hook``, ``rule`` say where it was decided; ``answer`` what a rejection is answered with;
     ``service_port``, ``namespace`` and ``service`` what a kube-proxy rule's comment names; ``iptables`` is the family's command,
-    ``nft_family`` nft's word for it; ``list_chain``, ``accept`` and ``node_ports`` are commands that list the chain, accept traffic in it, and list node ports, of iptables
-    or of nft; ``detail`` holds the stack's own words.
+    ``nft_family`` nft's word for it; ``list_chain``, ``accept`` and ``node_ports`` are commands that list the chain, accept
+    traffic in it, and list node ports, of iptables or of nft; ``detail`` holds the stack's own words.
     """
 
     packet: str

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
-from netsim.net.packet import ICMPHeader, IPIPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import (
+    ICMPHeader,
+    IPIPHeader,
+    Packet,
+    Protocol,
+    SCTPChunk,
+    SCTPHeader,
+    TCPFlags,
+    TCPHeader,
+    UDPHeader,
+)
 from netsim.stack.steps import LocalSend, SocketLookup, Step
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow, Hop, Leg

@@ -106,7 +106,9 @@ def test_addresses_are_never_given_out_twice(steps, prefix):
             assert address not in held.values()
             assert address in usable
             free = sorted(usable - set(held.values()))
-            assert address == next((other for other in free if other > last), free[0])  # round robin, as host-local does
+            assert address == next(
+                (other for other in free if other > last), free[0]
+            )  # round robin, as host-local does
             held[f"p{number}"] = last = address
         elif held:
             owner = sorted(held)[step % len(held)]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from netsim.net.packet import TCPFlags
 from netsim.render.document import trace_document
-from netsim.render.pcap import captures
 from netsim.render.form import Detail
+from netsim.render.pcap import captures
 from netsim.render.text import render_text
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import Drop, LocalSend

@@ -1,7 +1,7 @@
 """Rules of nftables and the packets that they match: the same rows stand before the model and before a kernel.
 
-The router has in0 (10.1.0.1) and out0 (10.2.0.1); a packet of a row comes in by in0 and leaves by out0. The rule under test is the only one of
-chain ``c``.
+The router has in0 (10.1.0.1) and out0 (10.2.0.1); a packet of a row comes in by in0 and leaves by out0. The rule under
+test is the only one of chain ``c``.
 """
 
 from __future__ import annotations

@@ -128,7 +128,9 @@ def narrow6(world: Topology = W) -> Topology:
 
 
 def open_udp_node_port6() -> Topology:
-    return with_rules6(W, "n2", nat="-A PREROUTING -p udp -m udp --dport 30080 -j DNAT --to-destination [fd00:11::2]:53")
+    return with_rules6(
+        W, "n2", nat="-A PREROUTING -p udp -m udp --dport 30080 -j DNAT --to-destination [fd00:11::2]:53"
+    )
 
 
 def bridged_conntrack6() -> Topology:

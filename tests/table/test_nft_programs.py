@@ -69,7 +69,7 @@ def test_firewalld_rejects_what_no_zone_allows() -> None:
 
 
 def test_firewalld_lets_through_what_was_translated() -> None:
-    world, netfilter = rules("*nat\n-A PREROUTING -j DNAT --to-destination 10.2.0.9", nft=program("firewalld"))
+    _world, netfilter = rules("*nat\n-A PREROUTING -j DNAT --to-destination 10.2.0.9", nft=program("firewalld"))
     skb = walk(netfilter, tcp(), FORWARD)
     assert skb is not None
     assert str(skb.packet.ip.dst) == "10.2.0.9"
@@ -93,7 +93,7 @@ def _docker(packet, iif: str = "in0", oif: str = "docker0"):
 
 
 def test_docker_publishes_a_port() -> None:
-    world, skb, verdict = _docker(tcp(dst="10.1.0.1", dport=8080))
+    _world, skb, verdict = _docker(tcp(dst="10.1.0.1", dport=8080))
     assert verdict.value == "accept"
     assert str(skb.packet) == "10.1.0.2:40000 → 172.17.0.2:80"
 

@@ -14,8 +14,8 @@ import pytest
 
 from netsim.net.packet import Protocol
 from netsim.render.document import trace_document
-from netsim.render.pcap import captures
 from netsim.render.form import Detail
+from netsim.render.pcap import captures
 from netsim.render.text import render_text
 from netsim.scenario.build import load_world
 from netsim.scenario.names import find_destination, find_source

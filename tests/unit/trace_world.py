@@ -320,7 +320,9 @@ def home(world, packet):
     world.take("pod-client", packet, "client")
 
 
-NFT_TEXT = 'table inet t { chain c { ip daddr 10.0.0.1 tcp dport vmap { 80 : accept, 81 : drop } comment "two ports"; } }'
+NFT_TEXT = (
+    'table inet t { chain c { ip daddr 10.0.0.1 tcp dport vmap { 80 : accept, 81 : drop } comment "two ports"; } }'
+)
 
 # --- one step of every kind -----------------------------------------------------------------------------------------
 

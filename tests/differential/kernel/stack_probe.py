@@ -21,7 +21,9 @@ OPTIONS = {
 TOO_BIG = {(4, 3, 4), (6, 2, 0)}
 
 
-def heard(sport: int, protocol: str, address: str, port: int, payload: int, ttl: int, seconds: float, *, df: bool) -> str:
+def heard(
+    sport: int, protocol: str, address: str, port: int, payload: int, ttl: int, seconds: float, *, df: bool
+) -> str:
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     level, hops, discover, errors, anywhere = OPTIONS[family]
