@@ -122,5 +122,7 @@ def test_an_error_that_the_node_makes_is_no_ordinary_traffic(tmp_path: Path) -> 
         netsim("trace", "-t", str(file), "client", "node/node1:9", "--proto", "udp", "-o", "json").out
     )
     (branch,) = document["branches"]
-    dropped = [step for leg in branch["legs"] for hop in leg["hops"] for step in hop["steps"] if step["type"] == "drop"]
+    others = [hop for leg in branch["exchange"] if isinstance(leg["hops"], list) for hop in leg["hops"]]
+    hops = [*branch["forward"], *branch["reply"], *others]
+    dropped = [step for hop in hops for step in hop["steps"] if step["type"] == "drop"]
     assert any(step["table"] == "t" for step in dropped)
