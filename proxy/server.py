@@ -6,7 +6,7 @@ Ref: cmd/kube-proxy/app/server.go, pkg/proxy/metaproxier/meta_proxier.go (v1.37)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netsim.net.address import Family
 from netsim.objects.core import EndpointSlice, Node, Service
@@ -14,16 +14,14 @@ from proxy.config.model import KubeProxyConfiguration
 from proxy.iptables.backend import IptablesBackend
 from proxy.iptables.settings import iptables_settings
 from proxy.iptables.sync import IptablesSync
-from proxy.ipvs.backend import IpvsBackend
-from proxy.ipvs.settings import ipvs_settings
-from proxy.ipvs.sync import IpvsSync
-from proxy.ipvs.termination import ConnectionCounts
 from proxy.names import NamespacedName
-from proxy.nftables.backend import NftablesBackend
-from proxy.nftables.settings import nftables_settings
-from proxy.nftables.sync import NftablesSync
 from proxy.node import ProxyNode
 from proxy.proxier import Backend, Proxier
+
+if TYPE_CHECKING:
+    from proxy.ipvs.sync import IpvsSync
+    from proxy.ipvs.termination import ConnectionCounts
+    from proxy.nftables.sync import NftablesSync
 
 S = TypeVar("S")
 
@@ -71,6 +69,9 @@ def iptables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> Ku
 
 def nftables_proxy(configuration: KubeProxyConfiguration, node: ProxyNode) -> KubeProxy[NftablesSync]:
     """A kube-proxy in nftables mode."""
+    from proxy.nftables.backend import NftablesBackend
+    from proxy.nftables.settings import nftables_settings
+
     return kube_proxy(node, lambda family: NftablesBackend(nftables_settings(configuration, node, family)))
 
 
@@ -78,4 +79,7 @@ def ipvs_proxy(
     configuration: KubeProxyConfiguration, node: ProxyNode, connections: ConnectionCounts | None = None
 ) -> KubeProxy[IpvsSync]:
     """A kube-proxy in ipvs mode. ``connections`` tells how many a real server has, None that there are never any."""
+    from proxy.ipvs.backend import IpvsBackend
+    from proxy.ipvs.settings import ipvs_settings
+
     return kube_proxy(node, lambda family: IpvsBackend(ipvs_settings(configuration, node, family), connections))

@@ -8,8 +8,6 @@ from typing import TypeAlias, assert_never
 from netsim.net.address import Family
 from netsim.net.packet import ICMPHeader, Packet, TCPFlags, TCPHeader, endpoint
 from netsim.render.form import Detail, Format, filled, said
-from netsim.render.ipvs_step import ipvs_words
-from netsim.render.nft_steps import nft_chain_pass, nft_rule_text
 from netsim.rules.xtables.ast import Jump
 from netsim.rules.xtables.dump import dump_rule, rule_words
 from netsim.stack.evaluations import matched
@@ -45,6 +43,8 @@ from netsim.stack.steps import (
 def rule_text(ref: AnyRuleRef) -> str:
     """A rule as iptables-save, or nft, prints it."""
     if isinstance(ref, NftRuleRef):
+        from netsim.render.nft_steps import nft_rule_text
+
         return nft_rule_text(ref)
     return dump_rule(ref.rule, ref.chain, family=Family(ref.family))
 
@@ -99,11 +99,15 @@ def step_lines(step: Step, form: Format) -> Iterator[str]:
         case ChainPass():
             yield from _chain_pass(step, form)
         case NftChainPass():
+            from netsim.render.nft_steps import nft_chain_pass
+
             yield from nft_chain_pass(step, form)
         case NATStep():
             text = form.style.paint(rewrite_of(step), "rewrite")
             yield from said(step.kind, text + _aside(step.detail), form)
         case IPVSStep():
+            from netsim.render.ipvs_step import ipvs_words
+
             yield from said("IPVS", ipvs_words(step) + _aside(step.detail), form)
             if step.before != step.after:
                 yield from said("", form.style.paint(rewrite_of(step), "rewrite"), form)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from netsim.cluster.controlplane import ControlPlane
 from netsim.manifest import Diagnostic, Loaded, LoadError, Severity, load
@@ -18,23 +18,23 @@ from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost
 from netsim.objects.core import Node, Pod
 from netsim.objects.meta import Key
 from netsim.objects.path import path_text
-from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.scenario.assumptions import assumptions_of
-from netsim.scenario.ipvs_nodes import ipvs_plan, own_ipvs_plan
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
-from netsim.scenario.nft_rules import node_nftables, own_nftables
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
 from netsim.scenario.plans import cluster_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.world import World
 from netsim.topology.build import build, with_nftables, with_rules, with_state
-from netsim.topology.ipvs import with_ipvs
+from netsim.topology.ipvs import IPVSPlan, with_ipvs
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns
 from netsim.topology.plan import ClusterPlan, MachinePlan, PlanError, PlanProblem
 from proxy.config.model import KubeProxyConfiguration, ProxyMode
 from proxy.config.read import ConfigurationError, read_configuration
+
+if TYPE_CHECKING:
+    from netsim.rules.nft.ast import Ruleset as NftRuleset
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
 
 
 def _machine(cluster: ClusterSpec, node: ClusterNode, proxy: NodeProxy) -> MachinePlan:
-    return machine_plan(cluster, node, proxy.sysctls if proxy.walked else {})
+    return machine_plan(cluster, node, proxy.sysctls)
 
 
 def _runs(pod: Pod) -> bool:
@@ -126,13 +126,13 @@ def _with_rules(topology: Topology, cluster: ClusterSpec, proxies: dict[str, Nod
     ipsets = _gathered({name: partial(machine_ipsets, text) for name, text in texts.items()}, errors)
     known = _gathered({name: partial(machine_conntrack, text) for name, text in texts.items()}, errors)
     nftables = _gathered(
-        {name: partial(node_nftables, node.texts.nftables, proxy_of[name], node.name) for name, node in nodes.items()}
+        {name: partial(_node_nftables, node, proxy_of[name]) for name, node in nodes.items()}
         | {name: partial(_host_nftables, host) for name, host in hosts.items()},
         errors,
     )
     virtual = _gathered(
-        {name: partial(ipvs_plan, node.name, node.texts, proxy_of[name]) for name, node in nodes.items()}
-        | {name: partial(own_ipvs_plan, host.texts) for name, host in hosts.items()},
+        {name: partial(_node_ipvs, node, proxy_of[name]) for name, node in nodes.items()}
+        | {name: partial(_host_ipvs, host) for name, host in hosts.items()},
         errors,
     )
     if errors:
@@ -163,9 +163,42 @@ def _host_rulesets(host: ExternalHost) -> tuple[Ruleset, ...]:
     return (*legacy_rulesets(host.texts), *(ruleset for ruleset in own if ruleset is not None))
 
 
+# What follows is imported where it is needed: most clusters have neither nftables of their own nor IPVS, and a cold trace should
+# not pay for reading their languages.
+
+
+def _node_nftables(node: ClusterNode, proxy: NodeProxy) -> tuple[NftRuleset, ...]:
+    if node.texts.nftables is None and proxy.configuration.mode is not ProxyMode.NFTABLES:
+        return ()
+    from netsim.scenario.nft_rules import node_nftables
+
+    return node_nftables(node.texts.nftables, proxy, node.name)
+
+
 def _host_nftables(host: ExternalHost) -> tuple[NftRuleset, ...]:
+    if host.texts.nftables is None:
+        return ()
+    from netsim.scenario.nft_rules import own_nftables
+
     ruleset = own_nftables(host.texts.nftables)
     return () if ruleset is None else (ruleset,)
+
+
+def _node_ipvs(node: ClusterNode, proxy: NodeProxy) -> IPVSPlan:
+    texts = node.texts
+    if texts.ipvs is None and texts.ipvs_connections is None and proxy.configuration.mode is not ProxyMode.IPVS:
+        return IPVSPlan()
+    from netsim.scenario.ipvs_nodes import ipvs_plan
+
+    return ipvs_plan(node.name, texts, proxy)
+
+
+def _host_ipvs(host: ExternalHost) -> IPVSPlan:
+    if host.texts.ipvs is None and host.texts.ipvs_connections is None:
+        return IPVSPlan()
+    from netsim.scenario.ipvs_nodes import own_ipvs_plan
+
+    return own_ipvs_plan(host.texts)
 
 
 # --- places -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never, cast
 
 from netsim.cluster.store import Store
 from netsim.net.address import Family
@@ -12,19 +12,31 @@ from netsim.objects.cluster import ClusterNode, ClusterSpec
 from netsim.objects.core import Node
 from netsim.objects.json import Document
 from proxy.config.model import KubeProxyConfiguration, ProxyMode
-from proxy.iptables.sync import IptablesSync
-from proxy.ipvs.sync import IpvsSync
-from proxy.nftables.sync import NftablesSync
 from proxy.node import ProxyNode, proxy_node
 from proxy.server import KubeProxy, iptables_proxy, ipvs_proxy, nftables_proxy
 from proxy.watch import SELECTOR, WatchFeed
 
-Sync: TypeAlias = IptablesSync | IpvsSync | NftablesSync
+if TYPE_CHECKING:
+    from proxy.iptables.fixed_rules import Jump
+    from proxy.iptables.sync import IptablesSync
+    from proxy.ipvs.sync import IpvsSync
+    from proxy.nftables.sync import NftablesSync
 
-WALKED = frozenset({ProxyMode.IPTABLES, ProxyMode.IPVS, ProxyMode.NFTABLES})
-"""The modes whose rules packets walk. The others' rules are made and can be printed; a trace through them is refused."""
+Sync: TypeAlias = "IptablesSync | IpvsSync | NftablesSync"
 
 API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
+
+
+class WritesIptables(Protocol):
+    """A sync of a mode that writes iptables rules: jumps in the order in which they stand, and the payload of iptables-restore."""
+
+    @property
+    def jumps(self) -> tuple[Jump, ...]:
+        """The rules in built-in chains."""
+
+    @property
+    def restore(self) -> str:
+        """What is given to ``iptables-restore --noflush``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +47,11 @@ class NodeProxy:
     configuration: KubeProxyConfiguration
     syncs: Mapping[Family, Sync]
 
-    @property
-    def walked(self) -> bool:
-        """True where packets walk the rules of its mode."""
-        return self.configuration.mode in WALKED
+    def iptables(self, family: Family) -> WritesIptables | None:
+        """The sync of a family as far as it writes iptables rules, which nftables mode does not."""
+        if self.configuration.mode is ProxyMode.NFTABLES:
+            return None
+        return cast("WritesIptables | None", self.syncs.get(family))
 
     @property
     def sysctls(self) -> dict[str, str]:

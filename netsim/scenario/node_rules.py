@@ -24,12 +24,10 @@ from netsim.rules.ipset.parse import parse as parse_ipset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.restore import Payload, restore
-from netsim.scenario.kube_proxies import NodeProxy
+from netsim.scenario.kube_proxies import NodeProxy, WritesIptables
 from netsim.topology.cni.flannel import flannel_rules
 from netsim.topology.cni.portmap import portmap_rules
 from netsim.topology.plan import CNIPlan, MachinePlan, PodPlan
-from proxy.iptables.sync import IptablesSync
-from proxy.ipvs.sync import IpvsSync
 
 T = TypeVar("T")
 
@@ -113,8 +111,8 @@ def _ruleset(
     node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, pods: Sequence[PodPlan], family: Family
 ) -> Ruleset | None:
     ruleset = own_ruleset(node.iptables if family is Family.IPV4 else node.ip6tables, family)
-    sync = proxy.syncs.get(family)
-    if isinstance(sync, IptablesSync | IpvsSync):
+    sync = proxy.iptables(family)
+    if sync is not None:
         for text in (_jumps_text(ruleset, sync), sync.restore):
             payload = Payload(text, family, f"kube-proxy on {node.name}")
             ruleset = restore(ruleset, payload, noflush=True)
@@ -127,12 +125,12 @@ def _ruleset(
     return ruleset
 
 
-def _jumps_text(there: Ruleset | None, sync: IptablesSync | IpvsSync) -> str:
+def _jumps_text(there: Ruleset | None, sync: WritesIptables) -> str:
     """kube-proxy's jumps as a payload: each put first into its chain, in the order in which kube-proxy ensures them."""
     return "".join(_table_jumps(there, sync))
 
 
-def _table_jumps(there: Ruleset | None, sync: IptablesSync | IpvsSync) -> Iterator[str]:
+def _table_jumps(there: Ruleset | None, sync: WritesIptables) -> Iterator[str]:
     for table in dict.fromkeys(jump.table for jump in sync.jumps):
         jumps = [jump for jump in reversed(sync.jumps) if jump.table == table]
         yield f"*{table}\n"

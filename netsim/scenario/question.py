@@ -46,16 +46,7 @@ class Question:
 
 
 def question_of(world: World, source: str, destination: str, options: PacketOptions) -> Question:
-    """What a command line asks.
-
-    Raises UnknownNameError for names, ports and options that mean nothing together, and for a world that cannot be walked.
-    """
-    for name, proxy in world.proxies.items():
-        if not proxy.walked:
-            raise UnknownNameError(
-                f"kube-proxy on {name} is in mode {proxy.configuration.mode.value}, which packets do not walk yet",
-                f"'netsim rules {name}' shows what it programs; --mode iptables traces the same cluster in that mode",
-            )
+    """What a command line asks. Raises UnknownNameError for names, ports and options that mean nothing together."""
     sender = find_source(world, source)
     target = find_destination(world, destination, options.version, options.port, sender.namespace)
     protocol = _protocol(target, options)

@@ -103,7 +103,7 @@ def _chains(draw: st.DrawFn, spot: Spot, name: str) -> list[str]:
 def _rule(draw: st.DrawFn, spot: Spot, name: str) -> str:
     words = [draw(matches(spot)) for _ in range(draw(st.integers(0, 2)))]
     action = _action(draw, spot, name)
-    while len(_protocols([*words, action])) > 1:  # nft refuses a rule that asks for two protocols
+    while words and len(_protocols([*words, action])) > 1:  # nft refuses a rule that asks for two protocols
         words.pop()
     return "    " + " ".join([*words, action])
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netsim.net.address import Address
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
-from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import AddressType
-from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Chooser, Clock, Hook, Recorder
+
+if TYPE_CHECKING:
+    from netsim.rules.nft.ast import Ruleset as NftRuleset
+    from netsim.stack.ip_vs_conn import Conn
 
 
 class HookVerdict(Enum):

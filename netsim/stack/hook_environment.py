@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv6Address
+from typing import TYPE_CHECKING
 
 from netsim.net.address import Address
 from netsim.rules.conntrack.ast import ConntrackEntry
-from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import AddressType
 from netsim.stack.addrconf import ipv6_addr_scope
 from netsim.stack.environment import FoundSocket, ReversePath
@@ -15,8 +15,6 @@ from netsim.stack.fib import addresses_of
 from netsim.stack.fib_rules import FlowKey
 from netsim.stack.fib_trie import RouteKind
 from netsim.stack.ip6_netfilter import ip6_route_me_harder, match_type6, nft_fib6_type
-from netsim.stack.ip_vs_conn import Conn
-from netsim.stack.ip_vs_ctl import PROTOCOLS
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.reject import send_reject
@@ -25,6 +23,10 @@ from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
 from netsim.stack.steps import Hook
 from netsim.topology.model import Loopback
+
+if TYPE_CHECKING:
+    from netsim.rules.nft.ast import Ruleset as NftRuleset
+    from netsim.stack.ip_vs_conn import Conn
 
 
 class NamespaceHooks:
@@ -138,7 +140,11 @@ class NamespaceHooks:
     def ipvs_connection(self, skb: SkBuff) -> Conn | None:
         """Ref: net/netfilter/ipvs/ip_vs_conn.c:ip_vs_conn_out_get_proto(), which xt_ipvs asks for the other direction."""
         packet, ipvs = skb.packet, self._ns.ipvs
-        if ipvs is None or packet.ip.protocol not in PROTOCOLS:
+        if ipvs is None:
+            return None
+        from netsim.stack.ip_vs_ctl import PROTOCOLS
+
+        if packet.ip.protocol not in PROTOCOLS:
             return None
         server, client = (packet.ip.dst, packet.dport or 0), (packet.ip.src, packet.sport or 0)
         return ipvs.conns.find_reply(packet.ip.protocol, server, client)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from netsim.stack.dev import skb_len
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip_output import frag_needed, ip_output
-from netsim.stack.ip_vs_ctl import tell_missed
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import PacketType, SkBuff
@@ -19,7 +18,10 @@ def ip_forward(ns: Namespace, skb: SkBuff) -> None:
     """Send a packet on that is not for this host; ``skb.nexthop`` says where."""
     nexthop = skb.nexthop
     assert nexthop is not None
-    tell_missed(ns, Hook.PREROUTING, skb.packet)
+    if ns.ipvs is not None:
+        from netsim.stack.ip_vs_ctl import tell_missed
+
+        tell_missed(ns, Hook.PREROUTING, skb.packet)
     if skb.pkt_type is not PacketType.HOST:
         ns.drop(DropReason.OTHERHOST, "ip_forward", f"it came in a {skb.pkt_type.value} frame")
         return

@@ -21,7 +21,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import (
@@ -45,11 +45,13 @@ from netsim.stack.ip_set import kernel_sets
 from netsim.stack.ip_tables import CompiledTable, do_table
 from netsim.stack.nf_conntrack_core import Conntrack, nf_conntrack_confirm, nf_conntrack_in
 from netsim.stack.nf_nat_core import HOOK2MANIP, initialized, nf_nat_inet_fn
-from netsim.stack.nf_tables_api import BaseHook, compile_ruleset
-from netsim.stack.nf_tables_core import nft_do_chain
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook, Reassembly
 from netsim.stack.x_tables import TablesState, XtContext
+
+if TYPE_CHECKING:
+    from netsim.rules.nft.ast import Ruleset as NftRuleset
+    from netsim.stack.nf_tables_api import BaseHook, CompiledRuleset
 
 _ALL = (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
 
@@ -152,6 +154,14 @@ _CACHE_SIZE = 1024
 _cache: OrderedDict[int, _Compiled] = OrderedDict()
 
 
+def _compiled_nftables(rulesets: Sequence[NftRuleset]) -> list[CompiledRuleset]:
+    if not rulesets:
+        return []
+    from netsim.stack.nf_tables_api import compile_ruleset
+
+    return [compile_ruleset(ruleset) for ruleset in rulesets]
+
+
 def _compile(ruleset: Ruleset) -> _Compiled:
     """The compiled form of a rule set, kept for the most recently used ones: a Ruleset never changes."""
     found = _cache.get(id(ruleset))
@@ -182,7 +192,7 @@ class Netfilter:
         self.conntrack = Conntrack(env)
         self.state = TablesState(self.conntrack, kernel_sets(env.ipsets, env.clock))
         self._compiled = [_compile(ruleset) for ruleset in rulesets]
-        self._nft = [compile_ruleset(ruleset) for ruleset in env.nftables]
+        self._nft = _compiled_nftables(env.nftables)
         self._held = {each.ruleset.family for each in self._compiled if each.holds_conntrack} | set(conntrack_families)
         self._held.update(family for each in self._nft for family in each.holds)
         for entry in env.connections:
@@ -294,6 +304,8 @@ class Netfilter:
         return [base for base in chains if kind in (None, base.type)]
 
     def _base_chain(self, base: BaseHook) -> Handler:
+        from netsim.stack.nf_tables_core import nft_do_chain
+
         def walk(ctx: XtContext) -> HookVerdict:
             return nft_do_chain(base.table, base.chain, ctx)
 

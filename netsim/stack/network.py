@@ -27,7 +27,6 @@ from netsim.stack.ip6_input import ipv6_rcv
 from netsim.stack.ip6_output import ip6_local_out
 from netsim.stack.ip_input import ip_rcv
 from netsim.stack.ip_output import ip_local_out
-from netsim.stack.ip_vs_core import ip_vs_init
 from netsim.stack.ipip import ipip_tunnel_xmit
 from netsim.stack.loopback import loopback_xmit
 from netsim.stack.macvlan import macvlan_handle_frame, macvlan_xmit
@@ -163,7 +162,10 @@ class Network:
             if ns.spec.xtables or ns.spec.nftables or ns.spec.ipvs.servers:
                 ns.hooks = NamespaceHooks(ns)
                 ns.netfilter = self._netfilter(ns.spec.xtables, ns.hooks)
-                ip_vs_init(ns)
+                if ns.spec.ipvs.servers:
+                    from netsim.stack.ip_vs_core import ip_vs_init
+
+                    ip_vs_init(ns)
         return ns
 
     # --- what namespaces ask ---------------------------------------------------------------------------------

@@ -6,13 +6,21 @@ Ref: include/linux/netfilter_netdev.h:nf_ingress(), nf_hook_egress(); net/bridge
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netsim.stack.namespace import Namespace, NotModelledError
-from netsim.stack.nf_tables_api import LinkHook, compile_ruleset
 from netsim.topology.model import Device
+
+if TYPE_CHECKING:
+    from netsim.stack.nf_tables_api import LinkHook
 
 
 def nf_netdev(ns: Namespace, device: Device, *, egress: bool) -> None:
     """Show a frame to the chains at a device. Raises NotModelledError where one of them would decide."""
+    if not ns.spec.nftables:
+        return
+    from netsim.stack.nf_tables_api import compile_ruleset
+
     for ruleset in ns.spec.nftables:
         for link in compile_ruleset(ruleset).links:
             if _sees(link, device, egress=egress):

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as TypingProtocol
-from typing import TypeAlias
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import Packet
-from netsim.rules.ipvs.ast import RealServer, VirtualServer
-from netsim.rules.nft.ast import Rule as NftRule
 from netsim.rules.xtables.ast import Rule
 from netsim.stack.reasons import DropReason
+
+if TYPE_CHECKING:
+    from netsim.rules.ipvs.ast import RealServer, VirtualServer
+    from netsim.rules.nft.ast import Rule as NftRule
 
 
 class Hook(Enum):

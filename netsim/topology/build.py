@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from netsim.net.address import MAC, Address, InterfaceAddress, parse_interface, parse_prefix
 from netsim.net.packet import Protocol
 from netsim.objects.cluster import CNIPlugin
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
-from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.cni import bridge, flannel, ptp
 from netsim.topology.feasible import contradictions, unreachable_routers
@@ -58,6 +58,9 @@ from netsim.topology.plan import (
     PodPlan,
 )
 from netsim.topology.sysctl import canonical
+
+if TYPE_CHECKING:
+    from netsim.rules.nft.ast import Ruleset as NftRuleset
 
 NODE_LISTENERS = (
     # what every node of a kubeadm cluster answers on, and whose it is

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from netsim.net.address import Address, parse_interface
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipvs.ast import VirtualServers
-from netsim.rules.ipvs.connections import IPVSConnection
 from netsim.topology.model import Device, Dummy, Netns, Topology
 from netsim.topology.naming import hashed_mac
+
+if TYPE_CHECKING:
+    from netsim.rules.ipvs.connections import IPVSConnection
 
 KUBE_IPVS0 = "kube-ipvs0"
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipvs.ast import VirtualServers
-from netsim.rules.ipvs.connections import IPVSConnection
-from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.source import Origin
 from netsim.rules.xtables.ast import Ruleset
+
+if TYPE_CHECKING:
+    from netsim.rules.ipvs.connections import IPVSConnection
+    from netsim.rules.nft.ast import Ruleset as NftRuleset
 
 
 class Role(Enum):

@@ -19,7 +19,6 @@ from netsim.stack.steps import MISSED, Choice, Drop, IPVSStep, NATStep, NftRuleR
 from netsim.topology.model import Role
 from netsim.trace.ending import Ending, EndingKind, ending_of, goes_in_circles
 from netsim.trace.facts import facts_of, place_of, refusal_answer, short_label
-from netsim.trace.invalid_state import drops_invalid
 from netsim.trace.model import Branch, Flow, Leg, Verdict
 from netsim.trace.reasons import REPLY_PREFIX, Reason, reason
 from netsim.trace.recording import is_consequence
@@ -171,8 +170,11 @@ def _drop_code(leg: Leg, drop: Drop) -> str:
         return "POLICY_DROP"
     if drop.reason is DropReason.TTL_EXCEEDED and goes_in_circles(leg):
         return "LOOP"
-    if drop.reason is DropReason.NETFILTER_DROP and isinstance(drop.ref, NftRuleRef) and drops_invalid(drop.ref.rule):
-        return "INVALID_STATE_DROP"
+    if drop.reason is DropReason.NETFILTER_DROP and isinstance(drop.ref, NftRuleRef):
+        from netsim.trace.invalid_state import drops_invalid
+
+        if drops_invalid(drop.ref.rule):
+            return "INVALID_STATE_DROP"
     return next((row.code for row in _CONDITIONS if row.holds(drop)), DROPS[drop.reason])
 
 
