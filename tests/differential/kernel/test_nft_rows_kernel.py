@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ NOTHING = "add table {0}\ndelete table {0}\n"
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    yield from lab_of("nsim-nft")
+    yield from lab_of(f"nsim-nft-{os.getpid()}")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
