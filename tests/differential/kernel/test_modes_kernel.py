@@ -13,6 +13,9 @@ from proxy.config.model import ProxyMode
 
 pytestmark = pytest.mark.kernel
 
+BEYOND = ("ipip", "ipvs", "neighbour-table-full", "conntrack-full")
+"""Topologies that a kernel without IPVS, dummy or ipip cannot build, and those whose sysctl is the whole machine's."""
+
 TOPOLOGIES = sorted(path for path in (Path(__file__).parents[3] / "topologies").iterdir() if path.is_dir())
 VERSIONS = [(path, 4) for path in TOPOLOGIES] + [(path, 6) for path in TOPOLOGIES if path.name == "dual-stack"]
 
@@ -24,7 +27,8 @@ def test_the_kernel_does_what_is_foretold(folder: Path, version: int) -> None:
     try:
         outcomes = list(verify(world.topology, [Case(each.flow, each.source, each.target) for each in flows]))
     except OSError as error:
-        pytest.skip(f"this kernel lacks what the topology has: {error}")
+        assert folder.name.startswith(BEYOND), error  # verify ends with status 4 and says what is missing
+        return
     differing = [f"{each.case}\n{each.difference}" for each in outcomes if each.answer is Answer.DIFFERS]
     assert not differing, "\n".join(differing)
     assert any(each.answer is Answer.AGREES for each in outcomes)
