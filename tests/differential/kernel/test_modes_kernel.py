@@ -26,8 +26,9 @@ def test_the_kernel_does_what_is_foretold(folder: Path, version: int) -> None:
     flows = every_flow(world, version=version, one_of_each=True)
     try:
         outcomes = list(verify(world.topology, [Case(each.flow, each.source, each.target) for each in flows]))
-    except OSError as error:
-        assert folder.name.startswith(BEYOND), error  # verify ends with status 4 and says what is missing
+    except OSError:  # verify ends with status 4 and says what is missing
+        if not folder.name.startswith(BEYOND):
+            raise
         return
     differing = [f"{each.case}\n{each.difference}" for each in outcomes if each.answer is Answer.DIFFERS]
     assert not differing, "\n".join(differing)
