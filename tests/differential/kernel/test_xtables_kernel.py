@@ -33,11 +33,18 @@ def _netns() -> Iterator[None]:
     subprocess.run(["ip", "netns", "del", NETNS], check=True)
 
 
-@pytest.mark.parametrize("backend", ["nft", "legacy"])
-@pytest.mark.parametrize(("family", "table", "written", "saved"), ROWS, ids=[f"{row[0].name} {row[2]}" for row in ROWS])
+CASES = [
+    (backend, *row)
+    for row in ROWS
+    for backend in ("nft", "legacy")
+    if not (backend == "legacy" and "-p tcp -j TCPMSS" in row[2])  # which wants a match for SYN beside TCPMSS
+]
+
+
+@pytest.mark.parametrize(
+    ("backend", "family", "table", "written", "saved"), CASES, ids=[f"{c[0]} {c[1].name} {c[3]}" for c in CASES]
+)
 def test_the_real_tool_prints_the_same(backend: str, family: Family, table: str, written: str, saved: str) -> None:
-    if backend == "legacy" and "-p tcp -j TCPMSS" in written:
-        pytest.skip("iptables-legacy wants a match for SYN beside TCPMSS")
     tool = f"{TOOLS[family]}-{backend}"
     run(f"{tool}-restore", text=f"*{table}\n{written}\nCOMMIT\n")
     try:
