@@ -19,7 +19,11 @@ QUICK: tuple[tuple[str, str, str], ...] = (
     ("net/ipv6/neigh/*/retrans_time_ms", "20", "the same"),
     ("net/ipv4/icmp_ratelimit", "0", "many flows are sent, and each one's error counts"),
     ("net/ipv6/icmp/ratelimit", "0", "the same"),
-    ("net/ipv4/conf/*/send_redirects", "0", "the model sends no redirects; they change no packet's way"),
+    (
+        "net/ipv4/conf/*/send_redirects",
+        "0",
+        "the model sends no redirects; a host without them checks a source a little less",
+    ),
     ("net/ipv4/tcp_synack_retries", "0", "a listener whose answer was lost does not repeat it into the next flow"),
     ("net/ipv4/tcp_timestamps", "0", "segments have the length that the model gives them"),
     ("net/ipv4/tcp_sack", "0", "the same"),
