@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from netsim.cli.exit import InputError
-from netsim.cli.options import told
+from netsim.cli.options import opened
 
 if TYPE_CHECKING:
     from netsim.cluster.clock import VirtualClock
@@ -35,19 +34,9 @@ def place_of(namespace: str | None, *, everywhere: bool) -> str | None:
 
 def open_inspection(sources: tuple[str, ...]) -> Inspection:
     """The cluster that the options name, at rest. Warnings go to standard error; what cannot be loaded is an InputError."""
-    from netsim.manifest import LoadError
     from netsim.scenario.inspection import inspect
-    from netsim.scenario.sources import SourceError, find_sources
 
-    try:
-        inspection, warnings = inspect(find_sources(sources, os.environ))
-    except SourceError as error:
-        raise InputError(error.message, error.advice) from error
-    except LoadError as error:
-        raise InputError(told(error.diagnostics)) from error
-    if warnings:
-        click.echo(told(warnings), err=True)
-    return inspection
+    return opened(sources, inspect)
 
 
 def age_from(clock: VirtualClock) -> Callable[[str], str]:

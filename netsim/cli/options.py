@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netsim.manifest import Diagnostic
     from netsim.scenario.world import World
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MODES = ("iptables", "ipvs", "nftables")
@@ -55,21 +56,26 @@ def output_option(command: F) -> F:
 
 def open_world(sources: tuple[str, ...], mode: str | None) -> World:
     """Load what the options name. Warnings go to standard error; what cannot be loaded is an InputError."""
-    from netsim.manifest import LoadError
     from netsim.scenario.build import load_world
-    from netsim.scenario.sources import SourceError, find_sources
     from proxy.config.model import ProxyMode
 
+    return opened(sources, lambda found: load_world(found, mode=ProxyMode(mode) if mode else None))
+
+
+def opened(sources: tuple[str, ...], load: Callable[[Sequence[Path]], tuple[T, tuple[Diagnostic, ...]]]) -> T:
+    """What a loader makes of the files that the options name: its warnings are told, what it refuses is an InputError."""
+    from netsim.manifest import LoadError
+    from netsim.scenario.sources import SourceError, find_sources
+
     try:
-        found = find_sources(sources, os.environ)
-        world, warnings = load_world(found, mode=ProxyMode(mode) if mode else None)
+        loaded, warnings = load(find_sources(sources, os.environ))
     except SourceError as error:
         raise InputError(error.message, error.advice) from error
     except LoadError as error:
         raise InputError(told(error.diagnostics)) from error
     if warnings:
         click.echo(told(warnings), err=True)
-    return world
+    return loaded
 
 
 def told(diagnostics: tuple[Diagnostic, ...]) -> str:
