@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from netsim.net.address import Family
 from netsim.objects.json import Document
 from proxy.replay.case import Case, CaseStep, read_case, read_step
 from proxy.replay.ipvs_recorder import Listing, RecordedDevice, ipvsadm_as_recorded
 from proxy.replay.recorder import as_recorded
-from proxy.server import iptables_proxy, ipvs_proxy, nftables_proxy
+from proxy.server import KubeProxy, iptables_proxy, ipvs_proxy, nftables_proxy
 from proxy.watch import ObjectFeed
+
+S = TypeVar("S")
 
 Texts = Mapping[str, str]
 """File name to content, as in ``step-00.iptables.ipv4.rules``."""
@@ -27,15 +30,24 @@ def replay(case: Document, steps: Sequence[Document], mode: str) -> Iterator[Tex
     return MODES[mode](read_case(case, mode), [read_step(step) for step in steps])
 
 
-def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
-    proxy = iptables_proxy(case.configuration, case.node)
+def _synced(proxy: KubeProxy[S], case: Case, steps: Sequence[CaseStep]) -> Iterator[tuple[int, Mapping[Family, S]]]:
+    """Each step's number and what the sync after it gives."""
     proxy.on_service_cidrs(case.service_cidrs)
     feed = ObjectFeed(proxy)
     for number, step in enumerate(steps):
         take(feed, step)
+        yield number, proxy.sync()
+
+
+def _stem(number: int, mode: str, family: Family) -> str:
+    return f"step-{number:02d}.{mode}.{family_label(family)}"
+
+
+def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
+    for number, syncs in _synced(iptables_proxy(case.configuration, case.node), case, steps):
         texts: dict[str, str] = {}
-        for family, sync in proxy.sync().items():
-            stem = f"step-{number:02d}.iptables.{family_label(family)}"
+        for family, sync in syncs.items():
+            stem = _stem(number, "iptables", family)
             texts[f"{stem}.rules"] = as_recorded(sync.rules())
             if number > 0:
                 texts[f"{stem}.restore"] = sync.restore
@@ -43,14 +55,10 @@ def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
 
 
 def _nftables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
-    proxy = nftables_proxy(case.configuration, case.node)
-    proxy.on_service_cidrs(case.service_cidrs)
-    feed = ObjectFeed(proxy)
-    for number, step in enumerate(steps):
-        take(feed, step)
+    for number, syncs in _synced(nftables_proxy(case.configuration, case.node), case, steps):
         texts: dict[str, str] = {}
-        for family, sync in proxy.sync().items():
-            stem = f"step-{number:02d}.nftables.{family_label(family)}"
+        for family, sync in syncs.items():
+            stem = _stem(number, "nftables", family)
             texts[f"{stem}.nft"] = sync.table_as_recorded()
             if number > 0:
                 texts[f"{stem}.transaction"] = sync.cleanup + sync.transaction
@@ -60,16 +68,13 @@ def _nftables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
 def _ipvs(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
     """The recorder wrote ``.addresses`` when the last step was over, so nothing is handed out before."""
     proxy = ipvs_proxy(case.configuration, case.node)
-    proxy.on_service_cidrs(case.service_cidrs)
-    feed = ObjectFeed(proxy)
     devices = {family: RecordedDevice() for family in proxy.proxiers}
     written: list[tuple[dict[str, str], dict[str, Listing]]] = []
-    for number, step in enumerate(steps):
-        take(feed, step)
+    for number, syncs in _synced(proxy, case, steps):
         texts: dict[str, str] = {}
         listings: dict[str, Listing] = {}
-        for family, sync in proxy.sync().items():
-            stem = f"step-{number:02d}.ipvs.{family_label(family)}"
+        for family, sync in syncs.items():
+            stem = _stem(number, "ipvs", family)
             texts[f"{stem}.rules"] = as_recorded(sync.rules())
             texts[f"{stem}.ipvsadm"] = ipvsadm_as_recorded(sync.ipvsadm())
             texts[f"{stem}.ipset"] = sync.ipset()
