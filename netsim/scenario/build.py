@@ -58,7 +58,7 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     plan = cluster_plan(cluster, machines, filter(_runs, pods))
     topology = _with_rules(_wired(plan, loaded), cluster, proxies, plan)
     objects = {item.key: item for kind in store.kinds for item in store.list(kind).items}
-    return World(cluster, objects, proxies, topology, plane.events, assumptions_of(objects.values(), plane.events))
+    return World(loaded, mode, objects, proxies, topology, plane.events, assumptions_of(objects.values(), plane.events))
 
 
 def _machine(cluster: ClusterSpec, node: ClusterNode, proxy: NodeProxy) -> MachinePlan:

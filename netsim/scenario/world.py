@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netsim.cluster.events import Event, Severity
+from netsim.manifest import Loaded
 from netsim.net.address import Address, parse_address
 from netsim.objects.cluster import ClusterSpec
 from netsim.objects.core import EndpointSlice, Pod, Service
@@ -13,18 +14,28 @@ from netsim.objects.meta import Key, Object
 from netsim.scenario.kube_proxies import NodeProxy
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns, pod_netns
+from proxy.config.model import ProxyMode
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a load led to. ``assumptions`` are what the answer to any question about it rests on."""
+    """What a load led to. ``assumptions`` are what the answer to any question about it rests on.
 
-    cluster: ClusterSpec
+    ``loaded`` and ``mode`` (None: what is configured) are what it was made of, so that it can be made again with a change.
+    """
+
+    loaded: Loaded = field(repr=False)
+    mode: ProxyMode | None
     objects: Mapping[Key, Object]
     proxies: Mapping[str, NodeProxy]
     topology: Topology
     events: tuple[Event, ...] = ()
     assumptions: tuple[str, ...] = ()
+
+    @property
+    def cluster(self) -> ClusterSpec:
+        """The cluster's machines and networks."""
+        return self.loaded.cluster
 
     # --- namespaces -------------------------------------------------------------------------------------------------
 
