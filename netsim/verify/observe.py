@@ -29,6 +29,7 @@ from netsim.verify.enter import entered
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.nfnetlink import NetfilterSocket
 from netsim.verify.nft_memory import nft_remembers
+from netsim.verify.nft_support import kernel_has_nftables
 from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
 
 AFTER_DONE_S = 0.004
@@ -237,8 +238,11 @@ class Observer:
 
     def _reload(self, name: str) -> None:
         self.network.load_rules(name)
+        spec = self.network.topology.namespaces[name]
         with entered(self.network.real_name(name)):
-            self._trace(name, self.network.topology.namespaces[name])
+            if not kernel_has_nftables():
+                mark_packets(_versions(spec))
+            self._trace(name, spec)
 
 
 def _discovers(hit: Hit) -> bool:

@@ -2,7 +2,8 @@
 
 A small nftables table marks every packet of the namespace before any other rule sees it (``meta nftrace set 1``). The kernel then tells
 of each rule that matched and each policy that decided: rules of iptables-nft as nftables trace events, by handle; rules of
-iptables-legacy through NFLOG group 0, by number. The table decides nothing and is the namespace's own.
+iptables-legacy through NFLOG group 0, by number. The table decides nothing and is the namespace's own. Where the kernel has no nftables,
+``-j TRACE`` in front of the chains of raw marks them instead, and the numbers of what is behind it are one less than the kernel's.
 Ref: net/netfilter/nf_tables_trace.c:nft_trace_notify(), net/ipv4/netfilter/ip_tables.c:trace_packet(), nfnetlink_log.c (v6.12).
 """
 
@@ -20,6 +21,7 @@ from netsim.net.packet import Packet
 from netsim.rules.xtables.ast import Ruleset
 from netsim.verify.decode import decode
 from netsim.verify.nfnetlink import Attributes, Message, NetfilterSocket, attribute, attributes
+from netsim.verify.nft_support import kernel_has_nftables
 
 TRACER = "netsim-trace"
 _MARKING = f"""
@@ -28,6 +30,8 @@ table FAMILY {TRACER} {{
   chain output {{ type filter hook output priority -500; meta nftrace set 1; }}
 }}
 """
+_TRACING = "*raw\n-I PREROUTING -j TRACE\n-I OUTPUT -j TRACE\nCOMMIT\n"
+_TRACED = ("PREROUTING", "OUTPUT")
 
 NFTABLES, ULOG = 10, 4
 NEWRULE, GETRULE, TRACE = 6, 7, 17
@@ -76,11 +80,19 @@ class RuleTrace(TypingProtocol):
 
 
 def mark_packets(versions: set[int]) -> None:
-    """Have every packet of this namespace traced. Raises RuntimeError with nft's message."""
+    """Have every packet of this namespace traced, once its rules stand. Raises RuntimeError with the tool's message."""
+    if not kernel_has_nftables():
+        for version in sorted(versions):
+            _load(["iptables-legacy-restore" if version == 4 else "ip6tables-legacy-restore", "--noflush"], _TRACING)
+        return
     text = "".join(_MARKING.replace("FAMILY", "ip" if version == 4 else "ip6") for version in sorted(versions))
-    done = subprocess.run(["nft", "-f", "-"], input=text, capture_output=True, text=True, check=False)
+    _load(["nft", "-f", "-"], text)
+
+
+def _load(words: list[str], text: str) -> None:
+    done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"nft refused the tracing table: {done.stderr.strip()}")
+        raise RuntimeError(f"{words[0]} refused what traces: {done.stderr.strip()}")
 
 
 class NftTrace:
@@ -158,6 +170,7 @@ class LegacyTrace:
     def __init__(self, rulesets: Mapping[int, Ruleset]) -> None:
         self._lengths: dict[tuple[int, str, str], int] = {}
         self._policies: dict[tuple[int, str, str], str] = {}
+        self._shifted = not kernel_has_nftables()
         for version, ruleset in rulesets.items():
             for table in ruleset.tables.values():
                 for chain in table.chains.values():
@@ -192,8 +205,9 @@ class LegacyTrace:
         if found is None or packet is None:
             return
         table, chain, number = found["table"], found["chain"], int(found["number"])
+        number -= self._shifted and table == "raw" and chain in _TRACED
         place = (packet.ip.dst.version, table, chain)
-        if number <= self._lengths.get(place, 0):
+        if 0 < number <= self._lengths.get(place, 0):
             yield Hit(packet, table, chain, number - 1, "")
-        elif found["kind"] == "policy":
-            yield Hit(packet, table, chain, None, self._policies.get(place, "ACCEPT"))
+        elif found["kind"] == "policy" and place in self._policies:
+            yield Hit(packet, table, chain, None, self._policies[place])

@@ -1,0 +1,15 @@
+"""Whether this kernel has nftables for IP at all: user-mode kernels of Debian have not, and rules are loaded and traced without it."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+
+_PROBE = "table ip netsim-probe {}\ntable ip6 netsim-probe {}\n"
+
+
+@cache
+def kernel_has_nftables() -> bool:
+    """Asked with ``nft --check``, which changes nothing."""
+    done = subprocess.run(["nft", "--check", "-f", "-"], input=_PROBE, capture_output=True, text=True, check=False)
+    return done.returncode == 0
