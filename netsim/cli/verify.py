@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from netsim.cli.exit import Exit, InputError
+from netsim.cli.guest import guest_options, run_again_in_guest
 from netsim.cli.options import mode_option, open_world, topology_option
 from netsim.cli.trace import PORT, mark_value
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from netsim.scenario.question import PacketOptions
     from netsim.scenario.world import World
     from netsim.topology.model import Topology
+    from netsim.verify.requirements import Missing
     from netsim.verify.run import Case, Effort, Outcome
 
 FLOWS_FOR_EACH_WORLD = 8
@@ -46,6 +49,7 @@ class UnableError(InputError):
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="S", help="Draws the worlds of --random.")
 @click.option("--legacy", is_flag=True, help="Load the rules with iptables-legacy instead of iptables-nft.")
+@guest_options
 @click.option("-p", "--port", type=PORT, metavar="PORT", help="Destination port, where DST does not name it.")
 @click.option(
     "--proto", "protocol", type=click.Choice(["tcp", "udp", "icmp"]), help="Default: that of the port, else tcp."
@@ -65,6 +69,8 @@ def command(
     count: int | None,
     seed: int,
     legacy: bool,  # noqa: FBT001
+    guest: bool,  # noqa: FBT001
+    guest_kernel: str | None,
     port: int | None,
     protocol: str | None,
     sport: int | None,
@@ -73,7 +79,7 @@ def command(
     dont_fragment: bool,  # noqa: FBT001
     ttl: int,
     mark: int,
-) -> Exit:
+) -> int:
     """Does the model hold on this machine's kernel? Builds the topology, sends the packets, compares step by step.
 
     SRC and DST are those of `netsim trace`; without them one flow of each kind that the topology has is verified.
@@ -86,6 +92,9 @@ def command(
         source, destination, sources, count, mode, all_flows=all_flows, plain=options == PacketOptions(version=4)
     )
     with _interruptible():
+        if guest or _named_kernel(guest_kernel):
+            return _in_guest(guest_kernel)
+        legacy = legacy or _must_be_legacy()
         if count is not None:
             return _random(count, seed, mode or DRAWN_MODES[0], legacy=legacy)
         world = open_world(sources, mode)
@@ -143,16 +152,51 @@ def _every(world: World, *, all_flows: bool) -> list[Case]:
     return [Case(named.flow, named.source, named.target) for named in every_flow(world, one_of_each=not all_flows)]
 
 
+# --- the guest ---------------------------------------------------------------------------------------------------------
+
+
+def _named_kernel(given: str | None) -> bool:
+    """True where the command line itself names a guest's kernel; the environment's alone does not ask for a guest."""
+    source = click.get_current_context().get_parameter_source("guest_kernel")
+    return given is not None and source is click.core.ParameterSource.COMMANDLINE
+
+
+def _in_guest(kernel: str | None) -> int:
+    from netsim.verify.guest.machine import GuestError, find_kernel, missing_for_guest
+
+    _refuse(missing_for_guest(kernel), "no guest can run here")
+    found = find_kernel(kernel)
+    assert found is not None
+    try:
+        return run_again_in_guest(click.get_current_context(), found)
+    except GuestError as error:
+        raise UnableError(str(error), "give it a kernel that boots here: --guest-kernel FILE") from error
+
+
+def _must_be_legacy() -> bool:
+    """True where this kernel takes iptables' rules from iptables-legacy alone, which is then told."""
+    from netsim.verify.nft_support import kernel_has_nftables
+
+    if kernel_has_nftables():
+        return False
+    click.echo("note: this kernel has no nftables for IP: rules are loaded and traced with iptables-legacy", err=True)
+    return True
+
+
 # --- the machine -----------------------------------------------------------------------------------------------------
 
 
 def _check_machine(topology: Topology | None, *, legacy: bool) -> None:
     from netsim.verify.requirements import missing
 
-    found = list(missing(topology, legacy=legacy))
+    _refuse(missing(topology, legacy=legacy), "this machine cannot verify")
+
+
+def _refuse(missing: Iterable[Missing], why: str) -> None:
+    found = list(missing)
     if found:
         what = "; ".join(each.what for each in found)
-        raise UnableError(f"this machine cannot verify: {what}", " && ".join(dict.fromkeys(e.command for e in found)))
+        raise UnableError(f"{why}: {what}", " && ".join(dict.fromkeys(each.command for each in found)))
 
 
 @contextlib.contextmanager
@@ -183,7 +227,10 @@ def _verified(topology: Topology, cases: Sequence[Case], effort: Effort, *, lega
         click.echo(f"DISAGREES: {error}")
         raise click.exceptions.Exit(Exit.DISAGREEMENT) from error
     except (RuntimeError, OSError) as error:
-        raise UnableError(f"the topology cannot be built here: {error}") from error
+        from netsim.verify.guest.machine import IN_GUEST
+
+        advice = "netsim verify --guest verifies it on a kernel of its own" if IN_GUEST not in os.environ else ""
+        raise UnableError(f"the topology cannot be built here: {error}", advice) from error
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------

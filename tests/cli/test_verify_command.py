@@ -17,7 +17,7 @@ from tests.cli.commands import netsim
         (("pod-a", "svc-x", "--all-flows"), "--all-flows verifies every flow, and SRC and DST name one"),
         (("--random", "5", "-t", "default"), "--random draws its own worlds"),
         (("--ttl", "3"), "the packet's options are for one flow"),
-        (("--guest",), "No such option"),
+        (("--random", "5", "--all-flows", "--guest"), "--random draws its own worlds"),
         (("pod-a", "svc-nowhere"), "svc-nowhere"),
     ],
 )

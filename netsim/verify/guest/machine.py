@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +23,25 @@ from types import TracebackType
 
 import netsim
 from netsim.verify.guest.inside import READY
+from netsim.verify.requirements import Missing
 
 KERNELS = ("linux.uml", "linux")
 """Names of a user-mode kernel: Debian's, and that of one built from source."""
 
+IN_GUEST = "NETSIM_IN_GUEST"
+"""The environment variable that tells a program that it runs in a guest."""
+
 MEMORY = "768M"
 BOOT_SECONDS = 60.0
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+TOOLS = (
+    # tool, Debian's package
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
+    ("taskset", "util-linux"),
+    ("modprobe", "kmod"),
+)
+
 TRIES = 2
 """How often a guest is booted for one program: one in a hundred dies for no reason that is known."""
 
@@ -52,7 +65,7 @@ class Program:
 
     def text(self) -> bytes:
         """As the guest reads it: one line of JSON."""
-        paths = os.pathsep.join(filter(None, ("/usr/sbin:/usr/bin:/sbin:/bin", self.env.get("PATH"))))
+        paths = os.pathsep.join(filter(None, (self.env.get("PATH"), SYSTEM_PATH)))
         said = {
             "argv": list(self.argv),
             "env": {**self.env, "PATH": paths, **_python_path(self.env)},
@@ -69,6 +82,16 @@ def find_kernel(given: str | None = None) -> str | None:
     if given is not None:
         return shutil.which(given)
     return next(filter(None, map(shutil.which, KERNELS)), None)
+
+
+def missing_for_guest(given: str | None = None) -> Iterator[Missing]:
+    """What this machine lacks to boot a guest, and the command that gets it. ``given`` is a kernel of the user's own."""
+    if find_kernel(given) is None:
+        what = f"{given} is no program" if given is not None else f"no user-mode kernel ({KERNELS[0]}) found"
+        yield Missing(what, "apt-get install -y user-mode-linux")
+    for tool, package in TOOLS:
+        if shutil.which(tool, path=SYSTEM_PATH) is None:
+            yield Missing(f"{tool} not found", f"apt-get install -y {package}")
 
 
 def run_in_guest(kernel: str, program: Program, out: Sink, err: Sink) -> int:
