@@ -58,10 +58,17 @@ class Conflict(StatusError):  # noqa: N818 - the API's own word
 
 
 class Expired(StatusError):  # noqa: N818 - the API's own word
-    """A watch from a version whose events were compacted away."""
+    """A watch from a version whose events were compacted away, or a list's page of such a version.
+
+    ``continue_token``: where the list goes on as it is now.
+    """
 
     reason = "Expired"
     code = 410
+
+    def __init__(self, message: str, *, continue_token: str = "") -> None:
+        super().__init__(message)
+        self.continue_token = continue_token
 
     @classmethod
     def of(cls, requested: int, oldest: int) -> Expired:

@@ -139,6 +139,7 @@ class Informers:
 
     def drain(self) -> bool:
         """Drain every informer once, in the order in which they were first asked for. True where anything has changed."""
+        self._store.refresh()
         changed = False
         for informer in list(self._informers.values()):
             changed |= informer.drain()

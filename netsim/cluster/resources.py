@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource. ``status``: it has a status subresource. ``generation``: ``metadata.generation`` counts its spec's changes."""
+    """One resource. ``status``: it has a status subresource. ``generation``: ``metadata.generation`` counts its spec's changes.
+
+    ``custom``: the API server has it from a CustomResourceDefinition.
+    """
 
     kind: str
     plural: str
@@ -17,6 +20,7 @@ class Resource:
     status: bool = False
     generation: bool = False
     short: tuple[str, ...] = ()
+    custom: bool = False
 
     @property
     def singular(self) -> str:
@@ -96,7 +100,7 @@ def resource_of(kind: str, api_version: str = "v1") -> Resource:
     if known is not None:
         return known
     group = api_version.rpartition("/")[0]
-    return Resource(kind, kind.lower() + "s", group, generation=True)
+    return Resource(kind, kind.lower() + "s", group, generation=True, custom=True)
 
 
 def resource_named(word: str, also: Iterable[str] = ()) -> Resource | None:

@@ -6,7 +6,11 @@ import pytest
 
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.errors import AlreadyExists, BadRequest, Conflict, Expired, Invalid, NotFound
+from netsim.cluster.etcd.memory import MemoryStore
+from netsim.cluster.etcd.model import DeleteRange, Put, Range, prefix_end
+from netsim.cluster.listing import Page, read_token
 from netsim.cluster.store import Store
+from netsim.cluster.watch import EventType
 from netsim.objects.meta import Object
 from tests.cluster_objects import key, node, pod, service, workload
 
@@ -28,7 +32,7 @@ def told(watch):
 def test_create_fills_in_metadata(store):
     made = store.create(pod("a"))
     meta = made.document["metadata"]
-    assert (meta["resourceVersion"], meta["generation"]) == ("1", 1)
+    assert (meta["resourceVersion"], meta["generation"]) == ("2", 1)
     assert meta["creationTimestamp"] == "2025-01-01T00:00:00Z"
     assert made.metadata.uid == meta["uid"]
     assert store.get(key("Pod", "a")) == made
@@ -101,7 +105,7 @@ def test_update_of_another_incarnation_conflicts(store):
 def test_an_update_that_changes_nothing_makes_no_version(store):
     made = store.create(service())
     assert store.update(made) is made
-    assert store.resource_version == "1"
+    assert store.resource_version == "2"
 
 
 def test_generation_counts_changes_of_the_spec_only(store):
@@ -193,22 +197,22 @@ def test_watch_without_a_version_lists_first(store):
     store.create(pod("b"))
     store.create(pod("a"))
     watch = store.watch("Pod")
-    assert told(watch) == [("ADDED", "a", "2"), ("ADDED", "b", "1")]
+    assert told(watch) == [("ADDED", "a", "3"), ("ADDED", "b", "2")]
     assert told(watch) == []
     store.create(service())
     store.update(with_labels(pod("a"), x="y"))
     store.delete(key("Pod", "b"))
-    assert told(watch) == [("MODIFIED", "a", "4"), ("DELETED", "b", "5")]
+    assert told(watch) == [("MODIFIED", "a", "5"), ("DELETED", "b", "6")]
 
 
 def test_a_watch_is_resumed_at_a_version(store):
     watch = store.watch("Pod")
     store.create(pod("a"))
-    assert told(watch) == [("ADDED", "a", "1")]
+    assert told(watch) == [("ADDED", "a", "2")]
     store.create(pod("b"))
     store.delete(key("Pod", "a"))
     again = store.watch("Pod", resource_version=watch.resource_version)
-    assert told(again) == told(watch) == [("ADDED", "b", "2"), ("DELETED", "a", "3")]
+    assert told(again) == told(watch) == [("ADDED", "b", "3"), ("DELETED", "a", "4")]
 
 
 def test_an_object_that_begins_or_ceases_to_match_is_added_or_deleted(store):
@@ -216,13 +220,13 @@ def test_an_object_that_begins_or_ceases_to_match_is_added_or_deleted(store):
     store.create(pod("a", labels={"app": "y"}))
     assert told(watch) == []
     store.update(with_labels(pod("a"), app="x"))
-    assert told(watch) == [("ADDED", "a", "2")]
+    assert told(watch) == [("ADDED", "a", "3")]
     store.update(with_labels(pod("a"), app="z"))
     (event,) = watch.events()
     assert (event.type.value, event.object.metadata.labels, event.object.metadata.resource_version) == (
         "DELETED",
         {"app": "x"},
-        "3",
+        "4",
     )
 
 
@@ -230,22 +234,22 @@ def test_bookmarks_move_the_version_on(store):
     watch = store.watch("Pod", bookmarks=True)
     store.create(pod("a"))
     store.create(service())
-    assert told(watch) == [("ADDED", "a", "1"), ("BOOKMARK", "", "2")]
+    assert told(watch) == [("ADDED", "a", "2"), ("BOOKMARK", "", "3")]
     assert told(watch) == []
-    assert watch.resource_version == "2"
+    assert watch.resource_version == "3"
 
 
 def test_compaction_expires_old_versions(store):
     watch = store.watch("Pod")
     for name in "abc":
         store.create(pod(name))
-    store.compact("2")
-    with pytest.raises(Expired, match=r"^too old resource version: 1 \(2\)$") as error:
-        store.watch("Pod", resource_version="1")
+    store.compact("3")
+    with pytest.raises(Expired, match=r"^too old resource version: 2 \(3\)$") as error:
+        store.watch("Pod", resource_version="2")
     assert (error.value.reason, error.value.code) == ("Expired", 410)
     with pytest.raises(Expired):
         watch.events()
-    assert told(store.watch("Pod", resource_version="2")) == [("ADDED", "c", "3")]
+    assert told(store.watch("Pod", resource_version="3")) == [("ADDED", "c", "4")]
     assert [name for _, name, _ in told(store.watch("Pod"))] == ["a", "b", "c"]
 
 
@@ -254,10 +258,135 @@ def test_compaction_reaches_kinds_that_were_never_written(store):
     store.create(pod("b"))
     store.compact()
     with pytest.raises(Expired):
-        store.watch("Service", resource_version="1")
-    assert told(store.watch("Service", resource_version="2")) == []
+        store.watch("Service", resource_version="2")
+    assert told(store.watch("Service", resource_version="3")) == []
 
 
 def test_a_version_that_is_none_is_refused(store):
     with pytest.raises(BadRequest, match="invalid resource version: 'x'"):
         store.watch("Pod", resource_version="x")
+
+
+# --- pages ------------------------------------------------------------------------------------------------------
+
+
+def named_pods(store: Store, *names: str) -> None:
+    for name in names:
+        store.create(pod(name, labels={"app": "x" if name < "d" else "y"}))
+
+
+def pages(store: Store, limit: int, **options) -> list[list[str]]:
+    found, token = [], ""
+    while True:
+        page = store.list("Pod", page=Page(limit, token), **options)
+        found.append([item.metadata.name for item in page.items])
+        token = page.continue_token
+        if not token:
+            return found
+
+
+def test_a_list_in_pages(store):
+    named_pods(store, *"edcba")
+    assert pages(store, 2) == [["a", "b"], ["c", "d"], ["e"]]
+    assert pages(store, 5) == [["a", "b", "c", "d", "e"]]
+    assert pages(store, 1, label_selector="app=y") == [["d"], ["e"]]
+    first = store.list("Pod", page=Page(2))
+    assert (first.remaining, first.resource_version) == (3, "6")
+    assert store.list("Pod", label_selector="app=x", page=Page(2)).remaining is None
+    assert (read_token(first.continue_token).version, read_token(first.continue_token).start) == (6, "default/b\0")
+
+
+def test_later_pages_are_of_the_first_ones_version(store):
+    named_pods(store, *"abc")
+    first = store.list("Pod", page=Page(1))
+    store.delete(key("Pod", "b"))
+    store.create(pod("bb"))
+    second = store.list("Pod", page=Page(0, first.continue_token))
+    assert ([item.metadata.name for item in second.items], second.resource_version) == (["b", "c"], "4")
+    assert [item.metadata.name for item in store.as_of("Pod", 3)] == ["a", "b"]
+
+
+def test_a_token_of_a_compacted_version_is_refused_with_another(store):
+    named_pods(store, *"abc")
+    first = store.list("Pod", page=Page(1))
+    store.create(pod("bb"))
+    store.compact()
+    with pytest.raises(Expired, match="The provided continue parameter is too old") as error:
+        store.list("Pod", page=Page(0, first.continue_token))
+    rest = store.list("Pod", page=Page(0, error.value.continue_token))
+    assert [item.metadata.name for item in rest.items] == ["b", "bb", "c"]
+
+
+@pytest.mark.parametrize("token", ["?", "e30", "eyJ2IjoieCIsInJ2IjoxLCJzdGFydCI6ImEifQ", "W10"])
+def test_tokens_that_are_none(store, token):
+    with pytest.raises(BadRequest, match="continue key is not valid"):
+        store.list("Pod", page=Page(1, token))
+
+
+# --- what lies below --------------------------------------------------------------------------------------------
+
+
+def test_objects_lie_where_an_api_server_puts_them():
+    clock = VirtualClock()
+    below = MemoryStore(clock.now)
+    store = Store(clock, backend=below)
+    custom = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    for item in (pod("a"), service(), node(1), workload("Deployment"), Object.of(custom)):
+        store.create(item)
+    found = below.range(Range("/registry/", prefix_end("/registry/"))).kvs
+    assert [kv.key for kv in found] == [
+        "/registry/deployments/default/web",
+        "/registry/example.org/widgets/default/w",
+        "/registry/minions/node1",
+        "/registry/pods/default/a",
+        "/registry/services/specs/default/web",
+    ]
+    assert all("resourceVersion" not in kv.value["metadata"] for kv in found)
+
+
+def test_a_store_begins_with_what_lies_below():
+    clock = VirtualClock()
+    below = MemoryStore(clock.now)
+    first = Store(clock, backend=below)
+    named_pods(first, "a", "b")
+    second = Store(clock, backend=below)
+    assert second.list("Pod") == first.list("Pod")
+    with pytest.raises(Expired):
+        second.watch("Pod", resource_version="2")
+
+
+def test_what_others_write_below_is_taken_over():
+    clock = VirtualClock()
+    below = MemoryStore(clock.now)
+    store = Store(clock, backend=below)
+    named_pods(store, "a", "b")
+    watch = store.watch("Pod", resource_version=store.resource_version)
+    other = Store(clock, backend=below)
+    other.update(with_labels(pod("a"), app="new"))
+    below.transact((), [DeleteRange("/registry/pods/default/b")])
+    below.transact((), [Put("/elsewhere", "is nothing to it")])
+    with pytest.raises(Conflict, match="the object has been modified"):
+        store.update(with_labels(pod("a"), app="mine"))
+    assert [(e.type, e.object.metadata.name) for e in watch.events()] == [
+        (EventType.MODIFIED, "a"),
+        (EventType.DELETED, "b"),
+    ]
+    assert store.list("Pod") == Store(clock, backend=below).list("Pod")
+    store.create(pod("c"))
+    assert store.resource_version == str(below.revision)
+
+
+def test_events_are_gone_after_an_hour():
+    clock = VirtualClock()
+    store = Store(clock)
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "reason": "Started"}
+    store.create(Object.of(event))
+    store.create(pod("a"))
+    watch = store.watch("Event", resource_version=store.resource_version)
+    clock.advance_to(3659)
+    store.refresh()
+    assert watch.events() == []
+    clock.advance_to(3660)
+    store.refresh()
+    assert [e.type for e in watch.events()] == [EventType.DELETED]
+    assert (store.list("Event").items, len(store.list("Pod").items)) == ((), 1)
