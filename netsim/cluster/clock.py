@@ -14,13 +14,17 @@ class VirtualClock:
 
     Timers that are due at the same time run in the order in which they were set. The world began at ``epoch``, so that a time
     can be written into an object as RFC 3339 with whole seconds, as Kubernetes does.
+
+    A background timer is for what goes on for ever (a CronJob's next hour, the next restart of what crashes again and again) or
+    only matters to who lets time go by (a deadline): it runs when its time comes, but a world that waits for nothing else is at rest.
     """
 
     def __init__(self, epoch: datetime = EPOCH) -> None:
         self._epoch = epoch
         self._now = 0.0
         self._count = 0
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Callable[[], None], bool]] = []
+        self._foreground = 0
 
     def now(self) -> float:
         """Seconds since the world began."""
@@ -39,10 +43,16 @@ class VirtualClock:
         moment = datetime.fromisoformat(timestamp)
         return (moment - self._epoch).total_seconds()
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> None:
+    def call_at(self, when: float, callback: Callable[[], None], *, background: bool = False) -> None:
         """Run a callback once the time is ``when`` (at the next advance where that is past)."""
         self._count += 1
-        heapq.heappush(self._timers, (when, self._count, callback))
+        self._foreground += not background
+        heapq.heappush(self._timers, (when, self._count, callback, background))
+
+    @property
+    def at_rest(self) -> bool:
+        """True where no timer is set but background ones."""
+        return self._foreground == 0
 
     @property
     def next_timer(self) -> float | None:
@@ -54,7 +64,8 @@ class VirtualClock:
         if when < self._now:
             raise ValueError(f"time does not run backwards: {when} < {self._now}")
         while self._timers and self._timers[0][0] <= when:
-            due, _, callback = heapq.heappop(self._timers)
+            due, _, callback, background = heapq.heappop(self._timers)
+            self._foreground -= not background
             self._now = max(self._now, due)
             callback()
         self._now = when

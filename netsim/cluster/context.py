@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.events import EventRecorder
 from netsim.cluster.informer import Informers
+from netsim.cluster.machines import Machines
 from netsim.cluster.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One cluster's store, clock, informers and events."""
+    """One cluster's store, clock, informers and events, and the machines that it runs on."""
 
     clock: VirtualClock
     store: Store
     informers: Informers
     recorder: EventRecorder
+    machines: Machines
 
     @classmethod
     def of(cls, store: Store, clock: VirtualClock) -> Context:
-        """A context of new informers and no events yet."""
-        return cls(clock, store, Informers(store), EventRecorder(clock))
+        """A context of new informers and machines, and no events yet."""
+        return cls(clock, store, Informers(store), EventRecorder(clock), Machines(clock))

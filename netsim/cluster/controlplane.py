@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from netsim.cluster import bootstrap, podstate
@@ -26,12 +26,14 @@ from netsim.cluster.controllers.volumes import VolumeController
 from netsim.cluster.documents import mapping_at, with_value, without
 from netsim.cluster.errors import Forbidden
 from netsim.cluster.events import Event
+from netsim.cluster.faults import Faults
 from netsim.cluster.ipam import NodeAddresses
 from netsim.cluster.kubelet import Kubelet, Problem
 from netsim.cluster.naming import NameSource
 from netsim.cluster.resources import resource_of
 from netsim.cluster.runtime import Controller, Runtime
 from netsim.cluster.scheduling.scheduler import Scheduler
+from netsim.cluster.snapshot import Snapshot
 from netsim.cluster.store import Store
 from netsim.net.address import family_of, parse_prefix
 from netsim.objects.core import SERVICE_NAME_LABEL
@@ -57,7 +59,8 @@ class ControlPlane:
     ``nodes`` are Nodes with ``spec.podCIDRs``, ``status.addresses``, labels and taints; ``objects`` is everything else, in any
     order: what comes of it does not depend on the order. ``service_cidrs``: one for each family, the first family being the
     default. ``api_server``: where ``default/kubernetes`` leads; None: the cluster has no such Service; ``"auto"``:
-    ``ApiServer.of_nodes``. ``api`` are the verbs of users, for who changes the running cluster.
+    ``ApiServer.of_nodes``. ``api`` are the verbs of users, for who changes the running cluster; ``faults`` are
+    what happens to its machines and programs.
     ``seed`` decides the names that are generated.
 
     Raises StatusError where an object is there twice or has no name, DecodeError where one has not the form of its kind.
@@ -78,6 +81,7 @@ class ControlPlane:
         self.store = Store(self.clock, NameSource(seed))
         self._context = Context.of(self.store, self.clock)
         self._context.informers.of("Node")  # first: who gets an address asks what nodes there are
+        self.faults = Faults(self.store, self._context.machines)
         self._kubelet = Kubelet(self._context)
         families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
         self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
@@ -145,7 +149,28 @@ class ControlPlane:
         """Run until nothing changes any more and no timer is set; ``until``: but not past that time. Raises NotSteadyError."""
         self._runtime.run_until_steady(until=until)
 
+    def run_until(self, when: float) -> None:
+        """Let time go by to an instant, in seconds since the world began, and bring everything that is due then to an end.
+
+        Raises ValueError for the past, NotSteadyError.
+        """
+        if when < self.clock.now():
+            raise ValueError(f"time does not run backwards: {when} < {self.clock.now()}")
+        self._runtime.run_until_steady(until=when)
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something at an instant, before the control plane sees it; whoever runs to rest waits for it."""
+        self.clock.call_at(when, action)
+
+    def observe(self, observer: Callable[[], None]) -> None:
+        """Call a function after each round of the control plane: whenever anything may have changed, at any instant."""
+        self._runtime.observe(observer)
+
     # --- reading it -------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is at this instant; it stays so whatever happens afterwards."""
+        return Snapshot.of(self.clock, self.store, self.events)
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from netsim.cluster.documents import list_at, with_value
+from netsim.cluster.documents import list_at, text_at, with_value
 from netsim.cluster.informer import Informer
 from netsim.cluster.selectors import Selector
 from netsim.cluster.store import Store
@@ -17,6 +17,7 @@ from netsim.objects.meta import Key, Object, OwnerReference
 
 BY_CONTROLLER = "controller"
 BY_LABEL = "label"
+BY_NODE = "node"
 ORPHANS = "orphans"
 
 
@@ -52,6 +53,11 @@ def by_controller(item: Object) -> Iterable[str]:
 def by_label(item: Object) -> Iterable[str]:
     """Index: the namespace, and each label in it."""
     return label_terms(item.metadata.namespace, item.metadata.labels)
+
+
+def by_node(pod: Object) -> Iterable[str]:
+    """Index: the node of a pod."""
+    return filter(None, (text_at(pod.document, "spec", "nodeName"),))
 
 
 def orphans(item: Object) -> Iterable[str]:

@@ -2,12 +2,12 @@
 
 A round drains every informer, then gives every controller in a fixed order the keys that wait for it. So within a round all
 of them see the same state of the store, and what one writes the others see in the next. Where a round changes nothing the
-clock moves on to the next timer; where there is none either, the state is steady.
+clock moves on to the next timer; where there is none either but background ones, the state is steady.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from netsim.cluster.clock import VirtualClock
@@ -49,16 +49,21 @@ class Runtime:
         self._controllers = tuple(controllers)
         self._max_rounds = max_rounds
         self._last_error: StatusError | None = None
+        self._observers: list[Callable[[], None]] = []
+
+    def observe(self, observer: Callable[[], None]) -> None:
+        """Call a function after every round that changed something."""
+        self._observers.append(observer)
 
     def run_until_steady(self, *, until: float | None = None) -> None:
-        """Run until nothing changes and no timer is set; with ``until`` (seconds), stop the clock there at the latest.
+        """Run until nothing changes and no timer is set but background ones; with ``until`` (seconds), run all timers up to there.
 
         Raises NotSteadyError where more than ``max_rounds`` rounds at one moment still change something.
         """
         while True:
             self._settle()
             due = self._clock.next_timer
-            if due is None or (until is not None and due > until):
+            if due is None or (self._clock.at_rest if until is None else due > until):
                 break
             self._clock.advance_to_next_timer()
         if until is not None:
@@ -71,6 +76,8 @@ class Runtime:
             busy = [worked for controller in self._controllers for worked in self._work(controller)]
             if not drained and not busy:
                 return
+            for observer in self._observers:
+                observer()
         raise NotSteadyError(self._max_rounds, busy, self._last_error)
 
     def _work(self, controller: Controller) -> list[tuple[str, Key]]:

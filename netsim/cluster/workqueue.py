@@ -23,12 +23,12 @@ class WorkQueue:
         """Add a key; one that waits already keeps its place."""
         self._waiting.setdefault(key)
 
-    def add_after(self, key: Key, seconds: float) -> None:
-        """Add a key once that much virtual time has gone by."""
+    def add_after(self, key: Key, seconds: float, *, background: bool = False) -> None:
+        """Add a key once that much virtual time has gone by; ``background``: no world waits for it (``VirtualClock``)."""
         if seconds <= 0:
             self.add(key)
         else:
-            self._clock.call_at(self._clock.now() + seconds, lambda: self.add(key))
+            self._clock.call_at(self._clock.now() + seconds, lambda: self.add(key), background=background)
 
     def take_all(self) -> list[Key]:
         """Take every key that waits; what is added meanwhile waits for the next time."""

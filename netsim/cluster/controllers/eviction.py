@@ -11,14 +11,13 @@ from netsim.cluster import podstate
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, text_at, with_value
 from netsim.cluster.errors import NotFound
+from netsim.cluster.ownership import BY_NODE, by_node
 from netsim.cluster.scheduling.placement import Toleration
 from netsim.cluster.store import merged_condition
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.core import Node, Taint
 from netsim.objects.json import Document, decode
 from netsim.objects.meta import Key, Object
-
-_BY_NODE = "node"
 
 
 class EvictionController:
@@ -34,7 +33,7 @@ class EvictionController:
         self._nodes = context.informers.of("Node")
         self._pods = context.informers.of("Pod")
         self._since: dict[tuple[str, str], float] = {}
-        self._pods.add_index(_BY_NODE, lambda pod: filter(None, (podstate.node_name(pod),)))
+        self._pods.add_index(BY_NODE, by_node)
         self._nodes.add_handler(self._node_changed)
         self._pods.add_handler(self._pod_changed)
 
@@ -110,7 +109,7 @@ class EvictionController:
         for node, key in [entry for entry in self._since if entry[0] == item.metadata.name and entry[1] not in kept]:
             del self._since[node, key]
         if kept:
-            for pod in self._pods.by_index(_BY_NODE, item.metadata.name):
+            for pod in self._pods.by_index(BY_NODE, item.metadata.name):
                 self.queue.add(pod.key)
 
     def _pod_changed(self, before: Object | None, pod: Object | None) -> None:
