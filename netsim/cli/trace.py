@@ -12,6 +12,7 @@ from netsim.cli.options import columns, deliver, in_colour, mode_option, open_wo
 from netsim.trace.model import Trace, Verdict
 
 if TYPE_CHECKING:
+    from netsim.scenario.world import World
     from netsim.trace.selection import Selection
 
 VERDICT_STATUS = {Verdict.DELIVERED: Exit.OK, Verdict.UNKNOWN: Exit.UNKNOWN}
@@ -68,6 +69,11 @@ def mark_value(text: str) -> int:
 @click.option("--backend", metavar="IP:PORT", help="Follow the branches that go to that endpoint.")
 @click.option("--seed", type=int, metavar="N", help="Draw one branch by its probability.")
 @click.option("--one-way", is_flag=True, help="Leave out the answer.")
+@click.option(
+    "--mends/--no-mends",
+    default=None,
+    help="Try changes that would deliver the packet, and tell those that do.  [default: where the cluster is not too large]",
+)
 @click.option("--minimal", "detail", flag_value="minimal", type=str, help="Verdict and rewrites only; a stable format.")
 @click.option("--summary", "detail", flag_value="summary", type=str, help="One line for each hop.")
 @click.option("--all", "detail", flag_value="all", type=str, help="Every rule that was looked at, matched or not.")
@@ -97,6 +103,7 @@ def command(
     backend: str | None,
     seed: int | None,
     one_way: bool,  # noqa: FBT001
+    mends: bool | None,  # noqa: FBT001
     detail: str | None,
     form: str,
     output: Path | None,
@@ -123,10 +130,21 @@ def command(
         raise InputError(error.message, error.advice) from error
     except SelectionError as error:
         raise InputError(error.message, error.help) from error
+    if mends or (mends is None and detail != "minimal" and pick is None and backend is None and not one_way):
+        found = _mended(world, found, anyhow=bool(mends))
     deliver(_rendered(found, form, detail, plain=output is not None), output)
     if pcap is not None:
         _write_captures(found, pcap)
     return _status(found, wanted)
+
+
+def _mended(world: World, found: Trace, *, anyhow: bool) -> Trace:
+    """The trace with what would mend it. Every change is tried in a world of its own, which of a large cluster takes its time."""
+    if found.verdict is Verdict.DELIVERED:
+        return found
+    from netsim.scenario.mends.search import LARGE, with_mends
+
+    return with_mends(world, found) if anyhow or len(world.objects) <= LARGE else found
 
 
 def _selection(pick: int | None, backend: str | None, seed: int | None) -> Selection:

@@ -13,7 +13,7 @@ from netsim.objects.json import Json
 from netsim.render.packet_document import flag_names, packet_document
 from netsim.render.step_document import choice_document, rule_document, step_document
 from netsim.render.text import headline
-from netsim.trace.model import Branch, Flow, Hop, Leg, Place, Trace
+from netsim.trace.model import Branch, Flow, Hop, Leg, Mend, Place, Trace
 
 SCHEMA = "netsim.io/trace/v1"
 
@@ -29,7 +29,13 @@ def trace_document(trace: Trace) -> dict[str, Json]:
         "total": trace.total,
         "branches": [_branch(branch) for branch in trace.branches],
         "assumptions": list(trace.assumptions),
+        "mends": [_mend(mend) for mend in trace.mends],
     }
+
+
+def _mend(mend: Mend) -> dict[str, Json]:
+    steps: list[Json] = [{"change": step.words, "command": step.command} for step in mend.steps]
+    return {"steps": steps, "verdict": mend.verdict.value, "sentence": mend.sentence}
 
 
 def _flow(trace: Trace) -> dict[str, Json]:

@@ -102,6 +102,7 @@ def _told(trace: Trace, form: Format) -> Iterator[str]:
     if branch.reason != Verdict.DELIVERED.value:
         yield ""
         yield from _why(branch, form)
+    yield from _mends(trace, form)
     if len(trace.branches) > 1:
         yield ""
         yield from _table(trace, form)
@@ -132,6 +133,17 @@ def _why(branch: Branch, form: Format) -> Iterator[str]:
         advice, _, command = branch.advice.partition(" See it: ")
         yield from _item("do", advice, form)
         yield from _item("see", command, form)
+
+
+def _mends(trace: Trace, form: Format) -> Iterator[str]:
+    """The changes that were tried and deliver the packet: what to change, by which command, and the proof."""
+    for number, mend in enumerate(trace.mends):
+        for position, step in enumerate(mend.steps):
+            first = "mend" if number == 0 else "or"
+            yield from _item(first if position == 0 else "and", step.words, form)
+            if step.command not in step.words:
+                yield from _item("", f"`{step.command}`", form)
+        yield from _item("", f"tried: {mend.sentence}", form)
 
 
 def _item(word: str, text: str, form: Format, indent: int = 0) -> Iterator[str]:

@@ -121,11 +121,29 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class MendStep:
+    """One change: what it is in words, and the command that makes it."""
+
+    words: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """Changes that were made and traced again: what the flow came to then."""
+
+    steps: tuple[MendStep, ...]
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The whole answer. ``source`` and ``target`` are what the user called the two ends.
 
     ``total`` is how many branches there are, None where that was not looked for (``--pick`` and ``--seed`` follow one).
-    Without a selection the branches' probabilities add up to 1.
+    Without a selection the branches' probabilities add up to 1. ``mends`` are the smallest changes that were tried and would deliver
+    the packet on every branch; empty where it is delivered, where none was found, or where they were not looked for.
     """
 
     flow: Flow
@@ -134,6 +152,7 @@ class Trace:
     branches: tuple[Branch, ...]
     assumptions: tuple[str, ...] = ()
     total: int | None = None
+    mends: tuple[Mend, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -1,0 +1,1 @@
+"""The smallest changes that would deliver a packet, each proved by tracing again with the change made."""
