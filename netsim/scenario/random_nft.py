@@ -6,18 +6,42 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-PREFIXES = ("10.244.0.0/16", "10.244.1.0/24", "10.244.1.2", "10.244.2.2", "10.96.0.0/12", "10.96.1.1", "192.168.0.0/24",
-            "192.168.0.11", "192.168.0.12", "192.168.0.100", "127.0.0.0/8", "10.244.1.1-10.244.1.9")  # fmt: skip
+from netsim.scenario.random_words import spelled
+
+PREFIXES = (
+    "PODS",
+    "PODS1",
+    "POD1",
+    "POD2",
+    "SERVICES",
+    "SERVICE",
+    "NODES",
+    "NODE1",
+    "NODE2",
+    "CLIENT",
+    "LOOPBACK",
+    "SOMEPODS",
+)
 PORTS = ("80", "8080", "53", "40000", "1-1023", "30000-32767", "1024-65535")
 MARKS = ("0x1", "0x2", "0x4000", "0x8000")
 DEVICES = ("eth0", "cni0", "lo", "veth*", "eth*")
 STATES = ("new", "established", "established,related", "invalid", "untracked", "new,related")
 STATUSES = ("dnat", "snat", "assured", "seen-reply", "confirmed", "snat,dnat")
-TYPES = ("local", "unicast", "broadcast", "multicast", "blackhole", "unreachable")
-REJECTS = (
-    *("icmp net-unreachable", "icmp host-unreachable", "icmp prot-unreachable", "icmp port-unreachable"),
-    *("icmp admin-prohibited", "icmpx port-unreachable", "icmpx no-route", "icmpx admin-prohibited", "tcp reset"),
-)
+TYPES = {
+    4: ("local", "unicast", "broadcast", "multicast", "blackhole", "unreachable"),
+    6: ("local", "unicast", "anycast", "multicast", "unreachable"),
+}
+REJECTS = {
+    4: (
+        *("icmp net-unreachable", "icmp host-unreachable", "icmp prot-unreachable", "icmp port-unreachable"),
+        "icmp admin-prohibited",
+    ),
+    6: (
+        *("icmpv6 no-route", "icmpv6 admin-prohibited", "icmpv6 addr-unreachable", "icmpv6 port-unreachable"),
+        *("icmpv6 policy-fail", "icmpv6 reject-route"),
+    ),
+}
+EVERY_REJECT = ("icmpx port-unreachable", "icmpx no-route", "icmpx admin-prohibited", "tcp reset")
 IN_HOOKS = ("prerouting", "input", "forward")
 OUT_HOOKS = ("forward", "output", "postrouting")
 
@@ -38,57 +62,59 @@ NAT: dict[str, tuple[str, ...]] = {
     # hook of a nat chain: what may be decided there
     "prerouting": (
         *(
-            "dnat FAMILY to 10.244.1.2:8080",
-            "dnat FAMILY to 10.244.2.2",
+            "dnat FAMILY to ATPOD1:8080",
+            "dnat FAMILY to POD2",
             "redirect to :80",
             "dnat to :8080",
             "redirect",
         ),
-        *("dnat FAMILY to ip daddr map { 10.96.1.1 : 10.244.1.2, 192.168.0.11 : 10.244.2.2 }",),
-        "dnat FAMILY addr . port to numgen random mod 2 map { 0 : 10.244.1.2 . 8080, 1 : 10.244.2.2 . 8080 }",
-        "dnat FAMILY to 10.244.1.2-10.244.1.3",
+        *("dnat FAMILY to IP daddr map { SERVICE : POD1, NODE1 : POD2 }",),
+        "dnat FAMILY addr . port to numgen random mod 2 map { 0 : POD1 . 8080, 1 : POD2 . 8080 }",
+        "dnat FAMILY to POD1-POD3",
     ),
-    "output": ("dnat FAMILY to 10.244.1.2:8080", "dnat FAMILY to 10.244.2.2", "redirect to :80"),
-    "input": ("snat FAMILY to 10.9.9.9", "snat FAMILY to 192.168.0.77"),
+    "output": ("dnat FAMILY to ATPOD1:8080", "dnat FAMILY to POD2", "redirect to :80"),
+    "input": ("snat FAMILY to NOBODY", "snat FAMILY to FREE"),
     "postrouting": (
-        *("masquerade", "masquerade fully-random", "masquerade to :2000-2100", "snat FAMILY to 192.168.0.11"),
-        *("snat FAMILY to 192.168.0.11:5000-5010", "snat FAMILY to 10.9.9.9"),
+        *("masquerade", "masquerade fully-random", "masquerade to :2000-2100", "snat FAMILY to NODE1"),
+        *("snat FAMILY to ATNODE1:5000-5010", "snat FAMILY to NOBODY"),
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a rule stands: the base chain from which it is reached, and its table's family."""
+    """Where a rule stands: the base chain from which it is reached, its table's family, and the IP version that it is written for."""
 
     family: str
+    version: int
     type: str
     hook: str
     priority: int
 
 
 @st.composite
-def nft_text(draw: st.DrawFn, *, most: int = 3) -> str:
-    """Tables for ``nft -f``."""
-    return "".join(_table(draw, number) for number in range(draw(st.integers(1, most))))
+def nft_text(draw: st.DrawFn, *, most: int = 3, versions: tuple[int, ...] = (4,)) -> str:
+    """Tables for ``nft -f``, each written for one of the IP versions."""
+    return "".join(_table(draw, number, versions) for number in range(draw(st.integers(1, most))))
 
 
-def _table(draw: st.DrawFn, number: int) -> str:
-    family = draw(st.sampled_from(("ip", "inet")))
+def _table(draw: st.DrawFn, number: int, versions: tuple[int, ...]) -> str:
+    version = draw(st.sampled_from(versions))
+    family = draw(st.sampled_from((spelled("IP", version), "inet")))
     lines = [f"table {family} own{number} {{", *_SETS]
     for base in range(draw(st.integers(1, 3))):
         kind, hook, priorities = draw(st.sampled_from(BASES))
-        spot = Spot(family, kind, hook, draw(st.sampled_from(priorities)))
+        spot = Spot(family, version, kind, hook, draw(st.sampled_from(priorities)))
         lines += _chains(draw, spot, f"c{base}")
-    return "\n".join([*lines, "}", ""])
+    return spelled("\n".join([*lines, "}", ""]), version)
 
 
 _SETS = (
-    "  set nets { type ipv4_addr; flags interval; elements = { 10.244.1.0/24, 192.168.0.100 } }",
-    "  set hosts { type ipv4_addr; elements = { 10.244.1.2, 192.168.0.12 } }",
-    "  set seen { type ipv4_addr; flags dynamic,timeout; timeout 1m; }",
-    "  set ends { type ipv4_addr . inet_service; flags interval; elements = { 10.244.0.0/16 . 80-90, 10.96.1.1 . 80 } }",
-    "  map marks { type ipv4_addr : mark; elements = { 10.244.1.2 : 0x00000001, 10.244.1.3 : 0x00000002 } }",
+    "  set nets { type ADDRESS; flags interval; elements = { PODS1, CLIENT } }",
+    "  set hosts { type ADDRESS; elements = { POD1, NODE2 } }",
+    "  set seen { type ADDRESS; flags dynamic,timeout; timeout 1m; }",
+    "  set ends { type ADDRESS . inet_service; flags interval; elements = { PODS . 80-90, SERVICE . 80 } }",
+    "  map marks { type ADDRESS : mark; elements = { POD1 : 0x00000001, POD3 : 0x00000002 } }",
 )
 
 
@@ -111,7 +137,7 @@ def _rule(draw: st.DrawFn, spot: Spot, name: str) -> str:
 def _protocols(words: list[str]) -> set[str]:
     """The transport protocols that matches ask for."""
     return {
-        name for name in ("tcp", "udp", "icmp") for word in words if name in word.split() or f"{name}," in word.split()
+        name for name in ("tcp", "udp", "ICMP") for word in words if name in word.split() or f"{name}," in word.split()
     }
 
 
@@ -125,14 +151,14 @@ def matches(spot: Spot) -> st.SearchStrategy[str]:
 
 
 def _addresses() -> st.SearchStrategy[str]:
-    end, prefix = st.sampled_from(("ip saddr", "ip daddr")), st.sampled_from(PREFIXES)
+    end, prefix = st.sampled_from(("IP saddr", "IP daddr")), st.sampled_from(PREFIXES)
     return st.one_of(
         st.builds("{} {}".format, end, prefix),
         st.builds("{} != {}".format, end, prefix),
         st.builds("{} {}@{}".format, end, st.sampled_from(("", "!= ")), st.sampled_from(("nets", "hosts"))),
         st.builds("{} {{ {}, {} }}".format, end, st.sampled_from(PREFIXES[2:5:2]), st.sampled_from(PREFIXES[6:7])),
-        st.sampled_from(("ip daddr . tcp dport @ends", "ip saddr . tcp sport != @ends", "ip ttl < 64", "ip ttl 63-64")),
-        st.sampled_from(("ip protocol != tcp", "ip dscp cs0", "ip frag-off & 0x1fff != 0")),
+        st.sampled_from(("IP daddr . tcp dport @ends", "IP saddr . tcp sport != @ends", "TTL < 64", "TTL 63-64")),
+        st.sampled_from(("PROTOCOL != tcp", "IP dscp cs0", "PART")),
     )
 
 
@@ -143,7 +169,7 @@ def _transport() -> st.SearchStrategy[str]:
                   st.sampled_from(("", "!= ")), port),
         st.builds("tcp dport {{ 80, {} }}".format, st.sampled_from(PORTS[2:4])),
         st.sampled_from(("tcp flags syn", "tcp flags & (syn|ack) == syn", "tcp flags & (fin|syn|rst|ack) != syn")),
-        st.sampled_from(("tcp flags syn,ack", "icmp type echo-request", "icmp type { echo-reply, destination-unreachable }")),
+        st.sampled_from(("tcp flags syn,ack", "ICMP type echo-request", "ICMP type { echo-reply, destination-unreachable }")),
         st.sampled_from(("meta l4proto tcp", "meta l4proto { tcp, udp }", "meta l4proto != udp", "th dport 80-90")),
     )  # fmt: skip
 
@@ -153,8 +179,8 @@ def _conntrack() -> st.SearchStrategy[str]:
         st.builds("ct state {}{}".format, st.sampled_from(("", "!= ")), st.sampled_from(STATES)),
         st.builds("ct status {}".format, st.sampled_from(STATUSES)),
         st.builds("ct direction {}".format, st.sampled_from(("original", "reply"))),
-        st.builds("ct original ip daddr {}".format, st.sampled_from(PREFIXES)),
-        st.builds("ct reply ip saddr {}".format, st.sampled_from(PREFIXES)),
+        st.builds("ct original IP daddr {}".format, st.sampled_from(PREFIXES)),
+        st.builds("ct reply IP saddr {}".format, st.sampled_from(PREFIXES)),
         st.builds("meta l4proto tcp ct original proto-dst {}".format, st.sampled_from(PORTS)),
         st.builds("ct mark {}".format, st.sampled_from(MARKS)),
         st.sampled_from(("ct mark & 0x3 != 0", "ct status & (snat | dnat) == dnat")),
@@ -172,14 +198,16 @@ def _devices(spot: Spot) -> st.SearchStrategy[str]:
 def _beside() -> st.SearchStrategy[str]:
     return st.one_of(
         st.builds("meta mark {}{}".format, st.sampled_from(("", "!= ")), st.sampled_from(MARKS)),
-        st.sampled_from(("meta mark & 0x4000 != 0", "meta protocol ip", "meta pkttype host")),
+        st.sampled_from(("meta mark & 0x4000 != 0", "meta protocol IP", "meta pkttype host")),
         st.sampled_from(("meta mark & 0xf0 == 0", "meta mark < 0x2", "meta mark 0x1-0x4", "meta pkttype != broadcast")),
     )
 
 
 def _fib(spot: Spot) -> st.SearchStrategy[str]:
-    kinds = [st.builds("fib {} type {}".format, st.sampled_from(("saddr", "daddr")), st.sampled_from(TYPES))]
-    kinds.append(st.just("fib daddr type { local, broadcast }"))
+    kinds = [
+        st.builds("fib {} type {}".format, st.sampled_from(("saddr", "daddr")), st.sampled_from(TYPES[spot.version]))
+    ]
+    kinds.append(st.just(f"fib daddr type {{ local, {TYPES[spot.version][2]} }}"))
     if spot.hook in IN_HOOKS:
         kinds.append(
             st.sampled_from(("fib saddr . iif oif missing", "fib saddr . iif oif exists", 'fib saddr oif "eth0"'))
@@ -195,9 +223,9 @@ def _fib(spot: Spot) -> st.SearchStrategy[str]:
 def _computed() -> st.SearchStrategy[str]:
     return st.sampled_from(
         (
-            "jhash ip saddr mod 2 seed 0xdeadbeef == 1",
-            "jhash ip saddr . ip daddr mod 3 seed 0x1234 == 0",
-            "jhash ip saddr . tcp dport mod 4 seed 0x77 offset 10 { 10, 12 }",
+            "jhash IP saddr mod 2 seed 0xdeadbeef == 1",
+            "jhash IP saddr . IP daddr mod 3 seed 0x1234 == 0",
+            "jhash IP saddr . tcp dport mod 4 seed 0x77 offset 10 { 10, 12 }",
             "numgen random mod 2 == 0",
         )
     )
@@ -219,16 +247,12 @@ def _action(draw: st.DrawFn, spot: Spot, name: str) -> str:
     match draw(st.sampled_from(kinds)):
         case "nat":
             statement = draw(st.sampled_from(NAT[spot.hook]))
-            statement = statement.replace("FAMILY", "ip") if spot.family == "inet" else statement.replace("FAMILY ", "")
+            statement = statement.replace("FAMILY", "IP") if spot.family == "inet" else statement.replace("FAMILY ", "")
             return f"meta l4proto tcp {statement}" if _names_port(statement) else statement
         case "reject":
+            every = EVERY_REJECT if spot.family == "inet" else EVERY_REJECT[-1:]
             return draw(
-                st.sampled_from(
-                    (
-                        "reject",
-                        *(f"reject with {kind}" for kind in REJECTS if spot.family == "inet" or "icmpx" not in kind),
-                    )
-                )
+                st.sampled_from(("reject", *(f"reject with {kind}" for kind in (*REJECTS[spot.version], *every))))
             )
         case "notrack":
             return "notrack"
@@ -241,13 +265,14 @@ def _action(draw: st.DrawFn, spot: Spot, name: str) -> str:
         case "verdict":
             return draw(st.sampled_from(("accept", "return", "counter accept", "drop")))
         case _:
-            return draw(st.sampled_from(("counter", "continue", 'log prefix "x "', "update @seen { ip saddr }",
-                                         "add @seen { ip daddr } counter", "ip saddr @seen counter", "ip dscp set cs1")))  # fmt: skip
+            return draw(st.sampled_from(("counter", "continue", 'log prefix "x "', "update @seen { IP saddr }",
+                                         "add @seen { IP daddr } counter", "IP saddr @seen counter", "IP dscp set cs1")))  # fmt: skip
 
 
 def _names_port(statement: str) -> bool:
     """A port is translated only once the rule asked for a protocol that has ports."""
-    return " . port" in statement or ":" in statement.partition("{")[0]
+    head = statement.partition("{")[0]
+    return " . port" in head or ":" in head
 
 
 _MARKING = (
@@ -255,13 +280,13 @@ _MARKING = (
     *(
         "ct mark set meta mark",
         "meta mark set meta mark ^ 0x1",
-        "meta mark set ip saddr map @marks",
+        "meta mark set IP saddr map @marks",
         "ct mark set ct mark | 0x4",
     ),
 )
 _MAPS = (
     "ct state vmap { established : accept, related : accept, invalid : drop }",
-    "ip daddr vmap { 10.244.1.2 : accept, 10.244.2.0/24 : continue, 10.96.0.0/12 : return }",
+    "IP daddr vmap { POD1 : accept, PODS2 : continue, SERVICES : return }",
     "tcp dport vmap { 80 : accept, 81-90 : drop, 8080 : continue }",
     "meta l4proto . th dport vmap { tcp . 8080 : return, udp . 53 : accept }",
     "numgen random mod 2 vmap { 0 : accept, 1 : continue }",

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-PREFIXES = ("10.244.0.0/16", "10.244.1.0/24", "10.244.1.2/32", "10.244.2.2/32", "10.96.0.0/12", "10.96.1.1/32",
-            "192.168.0.0/24", "192.168.0.11/32", "192.168.0.12/32", "192.168.0.100/32", "127.0.0.0/8", "0.0.0.0/0")  # fmt: skip
+from netsim.scenario.random_words import WORDS, Words
+
 PORTS = ("80", "8080", "53", "40000", "1:1023", "30000:32767", "1024:65535")
 MARKS = ("0x1", "0x2", "0x4000", "0x8000")
 TCP_FLAGS = ("SYN,RST,ACK,FIN SYN", "SYN,ACK SYN,ACK", "RST RST", "ALL ACK", "FIN,SYN NONE")
 STATES = ("NEW", "ESTABLISHED", "RELATED,ESTABLISHED", "INVALID", "UNTRACKED", "DNAT", "SNAT", "NEW,RELATED")
-TYPES = ("LOCAL", "UNICAST", "BROADCAST", "MULTICAST", "LOCAL,BROADCAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT")
-REJECTS = ("icmp-net-unreachable", "icmp-host-unreachable", "icmp-proto-unreachable", "icmp-port-unreachable",
-           "icmp-net-prohibited", "icmp-host-prohibited", "icmp-admin-prohibited")  # fmt: skip
 IN_HOOKS = ("PREROUTING", "INPUT", "FORWARD")
 OUT_HOOKS = ("FORWARD", "OUTPUT", "POSTROUTING")
 DEVICES = ("eth0", "cni0", "lo", "veth+", "eth+")
@@ -34,15 +31,16 @@ class Spot:
 
     table: str
     chain: str
+    words: Words
 
 
 @st.composite
-def rules_text(draw: st.DrawFn, *, most: int = 8) -> str:
-    """Rules in iptables-save's format."""
+def rules_text(draw: st.DrawFn, *, most: int = 8, version: int = 4) -> str:
+    """Rules in the format of iptables-save or, of IP version 6, of ip6tables-save."""
     tables: dict[str, list[str]] = {}
     for number in range(draw(st.integers(1, most))):
         table = draw(st.sampled_from(sorted(TABLES)))
-        spot = Spot(table, draw(st.sampled_from(TABLES[table])))
+        spot = Spot(table, draw(st.sampled_from(TABLES[table])), WORDS[version])
         lines = tables.setdefault(table, [])
         if draw(st.integers(0, 4)) == 0:
             own = f"OWN-{number}"
@@ -68,9 +66,14 @@ def _rule(draw: st.DrawFn, spot: Spot, chain: str) -> str:
     words = draw(matches(spot))
     if "tcp-reset" in target:
         words = _with_protocol(words, "tcp")
-    if "--to-ports" in target or (target[1:2] in (["DNAT"], ["SNAT"]) and ":" in target[-1]):
+    if "--to-ports" in target or (target[1:2] in (["DNAT"], ["SNAT"]) and _names_port(target[-1])):
         words = words if words[:1] == ["-p"] and words[1] in ("tcp", "udp") else _with_protocol(words, "udp")
     return " ".join(["-A", chain, *words, *target])
+
+
+def _names_port(end: str) -> bool:
+    """True for ``10.0.0.1:80`` and ``[fd00::1]:80``."""
+    return "]:" in end or (end.count(":") == 1)
 
 
 def _with_protocol(words: list[str], protocol: str) -> list[str]:
@@ -80,7 +83,7 @@ def _with_protocol(words: list[str], protocol: str) -> list[str]:
     rest = words
     while rest[:1] in (["-p"], ["!"]) and "-p" in rest[:2]:
         rest = rest[rest.index("-p") + 2 :]
-        while rest[:1] == ["-m"] and rest[1] in ("tcp", "udp", "icmp", "multiport"):
+        while rest[:1] == ["-m"] and rest[1] in ("tcp", "udp", "icmp", "icmp6", "multiport"):
             ends = [i for i, word in enumerate(rest) if word == "-m" and i > 0]
             rest = rest[ends[0] :] if ends else []
     return ["-p", protocol, *rest]
@@ -94,14 +97,14 @@ def matches(draw: st.DrawFn, spot: Spot) -> list[str]:
     """The conditions of a rule: header parts, then extension matches."""
     words: list[str] = []
     if draw(st.integers(0, 2)) == 0:
-        words += draw(_transport())
+        words += draw(_transport(spot.words))
     for option in ("-s", "-d"):
         if draw(st.integers(0, 5)) == 0:
-            prefix = draw(st.sampled_from(PREFIXES))
-            inverted = (
-                [] if prefix == "0.0.0.0/0" else draw(_maybe_not())
-            )  # iptables-nft 1.8.9 writes what no kernel takes
-            words += [*inverted, option, prefix]
+            prefix = draw(st.sampled_from(spot.words.prefixes))
+            everything = (
+                prefix == spot.words.everything
+            )  # "not" of it iptables-nft 1.8.9 writes as what no kernel takes
+            words += [*([] if everything else draw(_maybe_not())), option, prefix]
     if spot.chain in IN_HOOKS and draw(st.integers(0, 7)) == 0:
         words += [*draw(_maybe_not()), "-i", draw(st.sampled_from(DEVICES))]
     if spot.chain in OUT_HOOKS and draw(st.integers(0, 7)) == 0:
@@ -116,12 +119,13 @@ def _maybe_not() -> st.SearchStrategy[list[str]]:
 
 
 @st.composite
-def _transport(draw: st.DrawFn) -> list[str]:
-    protocol = draw(st.sampled_from(("tcp", "udp", "icmp")))
+def _transport(draw: st.DrawFn, spoken: Words) -> list[str]:
+    icmp, module, option = spoken.icmp
+    protocol = draw(st.sampled_from(("tcp", "udp", icmp)))
     words = ["-p", protocol]
-    if protocol == "icmp":
-        kind = draw(st.sampled_from(("8", "0", "3", "3/3", "11", "any")))
-        return [*words, "-m", "icmp", *(draw(_maybe_not()) if kind != "any" else []), "--icmp-type", kind]
+    if protocol == icmp:
+        kind = draw(st.sampled_from(spoken.icmp_kinds))
+        return [*words, "-m", module, *(draw(_maybe_not()) if kind != "any" else []), option, kind]
     match draw(st.integers(0, 4)):
         case 0:
             return words
@@ -142,7 +146,7 @@ def _extension(draw: st.DrawFn, spot: Spot) -> list[str]:
     inverted = draw(_maybe_not())
     match name:
         case "conntrack":
-            return ["-m", name, *draw(_conntrack())]
+            return ["-m", name, *draw(_conntrack(spot))]
         case "state":
             return ["-m", name, *inverted, "--state", draw(st.sampled_from(STATES[:5]))]
         case "mark" | "connmark":
@@ -182,7 +186,7 @@ def _allowed(spot: Spot) -> list[str]:
 
 
 @st.composite
-def _conntrack(draw: st.DrawFn) -> list[str]:
+def _conntrack(draw: st.DrawFn, spot: Spot) -> list[str]:
     inverted = draw(_maybe_not())
     match draw(st.integers(0, 5)):
         case 0 | 1 | 2:
@@ -191,7 +195,7 @@ def _conntrack(draw: st.DrawFn) -> list[str]:
             return ["--ctdir", draw(st.sampled_from(("ORIGINAL", "REPLY")))]
         case 4:
             which = draw(st.sampled_from(("--ctorigsrc", "--ctorigdst", "--ctreplsrc", "--ctrepldst")))
-            return [*inverted, which, draw(st.sampled_from(PREFIXES))]
+            return [*inverted, which, draw(st.sampled_from(spot.words.prefixes))]
         case _:
             which = draw(st.sampled_from(("--ctorigsrcport", "--ctorigdstport", "--ctreplsrcport", "--ctrepldstport")))
             return [*inverted, which, draw(st.sampled_from(PORTS))]
@@ -199,7 +203,11 @@ def _conntrack(draw: st.DrawFn) -> list[str]:
 
 @st.composite
 def _addrtype(draw: st.DrawFn, spot: Spot) -> list[str]:
-    words = [*draw(_maybe_not()), draw(st.sampled_from(("--src-type", "--dst-type"))), draw(st.sampled_from(TYPES))]
+    words = [
+        *draw(_maybe_not()),
+        draw(st.sampled_from(("--src-type", "--dst-type"))),
+        draw(st.sampled_from(spot.words.address_types)),
+    ]
     if spot.chain in ("PREROUTING", "INPUT") and draw(st.integers(0, 3)) == 0:
         words.append("--limit-iface-in")
     if spot.chain in ("OUTPUT", "POSTROUTING") and draw(st.integers(0, 3)) == 0:
@@ -246,7 +254,7 @@ def targets(draw: st.DrawFn, spot: Spot) -> list[str]:
         case "NONE":
             return []
         case "REJECT":
-            return ["-j", "REJECT", "--reject-with", draw(st.sampled_from((*REJECTS, "tcp-reset")))]
+            return ["-j", "REJECT", "--reject-with", draw(st.sampled_from(spot.words.rejects))]
         case "MARK":
             how = draw(st.sampled_from(("--set-xmark", "--or-mark", "--and-mark", "--xor-mark")))
             return ["-j", "MARK", how, draw(st.sampled_from(MARKS))]
@@ -271,13 +279,9 @@ def _nat(draw: st.DrawFn, spot: Spot) -> list[str]:
     if spot.chain in ("PREROUTING", "OUTPUT"):
         if draw(st.booleans()):
             return ["-j", "REDIRECT", *draw(st.sampled_from(([], ["--to-ports", "8080"])))]
-        to = draw(
-            st.sampled_from(
-                ("10.244.1.2", "10.244.2.2:8080", "192.168.0.12", "192.168.0.100:80", "10.244.1.2-10.244.1.3")
-            )
-        )
+        to = draw(st.sampled_from(spot.words.destinations))
         return ["-j", "DNAT", "--to-destination", to]
     if spot.chain == "POSTROUTING" and draw(st.booleans()):
         return ["-j", "MASQUERADE", *draw(st.sampled_from(([], ["--random-fully"], ["--to-ports", "2000-2010"])))]
-    to = draw(st.sampled_from(("192.168.0.11", "10.244.1.1", "192.168.0.12:3000-3010", "192.168.0.77")))
+    to = draw(st.sampled_from(spot.words.sources))
     return ["-j", "SNAT", "--to-source", to]

@@ -8,7 +8,7 @@ every kernel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.rules.xtables.dump import dump
 from netsim.rules.xtables.parse import parse
 from netsim.scenario.every_flow import NamedFlow
+from netsim.scenario.random_ground import Families
 from netsim.scenario.random_rules import rules_text
 from netsim.scenario.random_world import FLAGS, FLOWS
 from netsim.topology.model import (
@@ -52,13 +53,21 @@ NETWORKS = (
 )
 HOST_NUMBERS = (2, 11, 12, 100, 77)
 LISTENERS = ((Protocol.TCP, 80), (Protocol.TCP, 8080), (Protocol.UDP, 53))
-SYSCTLS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("net.ipv4.ip_forward", ("1", "1", "1", "0")),
-    ("net.ipv4.conf.all.rp_filter", ("0", "0", "1", "2")),
-    ("net.ipv4.conf.all.accept_local", ("0", "0", "0", "1")),
-    ("net.ipv4.conf.all.route_localnet", ("0", "0", "0", "1")),
-    ("net.bridge.bridge-nf-call-iptables", ("1", "0")),
-)
+SYSCTLS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    # by IP version
+    4: (
+        ("net.ipv4.ip_forward", ("1", "1", "1", "0")),
+        ("net.ipv4.conf.all.rp_filter", ("0", "0", "1", "2")),
+        ("net.ipv4.conf.all.accept_local", ("0", "0", "0", "1")),
+        ("net.ipv4.conf.all.route_localnet", ("0", "0", "0", "1")),
+        ("net.bridge.bridge-nf-call-iptables", ("1", "0")),
+    ),
+    6: (
+        ("net.ipv6.conf.all.forwarding", ("1", "1", "1", "0")),
+        ("net.bridge.bridge-nf-call-ip6tables", ("1", "0")),
+    ),
+}
+NOBODY = {4: ("10.244.1.99", "8.8.8.8"), 6: ("fd00:10:244:1::99", "2001:db8::8")}
 SWITCH, HOST = "switch", "host"
 
 
@@ -101,6 +110,7 @@ class _Plan:
     edges: tuple[tuple[int, int], ...]
     switches: frozenset[int]
     network_of: dict[tuple[int, int], int]
+    versions: tuple[int, ...] = (4,)
 
     @property
     def vertices(self) -> list[int]:
@@ -113,12 +123,12 @@ class _Plan:
 
 
 @st.composite
-def drawn_wirings(draw: st.DrawFn, *, flows: int = FLOWS) -> DrawnWiring:
+def drawn_wirings(draw: st.DrawFn, *, flows: int = FLOWS, families: Families = Families.IPV4) -> DrawnWiring:
     """A network of up to five machines, and flows through it."""
     edges = draw(st.sampled_from(connected_graphs()))
     vertices = sorted({vertex for edge in edges for vertex in edge})
     drawn = frozenset(vertex for vertex in vertices if draw(st.integers(0, 2)) == 0)
-    plan = _plan(edges, _without_circles(edges, drawn))
+    plan = replace(_plan(edges, _without_circles(edges, drawn)), versions=families.versions)
     spaces = [_machine(draw, plan, vertex) for vertex in plan.vertices]
     topology = Topology("drawn", {netns.name: netns for netns in spaces})
     asked = tuple(draw(_flow(topology, plan)) for _ in range(draw(st.integers(1, flows))))
@@ -188,16 +198,15 @@ def _machine(draw: st.DrawFn, plan: _Plan, vertex: int) -> Netns:
         label=f"m{vertex}",
         devices=tuple(devices),
         routes=tuple(_routes(draw, plan, vertex)) if not switch else (),
-        sysctls={name: value for name, values in SYSCTLS if (value := draw(st.sampled_from(values)))},
-        xtables=_rules(draw),
+        sysctls={name: draw(st.sampled_from(values)) for version in plan.versions for name, values in SYSCTLS[version]},
+        xtables=_rules(draw, plan.versions),
         listeners=listeners,
     )
 
 
-def _rules(draw: st.DrawFn) -> tuple[Ruleset, ...]:
-    if draw(st.integers(0, 2)) == 0:
-        return ()
-    return (parse(draw(rules_text(most=5)), Family.IPV4, "drawn"),)
+def _rules(draw: st.DrawFn, versions: tuple[int, ...]) -> tuple[Ruleset, ...]:
+    drawn = [version for version in versions if draw(st.integers(0, 2))]
+    return tuple(parse(draw(rules_text(most=5, version=version)), Family(version), "drawn") for version in drawn)
 
 
 def _devices(draw: st.DrawFn, plan: _Plan, vertex: int) -> Iterator[Device]:
@@ -216,11 +225,19 @@ def _devices(draw: st.DrawFn, plan: _Plan, vertex: int) -> Iterator[Device]:
                 flags[0] and other not in plan.switches
             )  # two bridges that send back to each other are a circle too
             port = BridgePort("br0", hairpin=hairpin, learning=not flags[1], isolated=flags[2])
-        addresses = () if switch else (parse_interface(f"{NETWORKS[network]}.{HOST_NUMBERS[vertex]}/24"),)
+        held = (_held(network, HOST_NUMBERS[vertex], version) for version in plan.versions)
+        addresses = () if switch else tuple(map(parse_interface, held))
         kind = Veth(Endpoint(f"m{other}", f"eth{vertex}"))
         mtu = draw(st.sampled_from((1500,) * 6 + (1400,)))
         up = draw(st.integers(0, 24)) != 0
         yield Device(f"eth{other}", kind, _mac(vertex, other), mtu, up, addresses, port)
+
+
+def _held(network: int, number: int, version: int) -> str:
+    """An address on a network, with the length of its prefix; number 0 is the network itself."""
+    if version == 4:
+        return f"{NETWORKS[network]}.{number}/24"
+    return f"fd00:{NETWORKS[network].replace('.', ':')}::{number or ''}/64"
 
 
 def _mac(vertex: int, number: int) -> MAC:
@@ -242,7 +259,9 @@ def _routes(draw: st.DrawFn, plan: _Plan, vertex: int) -> Iterator[Route]:
         path = nx.shortest_path(graph, (HOST, vertex), ("net", network))
         through, gateway = path[1][1], path[2][1]
         number = HOST_NUMBERS[gateway] if chance > 1 else 99
-        yield Route(parse_prefix(f"{NETWORKS[network]}.0/24"), via=parse_address(f"{NETWORKS[through]}.{number}"))
+        for version in plan.versions:
+            via = _held(through, number, version).partition("/")[0]
+            yield Route(parse_prefix(_held(network, 0, version)), via=parse_address(via))
 
 
 # --- flows -------------------------------------------------------------------------------------------------------
@@ -253,9 +272,10 @@ def _flow(draw: st.DrawFn, topology: Topology, plan: _Plan) -> NamedFlow:
     hosts = [f"m{vertex}" for vertex in plan.vertices if vertex not in plan.switches]
     source = draw(st.sampled_from(hosts))
     addresses = [held.ip for host in hosts for device in topology.namespaces[host].devices for held in device.addresses]
-    nobody = [parse_address("10.244.1.99"), parse_address("8.8.8.8")]
+    nobody = [parse_address(text) for version in plan.versions for text in NOBODY[version]]
     destination = draw(st.sampled_from(addresses + nobody))
-    protocol, port = draw(st.sampled_from((*LISTENERS, (Protocol.TCP, 9), (Protocol.UDP, 9), (Protocol.ICMP, 0))))
+    ping = Protocol.ICMP if destination.version == 4 else Protocol.ICMPV6
+    protocol, port = draw(st.sampled_from((*LISTENERS, (Protocol.TCP, 9), (Protocol.UDP, 9), (ping, 0))))
     crafted = protocol is Protocol.TCP and draw(st.integers(0, 5)) == 0
     flow = Flow(
         netns=source,

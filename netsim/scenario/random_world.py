@@ -17,38 +17,25 @@ from netsim.net.address import parse_address
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.build import load_world
 from netsim.scenario.every_flow import CLOSED_PORT, Asked, NamedFlow, destinations, sources
+from netsim.scenario.random_ground import Families, Ground, grounds
 from netsim.scenario.random_nft import nft_text
 from netsim.scenario.random_rules import rules_text
 from netsim.scenario.world import World
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow
 
-NODE_SYSCTLS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # sysctl, values that differ from the default
-    ("net.ipv4.conf.all.rp_filter", ("1", "2")),
-    ("net.ipv4.conf.eth0.rp_filter", ("1", "2")),
-    ("net.ipv4.ip_forward", ("0",)),
-    ("net.bridge.bridge-nf-call-iptables", ("0",)),
-    ("net.ipv4.conf.all.route_localnet", ("1", "0")),
-    ("net.ipv4.conf.all.accept_local", ("1",)),
-    ("net.ipv4.icmp_echo_ignore_all", ("1",)),
-    ("net.ipv4.conf.eth0.forwarding", ("0",)),
-    ("net.netfilter.nf_conntrack_tcp_loose", ("0",)),
-)
-ROUTES = ("10.244.2.0/25", "10.96.1.0/30", "172.16.0.0/12", "192.168.0.100/32")
-ADDRESSES = (
-    "10.244.1.77",
-    "10.244.9.9",
-    "192.168.0.99",
-    "192.168.0.255",
-    "172.16.0.1",
-    "127.0.0.1",
-    "10.96.1.200",
-    "8.8.8.8",
-)
 FLAGS = (TCPFlags.ACK, TCPFlags.SYN | TCPFlags.ACK, TCPFlags.FIN | TCPFlags.ACK, TCPFlags.RST, TCPFlags(0), TCPFlags.FIN,
          TCPFlags.PSH | TCPFlags.ACK, TCPFlags.FIN | TCPFlags.PSH | TCPFlags.URG)  # fmt: skip
 FLOWS = 12
+FAMILY_CHOICES: tuple[dict[str, Any], ...] = (
+    {"ipFamilyPolicy": "PreferDualStack"},
+    {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"]},
+    {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv6"]},
+    {},
+)
+"""What a Service of a dual-stack cluster says of its families."""
+RULES_OF = {4: "iptables", 6: "ip6tables"}
+"""The field of a machine's own rules, by IP version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +63,20 @@ class Drawn:
 
 
 @st.composite
-def drawn_worlds(draw: st.DrawFn, *, flows: int = FLOWS, mode: str = "iptables") -> Drawn:
+def drawn_worlds(
+    draw: st.DrawFn, *, flows: int = FLOWS, mode: str = "iptables", families: Families = Families.IPV4
+) -> Drawn:
     """A cluster that loads, and flows through it. In mode nftables its nodes have rules of nftables too."""
     import yaml
 
     nodes = draw(st.integers(1, 4))
-    documents = [draw(_cluster(nodes, mode)), *draw(_services()), *draw(_pods(min(nodes, 2)))]
+    spoken = grounds(families)
+    documents = [draw(_cluster(nodes, mode, spoken)), *draw(_services(spoken)), *draw(_pods(min(nodes, 2)))]
     text = yaml.safe_dump_all(documents, sort_keys=False)
     world = load_text(text)
     down = _down(draw, world.topology)
     topology = with_devices_down(world.topology, down)
-    asked = tuple(draw(_flow(world)) for _ in range(draw(st.integers(1, flows))))
+    asked = tuple(draw(_flow(world, spoken)) for _ in range(draw(st.integers(1, flows))))
     return Drawn(text, down, world, topology, asked)
 
 
@@ -119,33 +109,39 @@ def _down(draw: st.DrawFn, topology: Topology) -> tuple[str, ...]:
 
 
 @st.composite
-def _cluster(draw: st.DrawFn, count: int, mode: str) -> dict[str, Any]:
-    nodes = [draw(_node(number, mode)) for number in range(1, count + 1)]
-    spec: dict[str, Any] = {"nodes": nodes, "cni": draw(_cni()), "external": draw(_externals())}
-    spec["kubeProxy"] = draw(_kube_proxy(mode))
+def _cluster(draw: st.DrawFn, count: int, mode: str, spoken: tuple[Ground, ...]) -> dict[str, Any]:
+    nodes = [draw(_node(number, mode, spoken)) for number in range(1, count + 1)]
+    spec: dict[str, Any] = {"podCIDR": [g.pods for g in spoken], "serviceCIDR": [g.services for g in spoken]}
+    spec |= {"nodes": nodes, "cni": draw(_cni()), "external": draw(_externals(spoken))}
+    spec["kubeProxy"] = draw(_kube_proxy(mode, spoken))
     return {"apiVersion": "netsim.io/v1alpha1", "kind": "Cluster", "metadata": {"name": "drawn"}, "spec": spec}
 
 
 @st.composite
-def _node(draw: st.DrawFn, number: int, mode: str) -> dict[str, Any]:
+def _node(draw: st.DrawFn, number: int, mode: str, spoken: tuple[Ground, ...]) -> dict[str, Any]:
     node: dict[str, Any] = {"name": f"node{number}"}
     sysctls = {}
-    for name, values in NODE_SYSCTLS:
+    for name, values in dict(setting for ground in spoken for setting in ground.sysctls).items():
         if draw(st.integers(0, 11)) == 0:
             sysctls[name] = draw(st.sampled_from(values))
     if sysctls:
         node["sysctls"] = sysctls
     if mode == "nftables" and draw(st.booleans()):
-        node["nftables"] = draw(nft_text())
+        node["nftables"] = draw(nft_text(versions=tuple(ground.version for ground in spoken)))
     elif draw(st.booleans()):
-        text = draw(rules_text())
-        if text:
-            node["iptables"] = text
+        node |= _own_rules(draw, spoken)
+    ground = draw(st.sampled_from(spoken))
     if draw(st.integers(0, 7)) == 0:
-        node["routes"] = [
-            {"to": draw(st.sampled_from(ROUTES)), "via": draw(st.sampled_from(("192.168.0.12", "192.168.0.99")))}
-        ]
+        route = {"to": draw(st.sampled_from(ground.routes)), "via": draw(st.sampled_from(ground.gateways))}
+        node["routes"] = [route]
     return node
+
+
+def _own_rules(draw: st.DrawFn, spoken: tuple[Ground, ...], most: int = 8) -> dict[str, str]:
+    """A machine's own rules of one of the IP versions or, now and then, of both."""
+    chosen = draw(st.sampled_from((*((each,) for each in spoken), spoken)))
+    texts = {RULES_OF[each.version]: draw(rules_text(most=most, version=each.version)) for each in chosen}
+    return {name: text for name, text in texts.items() if text}
 
 
 @st.composite
@@ -159,7 +155,7 @@ def _cni(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def _kube_proxy(draw: st.DrawFn, mode: str) -> dict[str, Any]:
+def _kube_proxy(draw: st.DrawFn, mode: str, spoken: tuple[Ground, ...]) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "masqueradeAll": draw(st.sampled_from((False, False, True))),
         "masqueradeBit": draw(st.sampled_from((14, 14, 0, 15))),
@@ -169,7 +165,7 @@ def _kube_proxy(draw: st.DrawFn, mode: str) -> dict[str, Any]:
     detection: dict[str, Any] = draw(
         st.sampled_from(
             (
-                {"detectLocalMode": "ClusterCIDR", "clusterCIDR": "10.244.0.0/16"},
+                {"detectLocalMode": "ClusterCIDR", "clusterCIDR": ",".join(ground.pods for ground in spoken)},
                 {"detectLocalMode": "ClusterCIDR"},
                 {"detectLocalMode": "NodeCIDR"},
                 {"detectLocalMode": "BridgeInterface", "detectLocal": {"bridgeInterface": "cni0"}},
@@ -179,22 +175,19 @@ def _kube_proxy(draw: st.DrawFn, mode: str) -> dict[str, Any]:
     )
     found: dict[str, Any] = {"mode": mode, mode: settings, **detection}
     if draw(st.integers(0, 5)) == 0:
-        found["nodePortAddresses"] = draw(
-            st.sampled_from((["primary"], ["192.168.0.0/24"], ["127.0.0.0/8"], ["10.0.0.0/8"]))
-        )
+        ground = draw(st.sampled_from(spoken))
+        found["nodePortAddresses"] = list(draw(st.sampled_from(ground.node_port_addresses)))
     return found
 
 
 @st.composite
-def _externals(draw: st.DrawFn) -> list[dict[str, Any]]:
-    near: dict[str, Any] = {"name": "client", "addresses": ["192.168.0.100/24"], "listen": "80/tcp,53/udp"}
-    far: dict[str, Any] = {"name": "far", "addresses": ["172.31.0.5/24"], "listen": "80/tcp"}
+def _externals(draw: st.DrawFn, spoken: tuple[Ground, ...]) -> list[dict[str, Any]]:
+    near: dict[str, Any] = {"name": "client", "addresses": [g.near for g in spoken], "listen": "80/tcp,53/udp"}
+    far: dict[str, Any] = {"name": "far", "addresses": [g.far for g in spoken], "listen": "80/tcp"}
     if draw(st.integers(0, 5)) == 0:
-        near["routes"] = [{"to": "10.244.0.0/16", "via": "192.168.0.11"}, {"to": "10.96.0.0/12", "via": "192.168.0.11"}]
+        near["routes"] = [{"to": to, "via": g.first_node} for g in spoken for to in (g.pods, g.services)]
     if draw(st.integers(0, 7)) == 0:
-        text = draw(rules_text(most=2))
-        if text:
-            near["iptables"] = text
+        near |= _own_rules(draw, spoken, most=2)
     return draw(st.sampled_from(([near], [near], [near, far], [])))
 
 
@@ -202,12 +195,12 @@ def _externals(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @st.composite
-def _services(draw: st.DrawFn) -> list[dict[str, Any]]:
-    return [draw(_service(name)) for name in ("red", "blue", "green")[: draw(st.integers(1, 3))]]
+def _services(draw: st.DrawFn, spoken: tuple[Ground, ...]) -> list[dict[str, Any]]:
+    return [draw(_service(name, spoken)) for name in ("red", "blue", "green")[: draw(st.integers(1, 3))]]
 
 
 @st.composite
-def _service(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def _service(draw: st.DrawFn, name: str, spoken: tuple[Ground, ...]) -> dict[str, Any]:
     kind = draw(st.sampled_from(("ClusterIP", "NodePort", "LoadBalancer")))
     ports: list[dict[str, Any]] = [{"name": "web", "port": 80, "targetPort": draw(st.sampled_from((8080, 80, "web")))}]
     if draw(st.booleans()):
@@ -218,18 +211,17 @@ def _service(draw: st.DrawFn, name: str) -> dict[str, Any]:
     if draw(st.integers(0, 4)) == 0:
         spec["sessionAffinity"] = "ClientIP"
     if draw(st.integers(0, 5)) == 0:
-        spec["externalIPs"] = [draw(st.sampled_from(("192.168.0.50", "172.16.5.5", "192.168.0.12")))]
+        spec["externalIPs"] = [draw(st.sampled_from(ground.external_ips)) for ground in spoken]
+    if len(spoken) > 1:
+        spec |= draw(st.sampled_from(FAMILY_CHOICES))
     if kind != "ClusterIP" and draw(st.integers(0, 2)) == 0:
         spec["externalTrafficPolicy"] = "Local"
     document: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
     if kind == "LoadBalancer":
-        address = {"red": "192.168.0.60", "blue": "192.168.0.61", "green": "192.168.0.62"}[name]
         mode = draw(st.sampled_from(("VIP", "VIP", "Proxy")))
-        document["status"] = {"loadBalancer": {"ingress": [{"ip": address, "ipMode": mode}]}}
+        document["status"] = {"loadBalancer": {"ingress": [{"ip": g.ingress[name], "ipMode": mode} for g in spoken]}}
         if draw(st.integers(0, 2)) == 0:
-            spec["loadBalancerSourceRanges"] = [
-                draw(st.sampled_from(("192.168.0.0/24", "10.244.0.0/16", "192.168.0.100/32")))
-            ]
+            spec["loadBalancerSourceRanges"] = [draw(st.sampled_from(ground.source_ranges)) for ground in spoken]
     return document
 
 
@@ -255,21 +247,22 @@ def _pod(draw: st.DrawFn, name: str, nodes: int) -> dict[str, Any]:
 
 
 @st.composite
-def _flow(draw: st.DrawFn, world: World) -> NamedFlow:
+def _flow(draw: st.DrawFn, world: World, spoken: tuple[Ground, ...]) -> NamedFlow:
     asking = draw(st.sampled_from(list(sources(world))))
-    asked = draw(st.sampled_from(_asked(world)))
+    asked = draw(st.sampled_from(_asked(world, draw(st.sampled_from(spoken)))))
     protocol = asked.protocol if draw(st.integers(0, 7)) else draw(st.sampled_from((Protocol.TCP, Protocol.UDP)))
-    port = 0 if protocol is Protocol.ICMP else asked.port or 80
+    port = 0 if protocol in (Protocol.ICMP, Protocol.ICMPV6) else asked.port or 80
     flow = Flow(asking.netns, asked.address, protocol, port, owner=asking.owner, dont_fragment=protocol is Protocol.TCP)
     return NamedFlow(draw(_packet(flow)), asking.label, asked.label)
 
 
-def _asked(world: World) -> list[Asked]:
-    """Where a flow may go; Services several times, for theirs is the longest way."""
-    found = [each for each in dict.fromkeys(destinations(world)) if each.address.version == 4]
+def _asked(world: World, ground: Ground) -> list[Asked]:
+    """Where a flow of an IP version may go; Services several times, for theirs is the longest way."""
+    found = [each for each in dict.fromkeys(destinations(world)) if each.address.version == ground.version]
     services = [each for each in found if "svc/" in each.label and each.port not in (0, CLOSED_PORT)]
-    kinds = ((Protocol.TCP, 80), (Protocol.UDP, 53), (Protocol.ICMP, 0))
-    nobody = [Asked(parse_address(ip), ip, *kinds[number % 3]) for number, ip in enumerate(ADDRESSES)]
+    ping = Protocol.ICMP if ground.version == 4 else Protocol.ICMPV6
+    kinds = ((Protocol.TCP, 80), (Protocol.UDP, 53), (ping, 0))
+    nobody = [Asked(parse_address(ip), ip, *kinds[number % 3]) for number, ip in enumerate(ground.nobody)]
     return found + services * 3 + nobody
 
 

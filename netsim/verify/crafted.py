@@ -18,12 +18,15 @@ def echo_request(flow: Flow) -> bytes:
 
 
 def segment(flow: Flow, source: str) -> bytes:
-    """An IPv4 packet with the flow's TCP segment."""
+    """An IP packet with the flow's TCP segment."""
     from scapy.layers.inet import IP, TCP
+    from scapy.layers.inet6 import IPv6
     from scapy.packet import Raw
 
-    flags = "DF" if flow.dont_fragment else 0
-    head = IP(src=source, dst=str(flow.destination), ttl=flow.ttl, flags=flags, id=1)
+    if flow.destination.version == 6:
+        head = IPv6(src=source, dst=str(flow.destination), hlim=flow.ttl)
+    else:
+        head = IP(src=source, dst=str(flow.destination), ttl=flow.ttl, flags="DF" if flow.dont_fragment else 0, id=1)
     made = head / TCP(sport=flow.sport, dport=flow.dport, flags=int(flow.flags), seq=INITIAL_SEQUENCE)
     return bytes(made / Raw(b"x" * flow.payload) if flow.payload else made)
 

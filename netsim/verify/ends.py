@@ -26,6 +26,7 @@ Endpoint: TypeAlias = tuple[str, int]
 
 IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it before Python 3.14
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 10, 0, 2
+IPV6_MTU_DISCOVER, IPV6_DONTFRAG = 23, 62
 IP_RECVERR, IPV6_RECVERR = 11, 25
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 DROPPED_HERE = frozenset({errno.EPERM, errno.ENOBUFS})
@@ -181,7 +182,8 @@ class Ends:
 
     def _send_segment(self, client: Client) -> None:
         flow = client.flow
-        asking = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        family = socket.AF_INET if flow.destination.version == 4 else socket.AF_INET6
+        asking = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
         client.sockets.append(asking)
         if flow.mark:
             asking.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, flow.mark)
@@ -254,13 +256,17 @@ def _prepare(asking: socket.socket, flow: Flow) -> None:
             asking.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     else:
         asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, flow.ttl)
+        asking.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, int(flow.dont_fragment))
+        if not flow.dont_fragment:
+            asking.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT)
         if flow.protocol is not Protocol.TCP:
             asking.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
 
 
 def _source_towards(flow: Flow) -> str:
     """The address that the kernel gives to a socket for the flow's destination. Raises OSError without a route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+    family = socket.AF_INET if flow.destination.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as asked:
         asked.connect((str(flow.destination), flow.dport or 1))
         return str(asked.getsockname()[0])
 

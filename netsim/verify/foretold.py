@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from netsim.net.packet import ICMPHeader, Packet, Protocol, TCPFlags, TCPHeader
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.network import Network
-from netsim.stack.nf_conntrack_entry import NfConn, TCPState
+from netsim.stack.nf_conntrack_entry import NfConn
+from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
     ChainPass,
@@ -33,7 +34,7 @@ from netsim.trace.model import Branch, Flow, Hop, Leg, Trace, Verdict
 from netsim.trace.trace import trace
 from netsim.verify.conntrack import COMPARED, Entry
 from netsim.verify.observe import outcome
-from netsim.verify.walk import TUNNEL, Matched, Passing, Walk, is_tunnel
+from netsim.verify.walk import TUNNEL, Matched, Passing, Walk, is_tunnel, ports_of
 
 ICMP_ERRORS: dict[tuple[int, int], str] = {
     # (type, code): the error that the client's socket gets. Ref: net/ipv4/icmp.c:icmp_err_convert[] (v6.12)
@@ -59,6 +60,9 @@ ICMPV6_ERRORS: dict[tuple[int, int], str] = {
     (2, 0): "EMSGSIZE",
     (3, 0): "EHOSTUNREACH",
 }
+
+SEEDS = 6
+"""How many draws of random ports are tried, to have one that meets no other port of the walk."""
 
 UNSEEN = frozenset({DropReason.NO_CARRIER, DropReason.NO_PEER})
 """Drops before which no frame is seen on the device: its queue is closed."""
@@ -99,8 +103,32 @@ class _Networks:
         return network
 
 
-def foretell(topology: Topology, flow: Flow, *, seed: int = 0) -> tuple[Trace, tuple[Foretold, ...]]:
-    """The model's answer, and the walk of each branch. ``seed`` decides ports that the kernel picks at random."""
+def foretell(topology: Topology, flow: Flow) -> tuple[Trace, tuple[Foretold, ...]]:
+    """The model's answer, and the walk of each branch. A port that the kernel picks at random is none that the walks have of themselves."""
+    found = _foretell(topology, flow, seed=0)
+    for seed in range(1, SEEDS):
+        picked = _picked(found[1])
+        if not picked:
+            return found
+        other = _foretell(topology, flow, seed=seed)
+        if not picked & _fixed(other[1]):
+            return found
+        found = other
+    return found
+
+
+def _picked(branches: Iterable[Foretold]) -> frozenset[int]:
+    return frozenset(port for branch in branches for port in branch.walk.ports)
+
+
+def _fixed(branches: Iterable[Foretold]) -> frozenset[int]:
+    """The ports of the walks that no chance picked, but for those that are both."""
+    walks = [branch.walk for branch in branches]
+    return frozenset(port for walk in walks for port in ports_of(walk.frames, walk.conntrack)) - _picked(branches)
+
+
+def _foretell(topology: Topology, flow: Flow, *, seed: int) -> tuple[Trace, tuple[Foretold, ...]]:
+    """``seed`` decides ports that the kernel picks at random."""
     networks = _Networks()
     found = trace(topology, flow, source=flow.netns, target=str(flow.destination), seed=seed, network=networks)
     branches = found.branches[: len(networks.made)]

@@ -8,8 +8,6 @@ namespace is touched.
 from __future__ import annotations
 
 import errno
-import re
-import subprocess
 import time
 from contextlib import suppress
 from functools import partial
@@ -20,17 +18,13 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netsim.net.address import Family
 from netsim.rules.conntrack.dump import insert_words
-from netsim.rules.ipset.ast import IPSets
-from netsim.rules.ipset.dump import dump as dump_ipsets
 from netsim.rules.nft.ast import Ruleset as NftRuleset
-from netsim.rules.nft.dump import dump_as_loaded
 from netsim.rules.xtables.ast import Ruleset
-from netsim.rules.xtables.dump import dump
 from netsim.topology.model import Bridge, BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
 from netsim.verify.claim import Claim, forget, namespaces_of, stale
 from netsim.verify.enter import create, entered, remove
+from netsim.verify.load_rules import load_ipsets, load_nftables, load_xtables, refusals_of, run_tool
 from netsim.verify.plan import (
     AddAddress,
     AddBridge,
@@ -124,8 +118,16 @@ class RealNetwork:
     def load_rules(self, name: str) -> None:
         """Load the rules of a modelled namespace anew: its counters and the memory of its matches begin again."""
         for ruleset in self.topology.namespaces[name].xtables:
-            load_xtables(self._names[name], ruleset, legacy=self.legacy)
+            self._load_xtables(name, ruleset)
         for rules in self.topology.namespaces[name].nftables:
+            self._load_nftables(name, rules)
+
+    def _load_xtables(self, name: str, ruleset: Ruleset) -> None:
+        with refusals_of(name):
+            load_xtables(self._names[name], ruleset, legacy=self.legacy)
+
+    def _load_nftables(self, name: str, rules: NftRuleset) -> None:
+        with refusals_of(name):
             load_nftables(self._names[name], rules)
 
     def _settle(self) -> None:
@@ -201,9 +203,9 @@ class RealNetwork:
             case LoadIPSets(netns=name, sets=sets):
                 load_ipsets(self._names[name], sets)
             case LoadNftables(netns=name, ruleset=rules):
-                load_nftables(self._names[name], rules)
+                self._load_nftables(name, rules)
             case LoadXtables(netns=name, ruleset=ruleset):
-                load_xtables(self._names[name], ruleset, legacy=self.legacy)
+                self._load_xtables(name, ruleset)
             case SeedConntrack(netns=name):
                 self.seed_connections(name)
             case Listen(netns=name, listener=listener):
@@ -299,48 +301,3 @@ def _sysctl_path(name: str) -> Path:
     if tail[:2] in (["ipv4", "conf"], ["ipv6", "conf"]):
         tail = [*tail[:2], ".".join(tail[2:-1]), tail[-1]]
     return Path("/proc/sys", head, *tail)
-
-
-LOADERS: dict[tuple[Family, bool], str] = {
-    # (family, legacy): the tool that loads rules
-    (Family.IPV4, False): "iptables-nft-restore",
-    (Family.IPV6, False): "ip6tables-nft-restore",
-    (Family.IPV4, True): "iptables-legacy-restore",
-    (Family.IPV6, True): "ip6tables-legacy-restore",
-}
-
-
-def load_xtables(real_name: str, ruleset: Ruleset, *, legacy: bool = False) -> None:
-    """Load iptables rules into a real namespace, those of iptables-legacy with that.
-
-    Raises RuntimeError with the tool's message where it refuses them.
-    """
-    tool = LOADERS[ruleset.family, legacy or ruleset.legacy]
-    text = dump(ruleset)
-    with entered(real_name):
-        done = subprocess.run([tool], input=text, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        number = re.search(r"line:? (\d+)", done.stderr)
-        lines = text.splitlines()
-        line = lines[int(number[1]) - 1] if number and int(number[1]) <= len(lines) else ""
-        raise RuntimeError(f"{tool} refused the rules of {real_name}: {done.stderr.strip()}\n{line}")
-
-
-def load_nftables(real_name: str, ruleset: NftRuleset) -> None:
-    """Load rules of nftables into a real namespace; tables of these names are made anew. Raises RuntimeError with nft's message."""
-    names = [f"{family.value} {name}" for family, name in ruleset.tables]
-    anew = "".join(f"add table {name}\ndelete table {name}\n" for name in names)
-    run_tool(real_name, ["nft", "-f", "-"], anew + dump_as_loaded(ruleset))
-
-
-def load_ipsets(real_name: str, sets: IPSets) -> None:
-    """Make ipsets in a real namespace. Raises RuntimeError with the tool's message, as for a type that the kernel lacks."""
-    run_tool(real_name, ["ipset", "restore"], dump_ipsets(sets))
-
-
-def run_tool(real_name: str, words: list[str], text: str = "") -> None:
-    """Run a tool in a real namespace. Raises RuntimeError with its message where it fails."""
-    with entered(real_name):
-        done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)} failed in {real_name}: {done.stderr.strip()}")

@@ -17,6 +17,7 @@ QUICK: tuple[tuple[str, str, str], ...] = (
     ("net/ipv4/neigh/*/delay_first_probe_time", "60", "no unicast probe of a known neighbour gets between"),
     ("net/ipv6/neigh/*/mcast_solicit", "1", "the same for neighbour discovery"),
     ("net/ipv6/neigh/*/retrans_time_ms", "20", "the same"),
+    ("net/ipv6/neigh/*/delay_first_probe_time", "60", "the same"),
     ("net/ipv4/icmp_ratelimit", "0", "many flows are sent, and each one's error counts"),
     ("net/ipv6/icmp/ratelimit", "0", "the same"),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -127,7 +128,7 @@ def test_kube_proxy_members_are_read_and_printed(path: Path) -> None:
 
 @pytest.mark.kernel
 def test_ipset_takes_and_refuses_the_same() -> None:
-    netns = "nsim-rules-ipset"
+    netns = f"nsim-rules-ipset-{os.getpid()}"
     command = ["ip", "netns", "exec", netns, "ipset"]
     subprocess.run(["ip", "netns", "add", netns], check=True)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -321,7 +322,7 @@ def test_all_errors_are_told_at_once() -> None:
 
 @contextmanager
 def namespace() -> Iterator[list[str]]:
-    name = "nsim-rules-nft"
+    name = f"nsim-rules-nft-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         yield ["ip", "netns", "exec", name, "nft"]

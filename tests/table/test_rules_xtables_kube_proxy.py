@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_the_kernel_takes_the_dump_and_gives_it_back(path: Path, backend: str) -
     family = family_of(path)
     tool = f"{'iptables' if family is Family.IPV4 else 'ip6tables'}-{backend}"
     ruleset = load(path)
-    netns = "nsim-rules-dump"
+    netns = f"nsim-rules-dump-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", netns], check=True)
     try:
         for name in sorted(set(re.findall(r"--match-set (\S+)", path.read_text()))):

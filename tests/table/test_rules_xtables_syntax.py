@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -395,7 +396,7 @@ def test_all_errors_are_told_at_once() -> None:
 
 @contextmanager
 def namespace() -> Iterator[str]:
-    name = "nsim-rules-rows"
+    name = f"nsim-rules-rows-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         yield name

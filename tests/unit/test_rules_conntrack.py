@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -77,7 +78,7 @@ def test_what_is_no_entry_is_refused_at_its_place(line: str, message: str, colum
 
 @pytest.mark.kernel
 def test_the_kernel_makes_and_prints_the_entries() -> None:
-    netns = "nsim-conntrack"
+    netns = f"nsim-conntrack-{os.getpid()}"
     subprocess.run(["ip", "netns", "del", netns], check=False, capture_output=True)
     subprocess.run(["ip", "netns", "add", netns], check=True)
     try:

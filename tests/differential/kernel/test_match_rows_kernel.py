@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    yield from lab_of("nsim-match")
+    yield from lab_of(f"nsim-match-{os.getpid()}")
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])

@@ -7,6 +7,7 @@ equal, ports that chance picks aside.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    yield from lab_of("nsim-netfilter")
+    yield from lab_of(f"nsim-netfilter-{os.getpid()}")
 
 
 def _ends(data: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ from tests.table.xtables_rows import ROWS, SETS
 
 pytestmark = pytest.mark.kernel
 
-NETNS = "nsim-xtables"
+NETNS = f"nsim-xtables-{os.getpid()}"
 TOOLS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 
 

@@ -1,5 +1,6 @@
 """What the proxy sends is what a kernel takes: every case is loaded into a network namespace, step after step."""
 
+import os
 import subprocess
 from contextlib import suppress
 
@@ -12,7 +13,7 @@ from proxy.server import iptables_proxy
 from proxy.watch import ObjectFeed
 from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents
 
-NETNS = "nsim-proxy-restore"
+NETNS = f"nsim-proxy-restore-{os.getpid()}"
 TOOL = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 
 

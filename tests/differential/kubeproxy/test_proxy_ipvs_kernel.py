@@ -4,6 +4,7 @@ The kernel of these machines has no IPVS, so ``ipvsadm`` is not run, and the rul
 out, when they are loaded and when they are compared.
 """
 
+import os
 import subprocess
 from contextlib import suppress
 
@@ -16,7 +17,7 @@ from proxy.server import ipvs_proxy
 from proxy.watch import ObjectFeed
 from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents
 
-NETNS = "nsim-ipvs-restore"
+NETNS = f"nsim-ipvs-restore-{os.getpid()}"
 TOOL = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 
 

@@ -1,5 +1,6 @@
 """What the proxy sends is what a kernel takes: every case is run by nft in a network namespace, step after step."""
 
+import os
 import subprocess
 
 import pytest
@@ -12,8 +13,8 @@ from proxy.watch import ObjectFeed
 from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, expected
 from tests.nftables_texts import listing
 
-NETNS = "nsim-proxy-nft"
-FRESH = "nsim-proxy-nft-2"
+NETNS = f"nsim-proxy-nft-{os.getpid()}"
+FRESH = f"nsim-proxy-nft-{os.getpid()}-2"
 WORD = {Family.IPV4: "ip", Family.IPV6: "ip6"}
 
 
