@@ -64,7 +64,7 @@ class IPHeader:
 
 @dataclass(frozen=True, slots=True)
 class TCPHeader:
-    """A TCP segment's header. ``mss`` is the option's value in bytes, None where it is absent."""
+    """A TCP segment's header. ``mss`` (bytes) and ``wscale`` (shift of later windows) are options of a SYN, None where absent."""
 
     sport: int
     dport: int
@@ -73,6 +73,7 @@ class TCPHeader:
     ack: int = 0
     window: int = 64240
     mss: int | None = None
+    wscale: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ class ICMPHeader:
 
     ``identifier`` and ``sequence`` belong to echo; ``mtu`` to fragmentation-needed and packet-too-big;
     ``quoted`` is the packet that an error message speaks of. Neighbour discovery has a ``target``, and ``link_layer`` is the MAC in its
-    link-layer address option. RFC 4861 §4.
+    link-layer address option. RFC 4861 §4. ``gateway`` is the better next hop that a redirect names; its ``quoted`` packet's
+    destination is what it is about. RFC 792, RFC 4861 §4.5.
     """
 
     type: int
@@ -122,6 +124,7 @@ class ICMPHeader:
     quoted: Packet | None = None
     target: Address | None = None
     link_layer: MAC | None = None
+    gateway: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from netsim.stack.nf_conntrack_entry import (
     NfConn,
     SCTPState,
     TableKey,
-    TCPState,
 )
 from netsim.stack.nf_conntrack_known import conn_of, nat_status
 from netsim.stack.nf_conntrack_proto import Tracked, Tracking
@@ -30,6 +29,7 @@ from netsim.stack.nf_conntrack_proto_icmp import NR_ICMP_TYPES, icmp_packet, is_
 from netsim.stack.nf_conntrack_proto_sctp import sctp_packet
 from netsim.stack.nf_conntrack_proto_tcp import tcp_packet
 from netsim.stack.nf_conntrack_proto_udp import generic_packet, udp_packet
+from netsim.stack.nf_conntrack_tcp import TCPState, Windows
 from netsim.stack.nf_conntrack_tuple import (
     DEFAULT_ZONE,
     ICMP_PROTOCOLS,
@@ -139,7 +139,7 @@ class Conntrack:
         now = self._env.clock.now()
         if established:
             ct.status |= CtStatus.SEEN_REPLY | CtStatus.ASSURED
-            ct.tcp = TCPState.ESTABLISHED if original.protocol == Protocol.TCP else ct.tcp
+            ct.tcp, ct.windows = (TCPState.ESTABLISHED if original.protocol == Protocol.TCP else ct.tcp), Windows()
             ct.sctp = SCTPState.ESTABLISHED if original.protocol == Protocol.SCTP else ct.sctp
             timeout = ESTABLISHED_TIMEOUTS.get(original.protocol)
             ct.deadline = now + self._env.sysctl(timeout) if timeout else ct.deadline

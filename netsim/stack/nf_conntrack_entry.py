@@ -11,6 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.net.packet import Protocol
+from netsim.stack.nf_conntrack_tcp import TCPState, Windows
 from netsim.stack.nf_conntrack_tuple import DEFAULT_ZONE, ConntrackTuple, Direction, Zone
 from netsim.stack.steps import AnyRuleRef
 
@@ -62,21 +63,6 @@ class CtStatus(IntFlag):
 NAT_MASK = CtStatus.SRC_NAT | CtStatus.DST_NAT
 
 
-class TCPState(Enum):
-    """``enum tcp_conntrack``, in the kernel's order; its column in the transition table is its place here."""
-
-    NONE = 0
-    SYN_SENT = 1
-    SYN_RECV = 2
-    ESTABLISHED = 3
-    FIN_WAIT = 4
-    CLOSE_WAIT = 5
-    LAST_ACK = 6
-    TIME_WAIT = 7
-    CLOSE = 8
-    SYN_SENT2 = 9
-
-
 class SCTPState(Enum):
     """``enum sctp_conntrack``, in the kernel's order."""
 
@@ -110,7 +96,7 @@ class NfConn:
     """A connection that conntrack knows.
 
     ``deadline`` is the time (seconds of the world's clock) at which the entry goes; it counts once the entry is confirmed.
-    ``last_flag`` to ``challenge_expected`` are what the TCP tracker remembers; ``masquerade_device`` is ``nat->masq_index``.
+    ``windows`` to ``challenge_expected`` are what the TCP tracker remembers; ``masquerade_device`` is ``nat->masq_index``.
     """
 
     original: ConntrackTuple
@@ -120,8 +106,7 @@ class NfConn:
     deadline: float = 0.0
     tcp: TCPState = TCPState.NONE
     sctp: SCTPState = SCTPState.NONE
-    last_flag: str | None = None
-    last_direction: Direction | None = None
+    windows: Windows = field(default_factory=Windows)
     closed_by: frozenset[Direction] = frozenset()
     simultaneous_open: bool = False
     challenge_expected: bool = False

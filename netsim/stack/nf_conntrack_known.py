@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from netsim.rules.conntrack.ast import ConntrackEntry, EntryTuple
-from netsim.stack.nf_conntrack_entry import CtStatus, NfConn, SCTPState, TCPState
+from netsim.stack.nf_conntrack_entry import CtStatus, NfConn, SCTPState
+from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, ConntrackTuple, Direction, Zone
 
 
 def conn_of(entry: ConntrackEntry, now: float) -> NfConn:
-    """The entry as a connection that lives for its seconds from now on; NAT is what its two tuples tell."""
+    """The entry as a connection that lives for its seconds from now on; NAT is what its two tuples tell.
+
+    A list tells no windows, so no segment of it is out of window, as with an entry that ``conntrack -I`` makes.
+    """
     directions = tuple(Direction) if entry.zone_direction is None else (Direction(entry.zone_direction),)
     ct = NfConn(
         _tuple(entry.original, entry.protocol),
@@ -22,6 +26,8 @@ def conn_of(entry: ConntrackEntry, now: float) -> NfConn:
             ct.tcp = TCPState[entry.state]
         else:
             ct.sctp = SCTPState[entry.state]
+    for sender in ct.windows.seen.values():
+        sender.liberal = True
     ct.status |= nat_status(ct)
     ct.status |= CtStatus.SEEN_REPLY if entry.seen_reply else CtStatus.NONE
     ct.status |= CtStatus.ASSURED if entry.assured else CtStatus.NONE

@@ -10,7 +10,8 @@ from netsim.net.address import Address
 from netsim.rules.xtables.credit import hashlimit_bucket
 from netsim.rules.xtables.matches import LIMIT_SCALE, ConnLimitMatch, HashLimitMatch, LimitMatch
 from netsim.stack.nf_conntrack_core import packet_tuple
-from netsim.stack.nf_conntrack_entry import NfConn, TCPState
+from netsim.stack.nf_conntrack_entry import NfConn
+from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.x_tables import Check, CountedConnections, TokenBucket, XtContext
 
 

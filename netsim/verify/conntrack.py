@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from netsim.net.packet import Protocol
-from netsim.stack.nf_conntrack_entry import CtStatus, TCPState
+from netsim.stack.nf_conntrack_entry import CtStatus
+from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, ConntrackTuple
 from netsim.verify.nfnetlink import Attributes, NetfilterSocket, attributes
 

@@ -232,11 +232,12 @@ def _ip(src: str, dst: str, protocol: Protocol, ttl: int) -> IPHeader:
 def tcp(
     src: str = "10.1.0.2", dst: str = "10.2.0.2", sport: int = 40000, dport: int = 80, flags: str = "S", ttl: int = 64
 ) -> Packet:
-    """A TCP segment; flags by their first letters."""
+    """A TCP segment; flags by their first letters. Both ends count from 0, and nobody has sent data yet."""
     bits = TCPFlags(0)
     for letter in flags:
         bits |= FLAGS[letter]
-    return Packet(_ip(src, dst, Protocol.TCP, ttl), TCPHeader(sport, dport, bits, mss=1460 if "S" in flags else None))
+    mss = 1460 if "S" in flags else None
+    return Packet(_ip(src, dst, Protocol.TCP, ttl), TCPHeader(sport, dport, bits, int("S" not in flags), int("A" in flags), mss=mss))
 
 
 def udp(src: str = "10.1.0.2", dst: str = "10.2.0.2", sport: int = 40000, dport: int = 53, ttl: int = 64) -> Packet:

@@ -147,8 +147,10 @@ def _bytes(packet: Packet) -> bytes:
         l4 = names[packet.ip.protocol](sport=packet.sport, dport=packet.dport)
     if packet.ip.protocol == 6:
         l4.flags = int(packet.l4.flags)  # type: ignore[union-attr]
-        l4.seq, l4.ack = (0, 0) if l4.flags == "S" else (0, 1)
-        l4.options = [("MSS", packet.l4.mss)] if packet.l4.mss is not None else []  # type: ignore[union-attr]
+        l4.seq, l4.ack, l4.window = packet.l4.seq, packet.l4.ack, packet.l4.window  # type: ignore[union-attr]
+        options = {"MSS": packet.l4.mss, "WScale": packet.l4.wscale}  # type: ignore[union-attr]
+        l4.options = [(name, value) for name, value in options.items() if value is not None]
+        l4 = l4 / (b"x" * packet.payload)
     if packet.ip.protocol == 132:
         init = SCTPChunkInit if packet.l4.chunk == 1 else SCTPChunkInitAck  # type: ignore[union-attr]
         l4 = l4 / init(init_tag=7)
