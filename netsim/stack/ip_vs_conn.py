@@ -23,7 +23,7 @@ SCTP_SECONDS = 300.0
 HELD_SECONDS = 60.0
 """How much longer a template stays on which connections hang."""
 
-_NAMES = {0: "IP", 6: "TCP", 17: "UDP", 132: "SCTP"}
+PROTOCOL_NAMES = {0: "IP", 6: "TCP", 17: "UDP", 132: "SCTP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Conn:
         left = max(0, ceil(self.deadline - now))
         vaddr = parse_address(self.key.vaddr) if isinstance(self.key.vaddr, int) else self.key.vaddr
         virtual = endpoint(vaddr, self.key.vport)
-        words = (_NAMES[self.key.protocol], f"{left // 60:02}:{left % 60:02}", self.state_name)
+        words = (PROTOCOL_NAMES[self.key.protocol], f"{left // 60:02}:{left % 60:02}", self.state_name)
         return " ".join((*words, endpoint(self.key.caddr, self.key.cport), virtual, endpoint(self.daddr, self.dport)))
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from netsim.net.address import parse_address
 from netsim.net.packet import ICMPHeader, Packet, Protocol, TCPFlags, TCPHeader
+from netsim.stack.ip_vs_conn import PROTOCOL_NAMES, Conn
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.network import Network
 from netsim.stack.nf_conntrack_entry import NfConn
@@ -33,6 +35,7 @@ from netsim.trace.explore import WalkChooser
 from netsim.trace.model import Branch, Flow, Hop, Leg, Trace, Verdict
 from netsim.trace.trace import trace
 from netsim.verify.conntrack import COMPARED, Entry
+from netsim.verify.ipvs import IPVSEntry
 from netsim.verify.observe import outcome
 from netsim.verify.walk import TUNNEL, Matched, Passing, Walk, is_tunnel, ports_of
 
@@ -94,23 +97,30 @@ class Foretold:
 class _Networks:
     """Makes the networks of a trace, and keeps each with its chooser: what they remember at a branch's end is compared too."""
 
+    fresh: bool
     made: list[tuple[Network, WalkChooser]] = field(default_factory=list)
 
     def __call__(self, topology: Topology, recorder: Recorder, chooser: Chooser, clock: Clock) -> Network:
         network = Network(topology, recorder, chooser, clock)
         assert isinstance(chooser, WalkChooser)
+        for name, netns in topology.namespaces.items() if self.fresh else ():
+            if netns.ipvs.servers and (ipvs := network.namespace(name).ipvs) is not None:
+                ipvs.fresh = True
         self.made.append((network, chooser))
         return network
 
 
-def foretell(topology: Topology, flow: Flow) -> tuple[Trace, tuple[Foretold, ...]]:
-    """The model's answer, and the walk of each branch. A port that the kernel picks at random is none that the walks have of themselves."""
-    found = _foretell(topology, flow, seed=0)
+def foretell(topology: Topology, flow: Flow, *, fresh: bool = False) -> tuple[Trace, tuple[Foretold, ...]]:
+    """The model's answer, and the walk of each branch. A port that the kernel picks at random is none that the walks have of themselves.
+
+    With ``fresh`` IPVS has scheduled nothing before, so that its choice is no chance.
+    """
+    found = _foretell(topology, flow, seed=0, fresh=fresh)
     for seed in range(1, SEEDS):
         picked = _picked(found[1])
         if not picked:
             return found
-        other = _foretell(topology, flow, seed=seed)
+        other = _foretell(topology, flow, seed=seed, fresh=fresh)
         if not picked & _fixed(other[1]):
             return found
         found = other
@@ -127,9 +137,9 @@ def _fixed(branches: Iterable[Foretold]) -> frozenset[int]:
     return frozenset(port for walk in walks for port in ports_of(walk.frames, walk.conntrack)) - _picked(branches)
 
 
-def _foretell(topology: Topology, flow: Flow, *, seed: int) -> tuple[Trace, tuple[Foretold, ...]]:
+def _foretell(topology: Topology, flow: Flow, *, seed: int, fresh: bool) -> tuple[Trace, tuple[Foretold, ...]]:
     """``seed`` decides ports that the kernel picks at random."""
-    networks = _Networks()
+    networks = _Networks(fresh)
     found = trace(topology, flow, source=flow.netns, target=str(flow.destination), seed=seed, network=networks)
     branches = found.branches[: len(networks.made)]
     pairs = zip(branches, networks.made, strict=True)
@@ -141,6 +151,7 @@ def _walk(flow: Flow, branch: Branch, network: Network, chooser: WalkChooser, to
         frames=tuple(frame for leg in branch.legs for frame in _frames(leg)),
         matched=tuple(match for leg in branch.legs for match in _matched(leg)),
         conntrack=tuple(_conntrack(network, topology)),
+        ipvs=tuple(_ipvs(network, topology)),
         ends=(*_taken(branch, flow), f"the client: {_client(branch, flow)}"),
         ports=frozenset(picked.port for picked in chooser.picked),
     )
@@ -226,6 +237,20 @@ def _entry(ct: NfConn) -> Entry:
     if ct.original.protocol == Protocol.SCTP:
         state = ct.sctp.name
     return Entry(ct.original, ct.reply, type(ct.status)(status), state, ct.mark)
+
+
+def _ipvs(network: Network, topology: Topology) -> Iterator[tuple[str, str]]:
+    for name, netns in topology.namespaces.items():
+        ipvs = network.namespace(name).ipvs if netns.ipvs.servers else None
+        for conn in ipvs.conns if ipvs is not None else ():
+            yield name, str(_ipvs_entry(conn))
+
+
+def _ipvs_entry(conn: Conn) -> IPVSEntry:
+    key = conn.key
+    vaddr = parse_address(key.vaddr) if isinstance(key.vaddr, int) else key.vaddr
+    ends = ((key.caddr, key.cport), (vaddr, key.vport), (conn.daddr, conn.dport))
+    return IPVSEntry(PROTOCOL_NAMES[key.protocol], conn.state_name, *ends)
 
 
 # --- the two ends --------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.model import Bridge, BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
 from netsim.verify.claim import Claim, forget, namespaces_of, stale
 from netsim.verify.enter import create, entered, remove
+from netsim.verify.ipvs import make_virtual_servers
 from netsim.verify.load_rules import load_ipsets, load_nftables, load_xtables, refusals_of, run_tool
 from netsim.verify.plan import (
     AddAddress,
@@ -39,6 +40,7 @@ from netsim.verify.plan import (
     LoadIPSets,
     LoadNftables,
     LoadXtables,
+    MakeVirtualServers,
     Operation,
     SeedConntrack,
     SetPort,
@@ -200,12 +202,19 @@ class RealNetwork:
                 self._handles[name].fdb("append" if forwarding.dst is not None else "replace", **values)
             case AddNeighbour(netns=name, neighbour=entry):
                 self._add_neighbour(name, entry)
+            case _:
+                self._carry_out_rules(operation)
+
+    def _carry_out_rules(self, operation: Operation) -> None:
+        match operation:
             case LoadIPSets(netns=name, sets=sets):
                 load_ipsets(self._names[name], sets)
             case LoadNftables(netns=name, ruleset=rules):
                 self._load_nftables(name, rules)
             case LoadXtables(netns=name, ruleset=ruleset):
                 self._load_xtables(name, ruleset)
+            case MakeVirtualServers(netns=name, servers=servers):
+                make_virtual_servers(self._names[name], servers)
             case SeedConntrack(netns=name):
                 self.seed_connections(name)
             case Listen(netns=name, listener=listener):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import selectors
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +26,7 @@ from netsim.verify.capture import Capture, Frame, is_discovery
 from netsim.verify.conntrack import Entry, entries, flush
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
+from netsim.verify.ipvs import IPVSEntry, begin_again, ipvs_entries
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.nfnetlink import NetfilterSocket
 from netsim.verify.nft_memory import nft_remembers
@@ -34,6 +35,7 @@ from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark
 
 AFTER_DONE_S = 0.004
 SAMPLE_PORTS = 20000
+EARLIER_PORTS = 21000
 LONGEST_PHASE_S = 0.9  # a SYN is sent again after a second
 
 
@@ -50,7 +52,7 @@ class Placed:
 class Observation:
     """What the kernel showed of one flow. Frames are in the order of time, with the phase each was seen in.
 
-    ``conntrack`` are the entries of each namespace with rules while the connection was still open.
+    ``conntrack`` are the entries of each namespace with rules while the connection was still open, ``ipvs`` those that IPVS made of it.
     """
 
     flow: Flow
@@ -59,6 +61,7 @@ class Observation:
     taken: tuple[Taken, ...] = ()
     client: str = ""
     conntrack: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    ipvs: Mapping[str, tuple[IPVSEntry, ...]] = field(default_factory=dict)
 
 
 def outcome(owner: str, local: tuple[str, int]) -> str:
@@ -133,12 +136,17 @@ class Observer:
 
     # --- one flow -----------------------------------------------------------------------------------------------
 
-    def observe(self, flow: Flow, *, patience_s: float, afresh: bool = False) -> Observation:
+    def observe(self, flow: Flow, *, patience_s: float, afresh: bool = False, earlier: int = 0) -> Observation:
         """Send a flow, and see. It begins with connections closed, conntrack and ``recent`` lists empty.
 
         With ``afresh`` neighbours and bridges' databases are empty too, as they are where the model begins, and ARP has more time.
+        ``earlier`` is how many connections like this one IPVS had to schedule before it.
         """
         self._forget()
+        if earlier:
+            self._connect(flow, range(EARLIER_PORTS, EARLIER_PORTS + earlier), patience_s)
+            self._forget(ipvs=False)
+        known = self._ipvs_entries()
         if afresh:
             self.network.begin_afresh()
         else:
@@ -159,6 +167,10 @@ class Observer:
         seen.conntrack = {
             name: tuple(entries(asked)) for name, asked in self._asked.items() if name in self._visited(seen)
         }
+        seen.ipvs = {
+            name: tuple(entry for entry in entries if entry not in known[name])
+            for name, entries in self._ipvs_entries().items()
+        }
         seen.frames.sort(key=lambda found: (found[0], found[1].time_ns))
         self._seen = Observation(flow)
         return seen
@@ -166,18 +178,24 @@ class Observer:
     def sample(self, flow: Flow, count: int, *, patience_s: float) -> Counter[str]:
         """How often each outcome came of ``count`` exchanges, each from a port of its own: whose listener took it, or the client's result.
 
-        What the kernel remembers is emptied before each, so that they do not depend on each other.
+        What the kernel remembers is emptied before each, so that they do not depend on each other. IPVS alone remembers the earlier ones:
+        its schedulers do not draw, they go round.
         """
-        found: Counter[str] = Counter()
-        for number in range(count):
-            self._forget()
-            asked = replace(flow, sport=SAMPLE_PORTS + number)
+        self._forget()
+        return Counter(self._connect(flow, range(SAMPLE_PORTS, SAMPLE_PORTS + count), patience_s))
+
+    def _connect(self, flow: Flow, ports: Sequence[int], patience_s: float) -> list[str]:
+        """The outcome of an exchange from each port, one after the other."""
+        found = []
+        for port in ports:
+            self._forget(ipvs=False)
+            asked = replace(flow, sport=port)
             self._seen, self._phase = Observation(asked), 0
             self.ends.ask(self.network.real_name(flow.netns), asked)
             self._gather(patience_s)
             client = self.ends.client.result if self.ends.client else ""
             taken = self.ends.taken
-            found[outcome(taken[0].owner, taken[0].local) if taken else client or "silence"] += 1
+            found.append(outcome(taken[0].owner, taken[0].local) if taken else client or "silence")
         return found
 
     def _gather(self, patience_s: float) -> None:
@@ -217,10 +235,13 @@ class Observer:
     def _take_hits(self, name: str, trace: RuleTrace) -> None:
         self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
 
-    def _forget(self) -> None:
+    def _forget(self, *, ipvs: bool = True) -> None:
         """Close what is open, let its packets pass, and empty what the kernel remembers."""
         self.ends.release()
         self._gather(AFTER_DONE_S)
+        for name, netns in self.network.topology.namespaces.items() if ipvs else ():
+            if netns.ipvs.servers:
+                begin_again(self.network.real_name(name), netns.ipvs)
         for name, asked in self._asked.items():
             flush(asked)
             self.network.seed_connections(name)
@@ -230,6 +251,10 @@ class Observer:
             spec = self.network.topology.namespaces[name]
             if any(map(_counts, spec.xtables)) or any(map(nft_remembers, spec.nftables)):
                 self._reload(name)
+
+    def _ipvs_entries(self) -> dict[str, list[IPVSEntry]]:
+        spaces = self.network.topology.namespaces.items()
+        return {name: ipvs_entries(self.network.real_name(name)) for name, netns in spaces if netns.ipvs.servers}
 
     def _visited(self, seen: Observation) -> set[str]:
         """Where packets were, or connections are from the beginning: nowhere else can there be one."""

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from netsim.net.address import InterfaceAddress
 from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
+from netsim.rules.ipvs.ast import VirtualServers
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.model import (
@@ -159,6 +160,14 @@ class LoadIPSets:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeVirtualServers:
+    """Make a namespace's IPVS virtual servers, once its rules stand."""
+
+    netns: str
+    servers: VirtualServers
+
+
+@dataclass(frozen=True, slots=True)
 class SeedConntrack:
     """Make the connections that a namespace knows beforehand, once its rules hold conntrack."""
 
@@ -190,6 +199,7 @@ Operation: TypeAlias = (
     | LoadIPSets
     | LoadXtables
     | LoadNftables
+    | MakeVirtualServers
     | SeedConntrack
     | Listen
 )
@@ -207,6 +217,7 @@ def operations(topology: Topology) -> tuple[Operation, ...]:
         *(LoadIPSets(netns.name, netns.ipsets) for netns in namespaces if netns.ipsets.sets),
         *(LoadXtables(netns.name, ruleset) for netns in namespaces for ruleset in netns.xtables),
         *(LoadNftables(netns.name, ruleset) for netns in namespaces for ruleset in netns.nftables),
+        *(MakeVirtualServers(netns.name, netns.ipvs) for netns in namespaces if netns.ipvs.servers),
         *(SeedConntrack(netns.name, netns.conntrack) for netns in namespaces if netns.conntrack),
         *(Listen(netns.name, listener) for netns in namespaces for listener in netns.listeners),
     )

@@ -13,7 +13,8 @@ from fractions import Fraction
 
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow, Trace
-from netsim.verify.compare import Comparison, compare, difference_text
+from netsim.verify.compare import Comparison, difference_text
+from netsim.verify.expected import Expected
 from netsim.verify.foretold import Foretold, foretell, is_unknown, outcome_of, refused_routes
 from netsim.verify.frequency import ERROR, refused
 from netsim.verify.namespaces import RealNetwork
@@ -112,16 +113,17 @@ def verify_case(observer: Observer, case: Case, effort: Effort) -> Outcome:
     found, branches = foretell(topology, case.flow)
     if is_unknown(found):
         return Outcome(case, Answer.NOT_MODELLED, found)
+    expected = Expected.of(topology, case.flow, branches)
     tally = _Tally()
-    wanted = _sends(branches, effort)
+    wanted = 1 if expected.persistent else _sends(branches, effort)
     while tally.sent < wanted and len(tally.seen) < len(branches) and not tally.differing:
-        _send(observer, case, branches, tally, PATIENCE_S)
+        _send(observer, case, expected, tally, PATIENCE_S)
     while len(tally.differing) == 1 and tally.sent < wanted + TRIES:
-        _send(observer, case, branches, tally, LONG_PATIENCE_S, afresh=True)
+        _send(observer, case, expected, tally, LONG_PATIENCE_S, afresh=True)
         if len(branches) == 1 and len(tally.differing) == 1:
             break
     difference = difference_text(tally.differing[-1]) if len(tally.differing) > 1 else ""
-    if not difference and effort.samples and len(branches) > 1:
+    if not difference and effort.samples and len(branches) > 1 and not expected.persistent:
         difference = "\n".join(_frequencies(observer, case, branches, effort.samples))
     return Outcome(
         case,
@@ -150,15 +152,15 @@ def _sends(branches: Sequence[Foretold], effort: Effort) -> int:
 def _send(
     observer: Observer,
     case: Case,
-    branches: Sequence[Foretold],
+    expected: Expected,
     tally: _Tally,
     patience_s: float,
     *,
     afresh: bool = False,
 ) -> None:
-    compared = compare(
-        observer.network.topology, branches, observer.observe(case.flow, patience_s=patience_s, afresh=afresh)
-    )
+    earlier = tally.sent - len(tally.differing) if expected.by_turns else 0
+    seen = observer.observe(case.flow, patience_s=patience_s, afresh=afresh, earlier=earlier)
+    compared = expected.compare(observer.network.topology, seen, earlier=earlier)
     tally.sent += 1
     if compared.agrees:
         tally.seen.add(compared.branch.branch.number)

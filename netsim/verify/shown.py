@@ -22,6 +22,7 @@ def shown(seen: Observation, topology: Topology, known: frozenset[int]) -> Walk:
         matched=tuple(_matched(seen)),
         conntrack=conntrack,
         ends=(*(taken_text(each.owner, each.local, each.peer) for each in seen.taken), f"the client: {_client(seen)}"),
+        ipvs=tuple((name, str(entry)) for name, found in seen.ipvs.items() for entry in found),
         ports=frozenset(ports_of(frames, conntrack)) - known,
     )
 

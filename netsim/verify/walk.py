@@ -71,7 +71,7 @@ class Matched:
 class Walk:
     """What was seen of a flow. ``ends`` are what listeners took and what the client got, as text; ``conntrack`` entries by namespace.
 
-    ``ports`` are those of the walk that a kernel picks at random: they stand for any port.
+    ``ipvs`` are connections of IPVS like those. ``ports`` are those of the walk that a kernel picks at random: they stand for any port.
     """
 
     frames: tuple[Passing, ...]
@@ -79,6 +79,7 @@ class Walk:
     conntrack: tuple[tuple[str, str], ...]
     ends: tuple[str, ...]
     ports: frozenset[int] = NO_PORTS
+    ipvs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,10 @@ def lines(walk: Walk, names: PortNames) -> Lines:
         what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
         family = "" if match.family == 4 else "ip6 "
         found.setdefault(Place(match.leg, match.netns), []).append(f"{family}{match.table} {match.chain}: {what}")
-    entries = [(netns, _without_tunnel_ports(entry)) for netns, entry in walk.conntrack]
-    for netns, entry in sorted(entries, key=lambda each: (each[0], names.masked(each[1]))):
-        found.setdefault(Place("", netns), []).append(f"conntrack: {names.replace(entry)}")
+    for kind, known in (("conntrack", walk.conntrack), ("ipvs", walk.ipvs)):
+        entries = [(netns, _without_tunnel_ports(entry)) for netns, entry in known]
+        for netns, entry in sorted(entries, key=lambda each: (each[0], names.masked(each[1]))):
+            found.setdefault(Place("", netns), []).append(f"{kind}: {names.replace(entry)}")
     found[Place("", "")] = [names.replace(end) for end in walk.ends]
     return {place: tuple(text) for place, text in found.items()}
 
