@@ -103,5 +103,16 @@ class Forbidden(StatusError):  # noqa: N818 - the API's own word
 
     @classmethod
     def of(cls, resource: str, name: str, why: str) -> Forbidden:
-        """The error for a resource such as ``deployments.apps``."""
-        return cls(f'{resource} "{name}" is forbidden: {why}')
+        """The error for a resource such as ``deployments.apps``; without a name where none was asked for, nor a resource for a path."""
+        what = f'{resource} "{name}" is' if name else f"{resource} is"
+        return cls(f"{what} forbidden: {why}" if resource else f"forbidden: {why}")
+
+
+class Unauthorized(StatusError):  # noqa: N818 - the API's own word
+    """Nobody knows whose the credentials are."""
+
+    reason = "Unauthorized"
+    code = 401
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")

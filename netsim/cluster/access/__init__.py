@@ -1,0 +1,1 @@
+"""Who asks (authentication), and whether they may (authorization): what a request meets before admission."""
