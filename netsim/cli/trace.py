@@ -20,6 +20,7 @@ DETAILS = ("minimal", "summary", "all")
 
 
 PORT = click.IntRange(1, 65535)
+OFFSET = click.IntRange(-(2**31), 2**31 - 1)
 
 
 def mark_value(text: str) -> int:
@@ -47,6 +48,18 @@ def mark_value(text: str) -> int:
 )
 @click.option("--sport", type=PORT, metavar="PORT", help="Source port (icmp: the echo identifier).  [default: 40000]")
 @click.option("--flags", metavar="LIST", help="TCP flags of the first segment, such as syn or ack,fin.  [default: syn]")
+@click.option(
+    "--seq-offset",
+    type=OFFSET,
+    metavar="BYTES",
+    help="After the handshake send a data segment that begins so far beyond (or before) what the peer expects.",
+)
+@click.option(
+    "--answer-seq-offset",
+    type=OFFSET,
+    metavar="BYTES",
+    help="After the handshake the peer sends a data segment that begins so far beyond (or before) what is expected.",
+)
 @click.option(
     "--size",
     type=click.IntRange(0, 65495),
@@ -94,6 +107,8 @@ def command(
     protocol: str | None,
     sport: int | None,
     flags: str | None,
+    seq_offset: int | None,
+    answer_seq_offset: int | None,
     size: int,
     dont_fragment: bool,  # noqa: FBT001  # click calls by name
     ttl: int,
@@ -122,7 +137,19 @@ def command(
 
     wanted = _expectation(expect)
     world = open_world(sources, mode)
-    options = PacketOptions(port, protocol, sport, flags, size, dont_fragment, ttl, mark, version)
+    options = PacketOptions(
+        port,
+        protocol,
+        sport,
+        flags,
+        size,
+        dont_fragment,
+        ttl,
+        mark,
+        version,
+        seq_offset=seq_offset,
+        answer_seq_offset=answer_seq_offset,
+    )
     try:
         question = question_of(world, source, destination, options)
         found = answer(world, question, _selection(pick, backend, seed), one_way=one_way, seed=seed or 0)

@@ -40,6 +40,7 @@ def _mend(mend: Mend) -> dict[str, Json]:
 
 def _flow(trace: Trace) -> dict[str, Json]:
     flow: Flow = trace.flow
+    offsets = {"seqOffset": flow.seq_offset, "answerSeqOffset": flow.answer_seq_offset}
     return {
         "source": trace.source,
         "target": trace.target,
@@ -55,6 +56,7 @@ def _flow(trace: Trace) -> dict[str, Json]:
         "dontFragment": flow.dont_fragment,
         "mark": flow.mark,
         "owner": flow.owner,
+        **{name: offset for name, offset in offsets.items() if offset is not None},
     }
 
 

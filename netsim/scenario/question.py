@@ -22,7 +22,8 @@ CLIENT_PORT = 40000
 class PacketOptions:
     """What the first packet is made of; None leaves it to the destination's name or to the kernel.
 
-    ``size`` is the payload in bytes, ``flags`` TCP flags by name (``syn,ack``).
+    ``size`` is the payload in bytes, ``flags`` TCP flags by name (``syn,ack``). The offsets are in bytes, from where
+    the peer expects a data segment of the asker, and the asker one of the peer.
     """
 
     port: int | None = None
@@ -34,6 +35,8 @@ class PacketOptions:
     ttl: int = 64
     mark: int = 0
     version: int | None = None
+    seq_offset: int | None = None
+    answer_seq_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,10 @@ def question_of(world: World, source: str, destination: str, options: PacketOpti
         dont_fragment=options.dont_fragment or protocol is Protocol.TCP,
         mark=options.mark,
         owner=sender.owner,
+        seq_offset=options.seq_offset,
+        answer_seq_offset=options.answer_seq_offset,
     )
+    _check_offsets(flow)
     return Question(sender, target, flow)
 
 
@@ -136,6 +142,16 @@ def _flags(text: str | None, protocol: Protocol) -> TCPFlags:
             raise UnknownNameError(f"{name!r} is not a TCP flag", f"the flags are {', '.join(TCPFlags.__members__)}")
         flags |= TCPFlags[name]
     return flags
+
+
+def _check_offsets(flow: Flow) -> None:
+    if flow.seq_offset is None and flow.answer_seq_offset is None:
+        return
+    if flow.protocol is not Protocol.TCP or flow.flags != TCPFlags.SYN:
+        raise UnknownNameError(
+            "--seq-offset and --answer-seq-offset are for a segment after TCP's handshake",
+            "leave out --flags, and ask a TCP port",
+        )
 
 
 def _check_family(world: World, sender: Source, destination: Address) -> None:

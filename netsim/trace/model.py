@@ -31,6 +31,8 @@ class Flow:
 
     ``source`` None lets the kernel choose; ``sport`` is the client's port (for ICMP the echo identifier), ``dport`` 0 for ICMP.
     ``payload`` is the number of bytes of the query or of the data segment; ``owner`` names the sending process.
+    ``seq_offset`` is how many bytes beyond what the peer expects the data segment begins (below 0: before it), ``answer_seq_offset`` the
+    same of a data segment that the peer sends; None: the one is where it belongs, and sent only for a payload, the other is not sent.
     """
 
     netns: str
@@ -45,6 +47,8 @@ class Flow:
     dont_fragment: bool = True
     mark: int = 0
     owner: str = "client"
+    seq_offset: int | None = None
+    answer_seq_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -480,6 +480,15 @@ TRIP_REASONS: tuple[Reason, ...] = (
         "The request's source address belongs to more than one host: masquerade it where it is translated.",
     ),
     Reason(
+    Reason(
+        "REPLY_NOT_TRANSLATED_BACK",
+        _M,
+        "Conntrack called an answer INVALID and no rule dropped it, so it went on with the endpoint's address; the client's socket "
+        "does not know that peer, and its reset ends the connection: 'connection reset by peer'.",
+        "conntrack called the {packet} INVALID, so it comes from {from_peer}, but {client} had asked {asked}: it resets the connection",
+        "`conntrack -S | grep -v invalid=0; sysctl net.netfilter.nf_conntrack_log_invalid=6; tcpdump -ni any 'host {source}'` on {node}",
+        "Set net.netfilter.nf_conntrack_tcp_be_liberal=1, or drop what is INVALID in FORWARD, so that the sender repeats it.",
+    ),
         "REPLY_UNEXPECTED",
         _M,
         "The answer came back to the client, but to no socket that waits for it.",

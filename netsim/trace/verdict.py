@@ -15,7 +15,7 @@ from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, TCPFlags
 from netsim.rules.xtables.ast import ConntrackMatch, CtState
 from netsim.stack.reasons import DropReason
-from netsim.stack.steps import MISSED, Choice, Drop, IPVSStep, NATStep, NftRuleRef, RuleRef, SocketLookup
+from netsim.stack.steps import MISSED, Choice, ConntrackStep, Drop, IPVSStep, NATStep, NftRuleRef, RuleRef, SocketLookup
 from netsim.topology.model import Role
 from netsim.trace.ending import Ending, EndingKind, ending_of, goes_in_circles
 from netsim.trace.facts import facts_of, place_of, refusal_answer, short_label
@@ -247,10 +247,10 @@ def _reply_code(flow: Flow, leg: Leg, ending: Ending) -> str | None:
         case EndingKind.DROPPED:
             return REPLY_PREFIX + code_of(leg, ending)
         case EndingKind.TAKEN | EndingKind.REFUSED:
-            return _arrival_code(flow, ending)
+            return _arrival_code(flow, leg, ending)
 
 
-def _arrival_code(flow: Flow, ending: Ending) -> str | None:
+def _arrival_code(flow: Flow, leg: Leg, ending: Ending) -> str | None:
     taken_by_client = (
         ending.kind is EndingKind.TAKEN
         and isinstance(ending.step, SocketLookup)
@@ -259,12 +259,16 @@ def _arrival_code(flow: Flow, ending: Ending) -> str | None:
     if ending.hop.netns != flow.netns or (ending.kind is EndingKind.TAKEN and not taken_by_client):
         return "REPLY_TO_OTHER_HOST"
     if not _from_peer(flow, ending.packet):
-        return "REPLY_FROM_OTHER_PEER"
+        return "REPLY_NOT_TRANSLATED_BACK" if _invalid(leg) else "REPLY_FROM_OTHER_PEER"
     return None if taken_by_client else "REPLY_UNEXPECTED"
 
 
 def _from_peer(flow: Flow, packet: Packet) -> bool:
     return packet.ip.src == flow.destination and packet.sport in (None, flow.dport)
+
+def _invalid(leg: Leg) -> bool:
+    return any(isinstance(step, ConntrackStep) and step.action == "invalid" for hop in leg.hops for step in hop.steps)
+
 
 
 # --- the branch ----------------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """A flow's whole exchange, driven on a modelled network: what the asking process does, and the stack does the rest.
 
-TCP: SYN, SYN-ACK, ACK, and the first data segment where the flow has a payload. UDP: query and answer. ICMP: echo request and reply.
-SCTP: INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK. The listeners' answers, resets and ICMP errors are the stack's. A TCP flow with other
-flags than SYN is one segment, sent as it is.
+TCP: SYN, SYN-ACK, ACK, the first data segment where the flow has a payload, and one of the peer where that is asked for.
+UDP: query and answer. ICMP: echo request and reply. SCTP: INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK. The listeners' answers, resets
+and ICMP errors are the stack's. A TCP flow with other flags than SYN is one segment, sent as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol as TypingProtocol
 
 from netsim.net.address import Address
@@ -28,6 +28,9 @@ from netsim.topology.model import Topology
 from netsim.trace.model import Flow
 
 INITIAL_SEQUENCE = 1000
+SEQUENCES = 1 << 32
+DEFAULT_TTL = 64
+DATA = TCPFlags.PSH | TCPFlags.ACK
 ECHO_REQUEST = {Protocol.ICMP: 8, Protocol.ICMPV6: 128}
 IP_HEADER_BYTES = {4: 20, 6: 40}
 TCP_HEADER_BYTES = 20
@@ -150,8 +153,28 @@ def _tcp(asker: Asker, *, one_way: bool) -> None:
     assert isinstance(answer.l4, TCPHeader)
     reached = answer.l4.seq + 1
     asker.send(TCPHeader(flow.sport, flow.dport, TCPFlags.ACK, INITIAL_SEQUENCE + 1, reached))
-    if flow.payload:
+    peer = asker.network.arrivals[-1]
+    if flow.payload or flow.seq_offset is not None:
         _data(asker, reached, min(asker.mss, answer.l4.mss or asker.mss))
+    if flow.answer_seq_offset is not None and _accepted(peer, reached):
+        _answer_out_of_place(asker, peer, flow.answer_seq_offset)
+
+
+def _accepted(arrival: Arrival, reached: int) -> bool:
+    """True for the asker's ACK at its peer."""
+    segment = arrival.packet.l4
+    return isinstance(segment, TCPHeader) and segment.flags == TCPFlags.ACK and segment.ack == reached
+
+
+def _answer_out_of_place(asker: Asker, peer: Arrival, offset: int) -> None:
+    """A data segment of the peer, as far from where it is expected as is asked for."""
+    packet = peer.packet
+    assert isinstance(packet.l4, TCPHeader)
+    header = replace(packet.ip, src=packet.ip.dst, dst=packet.ip.src, ttl=DEFAULT_TTL)
+    sequence = (packet.l4.ack + offset) % SEQUENCES
+    segment = TCPHeader(packet.l4.dport, packet.l4.sport, DATA, sequence, packet.l4.seq)
+    asker.network.send(peer.netns, Packet(header, segment, max(asker.flow.payload, 1)), peer.owner)
+    asker.network.run()
 
 
 def _syn_ack(asker: Asker) -> Packet | None:
@@ -165,10 +188,10 @@ def _syn_ack(asker: Asker) -> Packet | None:
 def _data(asker: Asker, reached: int, mss: int) -> None:
     """The first data segment, sent again in the size that an ICMP error asks for, as path MTU discovery does. RFC 1191, RFC 8201."""
     flow = asker.flow
-    flags = TCPFlags.PSH | TCPFlags.ACK
+    sequence = (INITIAL_SEQUENCE + 1 + (flow.seq_offset or 0)) % SEQUENCES
     for _ in range(PATH_MTU_TRIES):
         seen = len(asker.network.arrivals)
-        asker.send(TCPHeader(flow.sport, flow.dport, flags, INITIAL_SEQUENCE + 1, reached), min(flow.payload, mss))
+        asker.send(TCPHeader(flow.sport, flow.dport, DATA, sequence, reached), min(max(flow.payload, 1), mss))
         told = [mtu for mtu in map(_path_mtu, asker.answers(seen)) if mtu is not None]
         smaller = min(told, default=0) - IP_HEADER_BYTES[asker.source.version] - TCP_HEADER_BYTES
         if not MINIMUM_MSS <= smaller < min(flow.payload, mss):
