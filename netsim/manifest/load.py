@@ -29,6 +29,9 @@ from netsim.objects.schema import check, find_kind
 from netsim.objects.validation import validate
 from netsim.rules.source import Origin
 
+CHECK_KIND, TIMELINE_KIND = "Check", "Timeline"
+"""Documents of netsim's own that describe no part of a cluster: ``netsim check`` and ``netsim run`` read them."""
+
 _KUBE_PROXY_KIND = "KubeProxyConfiguration"
 _KUBE_PROXY_API_VERSION = "kubeproxy.config.k8s.io/v1alpha1"
 
@@ -58,17 +61,27 @@ def load(sources: Sequence[Path | str]) -> Loaded:
     entries: list[Entry] = []
     for text in read_sources(sources):
         files.append(text.file)
-        if isinstance(text, Text):
-            entries += _read(text, report)
-        else:
-            report.found.append(text)
+        entries += _entries(text, report)
     return _build(entries, files, report)
+
+
+def entries_in(source: Path | str, report: Report) -> list[Entry]:
+    """The documents of a file as they stand; what cannot be read goes to the report."""
+    return [entry for text in read_sources([source]) for entry in _entries(text, report)]
 
 
 def load_text(text: str, file: str = "<text>") -> Loaded:
     """Read one text, as if it stood in a file of that name. Raises LoadError."""
     report = Report()
     return _build(_read(Text(file, text), report), [file], report)
+
+
+def _entries(text: Text | Diagnostic, report: Report) -> list[Entry]:
+    """What a file holds, or the finding that it cannot be read."""
+    if isinstance(text, Text):
+        return _read(text, report)
+    report.found.append(text)
+    return []
 
 
 def _read(text: Text, report: Report) -> list[Entry]:
@@ -121,6 +134,8 @@ def _build(entries: Sequence[Entry], files: Sequence[str], report: Report) -> Lo
 
 
 def _sort(entry: Entry, found: _Sorted, report: Report) -> None:
+    if entry.api_version == CLUSTER_API_VERSION and entry.kind in {CHECK_KIND, TIMELINE_KIND}:
+        return
     if entry.kind == CLUSTER_KIND and entry.api_version in {CLUSTER_API_VERSION, KIND_API_VERSION}:
         found.clusters.append(entry)
     elif entry.api_version == _KUBE_PROXY_API_VERSION and entry.kind == _KUBE_PROXY_KIND:

@@ -67,7 +67,7 @@ _OBJECT_KINDS: dict[Kind, str] = {
 
 SOURCES = (Kind.POD, Kind.NODE, Kind.EXTERNAL)
 DESTINATIONS = (Kind.SERVICE, Kind.POD, Kind.NODE, Kind.EXTERNAL)
-_WORKLOADS = (Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.REPLICA_SET, Kind.JOB)
+WORKLOADS = (Kind.DEPLOYMENT, Kind.STATEFUL_SET, Kind.DAEMON_SET, Kind.REPLICA_SET, Kind.JOB)
 _NAMEABLE = {SOURCES: "pod, node or external host", DESTINATIONS: "pod, Service, node or external host"}
 
 
@@ -146,7 +146,7 @@ def unknown(world: World, text: str, kinds: tuple[Kind, ...]) -> UnknownNameErro
     what = _NAMEABLE.get(kinds, kinds[0].value)
     message = f"no {what} is called {text}, and it is no address"
     _, namespace, name = _parts(text)
-    workloads = list(_hits(world, () if len(kinds) == 1 else _WORKLOADS, namespace, name))
+    workloads = list(_hits(world, () if len(kinds) == 1 else WORKLOADS, namespace, name))
     if workloads:
         return UnknownNameError(message, f"did you mean {' or '.join(map(str, workloads))}?")
     known = [named for kind in kinds for named in _all(world, kind)]
@@ -161,13 +161,16 @@ def unknown(world: World, text: str, kinds: tuple[Kind, ...]) -> UnknownNameErro
 
 def pod_of(world: World, named: Named) -> Pod:
     """The pod itself, or of a workload's pods the first by name, running and ready ones before others. Raises UnknownNameError."""
-    if named.kind is Kind.POD:
-        return Pod.of(world.objects[Key("Pod", named.namespace, named.name)])
-    key = Key(_OBJECT_KINDS[named.kind], named.namespace, named.name)
-    pods = list(world.pods_of(key))
+    pods = pods_of(world, named)
     if not pods:
         raise UnknownNameError(f"{named} has no pods")
     return min(pods, key=_running_first(world))
+
+
+def pods_of(world: World, named: Named) -> list[Pod]:
+    """The pod itself, or all pods of a workload."""
+    key = Key(_OBJECT_KINDS[named.kind], named.namespace, named.name)
+    return [Pod.of(world.objects[key])] if named.kind is Kind.POD else list(world.pods_of(key))
 
 
 def _running_first(world: World) -> Callable[[Pod], tuple[bool, bool, str]]:

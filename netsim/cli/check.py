@@ -1,0 +1,93 @@
+"""``netsim check FILE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netsim.cli.exit import Exit, InputError
+from netsim.cli.options import (
+    deliver,
+    in_colour,
+    mode_option,
+    open_world,
+    output_option,
+    to_terminal,
+    told,
+    topology_option,
+)
+
+if TYPE_CHECKING:
+    from netsim.check.read import CheckFile
+    from netsim.check.run import Result
+    from netsim.scenario.world import World
+
+
+@click.command("check")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@topology_option
+@mode_option
+@click.option("-o", "--output", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
+@output_option
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write JUnit XML beside the answer.",
+)
+def command(
+    file: Path, sources: tuple[str, ...], mode: str | None, form: str, output: Path | None, junit: Path | None
+) -> Exit:
+    """Do these expectations hold? For CI.
+
+    FILE has a document of kind Check: who should reach whom, and how. The world is the one that -t names, else the one that the Check
+    names (spec.topology), else what else is in FILE.
+    """
+    from netsim.check import report
+    from netsim.check.read import read_check
+    from netsim.manifest import LoadError
+
+    try:
+        check = read_check(file)
+    except LoadError as error:
+        raise InputError(told(error.diagnostics)) from error
+    found = _results(check, check.sources(file, sources), mode)
+    deliver(_rendered(check.name, found, form, plain=output is not None), output)
+    if junit is not None:
+        deliver(report.junit(check.name, found), junit)
+    failed = [result for result in found if not result.holds]
+    if not failed:
+        return Exit.OK
+    return Exit.UNKNOWN if all(result.unknown for result in failed) else Exit.NOT_DELIVERED
+
+
+def _results(check: CheckFile, sources: tuple[str, ...], mode: str | None) -> list[Result]:
+    from netsim.check.run import results
+
+    def world_in(each: str | None) -> World:
+        return open_world(sources, each)
+
+    total = sum(len(expectation.modes) or 1 for expectation in check.expectations)
+    going = results(check.expectations, world_in, mode)
+    if not to_terminal():
+        return list(going)
+    with click.progressbar(going, length=total, label=check.name, file=sys.stderr) as bar:
+        return list(bar)
+
+
+def _rendered(name: str, found: list[Result], form: str, *, plain: bool) -> str:
+    from netsim.check import report
+    from netsim.render.style import COLOUR, PLAIN
+
+    match form:
+        case "json":
+            import json
+
+            return json.dumps(report.document(name, found), indent=2, ensure_ascii=False) + "\n"
+        case "junit":
+            return report.junit(name, found)
+        case _:
+            return report.text(name, found, PLAIN if plain or not in_colour() else COLOUR)
