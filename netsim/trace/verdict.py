@@ -308,11 +308,16 @@ def _receiver(ending: Ending) -> str | None:
     """Whose socket took the packet: the namespace, and on a shared one (a node's) also which process: ``node/node1 (sshd)``."""
     if ending.kind is not EndingKind.TAKEN or not isinstance(ending.step, SocketLookup):
         return None
-    label, owner = short_label(ending.hop.label), ending.step.owner or ""
-    machine = label.rpartition("/")[2]
-    if owner in ("", machine, label, ending.hop.label, ending.hop.netns) or owner.startswith(f"{label}/"):
-        return label
-    return f"{label} ({owner.removeprefix(f'{machine}/')})"
+    return receiver_name(ending.hop.label, ending.hop.netns, ending.step.owner or "")
+
+
+def receiver_name(label: str, netns: str, owner: str) -> str:
+    """What the receiver is called whose socket belongs to ``owner``, in the namespace of that label."""
+    short = short_label(label)
+    machine = short.rpartition("/")[2]
+    if owner in ("", machine, short, label, netns) or owner.startswith(f"{short}/"):
+        return short
+    return f"{short} ({owner.removeprefix(f'{machine}/')})"
 
 
 def _translated(leg: Leg) -> bool:

@@ -1,0 +1,264 @@
+"""A machine's packet filters taken apart as far as they are met: chains and sets by the addresses that rules and members ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+from netsim.flows.shapes import Code, Ports, Shape, code_of, shape_of
+from netsim.rules.ipset.ast import Dimension, IPSet, ProtocolPort
+from netsim.rules.ipset.ast import Entry as SetEntry
+from netsim.rules.ipset.ast import Key as SetKey
+from netsim.rules.nft import ast as nft
+from netsim.rules.xtables import ast as xt
+from netsim.topology.model import Netns
+
+Place: TypeAlias = tuple[Hashable, str]
+"""A table (with its tool and family) and the name of a chain or set in it."""
+
+INDEX_FROM = 16
+IPSETS = "ipset"
+
+
+class ShapeCache:
+    """Shapes of rules that were met before, by the text that they were read from: nodes have most of their rules in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], tuple[object, Shape]] = {}
+
+    def of(self, rule: xt.Rule | nft.Rule, version: int) -> Shape:
+        """The shape of a rule."""
+        if rule.origin is None:
+            return shape_of(rule)
+        key = (version, rule.origin.text)
+        found = self._known.get(key)
+        if found is None or found[0] != rule:
+            found = self._known[key] = (rule, shape_of(rule))
+        return found[1]
+
+
+class Chain:
+    """A chain's rules: those that ask for one address as source or destination, by it, and the rest. Numbers are the rules'."""
+
+    def __init__(self, place: Place, rules: Sequence[xt.Rule | nft.Rule], shape: Callable[[xt.Rule | nft.Rule], Shape]):
+        self.table, self.name = place
+        self._rules = rules
+        self._shape = shape
+        self._shapes: dict[int, Shape] = {}
+        self.by_address: dict[Code, list[int]] = {}
+        self.others: list[int] = []
+        for number, rule in enumerate(rules):
+            code = _asked(rule) if len(rules) >= INDEX_FROM else None
+            (self.others if code is None else self.by_address.setdefault(code, [])).append(number)
+
+    def met(self, addresses: Iterable[Code]) -> Sequence[int]:
+        """The rules that a packet between these addresses may match, in order."""
+        if not self.by_address:
+            return self.others
+        mine = [number for code in addresses if code in self.by_address for number in self.by_address[code]]
+        return sorted({*self.others, *mine}) if mine else self.others
+
+    def shape(self, number: int) -> Shape:
+        """One rule, taken apart."""
+        found = self._shapes.get(number)
+        if found is None:
+            found = self._shapes[number] = self._shape(self._rules[number])
+        return found
+
+
+def _asked(rule: xt.Rule | nft.Rule) -> Code | None:
+    """The one address that a rule asks for before anything else."""
+    if isinstance(rule, nft.Rule):
+        return None
+    for match in (rule.source, rule.destination):
+        if match is not None and not match.inverted and match.prefix.prefixlen == match.prefix.max_prefixlen:
+            return code_of(match.prefix.network_address)
+    return None
+
+
+@dataclass(slots=True)
+class Member:
+    """A set's member: ``key`` are the addresses that it asks for, ``ports`` the ports, ``shape`` all of it."""
+
+    key: frozenset[Code]
+    ports: tuple[int, ...]
+    shape: Shape
+
+    @classmethod
+    def of(cls, shape: Shape) -> Member:
+        """A member of which so far only the key was taken apart."""
+        return cls(frozenset(shape.exact), tuple(p.first for p in shape.ports if p.first == p.last), shape)
+
+
+@dataclass(slots=True)
+class Members:
+    """A set's members by an address of their key, by their port where that is all they have, and those that have neither."""
+
+    form: Hashable
+    opaque: str = ""
+    by_address: dict[Code, list[Member]] = field(default_factory=dict)
+    by_port: dict[int, list[Member]] = field(default_factory=dict)
+    others: list[Member] = field(default_factory=list)
+
+    def add(self, member: Member) -> None:
+        """File one member."""
+        shape = member.shape
+        self.opaque = self.opaque or shape.opaque
+        for code in member.key:
+            self.by_address.setdefault(code, []).append(member)
+        if member.key:
+            return
+        alone = len(shape.ports) == 1 and not shape.spans and shape.ports[0].first == shape.ports[0].last
+        (self.by_port.setdefault(shape.ports[0].first, []) if alone else self.others).append(member)
+
+    def met(self, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> list[Member]:
+        """The members that packets between these addresses may meet, in the order of the addresses."""
+        found = list(self.others)
+        for port in ports:
+            found += self.by_port.get(port, ())
+        for code in addresses:
+            for member in self.by_address.get(code, ()):
+                if not all(port in ports for port in member.ports):
+                    continue
+                if len(member.key) == 1 or (
+                    member.key <= addresses.keys() and code == min(member.key, key=addresses.__getitem__)
+                ):
+                    found.append(member)
+        return found
+
+    def partners(self, code: Code) -> set[Code]:
+        """The other addresses of the members that an address is in."""
+        return {each for member in self.by_address.get(code, ()) for each in member.key if each != code}
+
+
+@dataclass(slots=True)
+class RuleBook:
+    """One machine, one IP version.
+
+    ``bases`` are the chains that hooks call, each with what it is. ``addresses`` and ``ports`` are those by which rules and members are
+    filed; ``opaque`` says why a look at the rules does not tell what packets meet.
+    """
+
+    bases: list[tuple[Hashable, Place]] = field(default_factory=list)
+    addresses: set[Code] = field(default_factory=set)
+    ports: set[int] = field(default_factory=set)
+    opaque: str = ""
+    _makers: dict[Place, Callable[[], Chain]] = field(default_factory=dict)
+    _chains: dict[Place, Chain | None] = field(default_factory=dict)
+    _sets: dict[Place, Members] = field(default_factory=dict)
+
+    def chain(self, place: Place) -> Chain | None:
+        """The chain of that name, None where there is none."""
+        if place not in self._chains:
+            maker = self._makers.get(place)
+            self._chains[place] = None if maker is None else maker()
+        return self._chains[place]
+
+    def set_of(self, chain_table: Hashable, name: str) -> tuple[Place, Members | None]:
+        """The set that a rule of that table calls by that name."""
+        of_nft = isinstance(chain_table, tuple) and chain_table[0] == "nft"
+        place = (chain_table if of_nft else IPSETS, name)
+        return place, self._sets.get(place)
+
+    def members(self) -> Iterable[Members]:
+        """Every set."""
+        return self._sets.values()
+
+
+def rule_book(netns: Netns, version: int, shapes: ShapeCache) -> RuleBook:
+    """The packet filters of a namespace, as far as packets of one IP version meet them."""
+    book = RuleBook()
+    for number, ruleset in enumerate(netns.xtables):
+        if ruleset.family.value == version:
+            for table in ruleset.tables.values():
+                _xtables(book, ("xt", number, ruleset.legacy, table.name), table, partial(shapes.of, version=version))
+    for number, rules in enumerate(netns.nftables):
+        _ruleset(book, number, rules, version, shapes)
+    for name, ipset in netns.ipsets.sets.items():
+        book._sets[IPSETS, name] = _ipset(ipset)
+    for members in book._sets.values():
+        book.addresses |= members.by_address.keys()
+        book.ports |= members.by_port.keys()
+    return book
+
+
+def _xtables(book: RuleBook, place: Hashable, table: xt.Table, shape: Callable[[xt.Rule | nft.Rule], Shape]) -> None:
+    for chain in table.chains.values():
+        book._makers[place, chain.name] = partial(Chain, (place, chain.name), chain.rules, shape)
+        if len(chain.rules) >= INDEX_FROM:
+            made = book.chain((place, chain.name))
+            book.addresses |= made.by_address.keys() if made is not None else set()
+    for name in xt.BUILTIN_CHAINS.get(table.name, ()):
+        if name in table.chains:
+            policy = table.chains[name].policy
+            book.bases.append(((place, name, policy.value if policy else ""), (place, name)))
+
+
+def _ruleset(book: RuleBook, number: int, rules: nft.Ruleset, version: int, shapes: ShapeCache) -> None:
+    wanted = (nft.TableFamily.INET, nft.TableFamily.IP if version == 4 else nft.TableFamily.IP6)
+    for (family, name), table in rules.tables.items():
+        if family in wanted:
+            _nftables(book, ("nft", number, family.value, name), table, partial(shapes.of, version=version))
+        elif family not in (nft.TableFamily.IP, nft.TableFamily.IP6):
+            book.opaque = f"a table of family {family.value}"
+
+
+def _nftables(
+    book: RuleBook, place: tuple[Hashable, ...], table: nft.Table, shape: Callable[[xt.Rule | nft.Rule], Shape]
+) -> None:
+    for chain in table.chains.values():
+        book._makers[place, chain.name] = partial(Chain, (place, chain.name), chain.rules, shape)
+        if chain.base is not None:
+            form = (place, shape_of(chain.base).form, tuple(sorted(table.flags)), tuple(table.others))
+            book.bases.append((form, (place, chain.name)))
+    for named in table.sets.values():
+        kind = (named.key, named.data, tuple(sorted(named.flags)), named.timeout_ms, named.size)
+        members = book._sets[place, named.name] = Members(kind)
+        for key, element in named.elements.items():
+            members.add(_nft_member(named.key, key, element))
+
+
+def _nft_member(kinds: Sequence[str], key: nft.Key, element: nft.Element) -> Member:
+    shape = Shape(translates=True)
+    form: list[Hashable] = []
+    for kind, literal in zip(kinds, key, strict=False):
+        if kind == "inet_service" and isinstance(literal, int):
+            shape.ports.append(Ports(literal, literal))
+            form.append(("port", len(shape.ports)))
+        else:
+            form.append(shape.add(literal))
+    member = Member.of(shape)
+    form += [shape.nat_data(element.data), element.timeout_ms]
+    shape.form = tuple(form)
+    return member
+
+
+def _ipset(ipset: IPSet) -> Members:
+    options = shape_of(ipset.options)
+    masked = "a set with a mask" if ipset.options.netmask is not None else ""
+    members = Members((str(ipset.type), options.form), opaque=options.opaque or masked)
+    for key, entry in ipset.entries.items():
+        members.add(_ipset_member(ipset, key, entry))
+    return members
+
+
+def _ipset_member(ipset: IPSet, key: SetKey, entry: SetEntry) -> Member:
+    shape = Shape()
+    form: list[Hashable] = [entry.nomatch, entry.timeout]
+    for dimension, element in zip(ipset.type.dimensions, key, strict=False):
+        if isinstance(element, ProtocolPort):
+            shape.ports.append(Ports(element.port, element.port))
+            form.append(("port", element.protocol, len(shape.ports)))
+        elif dimension is Dimension.PORT and isinstance(element, int):
+            shape.ports.append(Ports(element, element))
+            form.append(("port", len(shape.ports)))
+        elif dimension is Dimension.SET and isinstance(element, str):
+            shape.sets.append(element)
+            form.append(("set", len(shape.sets)))
+        else:
+            form.append(shape.add(element))
+            shape.opaque = shape.opaque or ("a MAC in a set" if dimension is Dimension.MAC else "")
+    shape.form = tuple(form)
+    return Member.of(shape)
