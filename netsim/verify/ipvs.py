@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from netsim.net.address import Address
 from netsim.rules.ipvs.ast import VirtualServers
-from netsim.rules.ipvs.dump import dump
 from netsim.verify.enter import entered
-from netsim.verify.load_rules import run_tool
+from netsim.verify.ipvs_netlink import IPVSSocket
 
 TABLE = Path("/proc/net/ip_vs_conn")
 EXPIRE = Path("/proc/sys/net/ipv4/vs/expire_nodest_conn")
@@ -45,28 +45,44 @@ def _end(name: str, address: Address, port: int) -> str:
 
 
 def make_virtual_servers(real_name: str, servers: VirtualServers) -> None:
-    """Make them in a real namespace. Raises RuntimeError with ipvsadm's message."""
-    run_tool(real_name, ["ipvsadm", "-R"], dump(servers))
+    """Make them in a real namespace. Raises OSError."""
+    with closing(RealIPVS(real_name, servers)) as made:
+        made.make()
 
 
-def begin_again(real_name: str, servers: VirtualServers) -> None:
-    """Forget every connection and where schedulers stand. Raises RuntimeError with ipvsadm's message."""
-    with entered(real_name):
-        before = EXPIRE.read_text(encoding="ascii")
-        EXPIRE.write_text("1", encoding="ascii")
-    run_tool(real_name, ["ipvsadm", "-C"])
-    with entered(real_name):
-        end = time.monotonic() + LONGEST_EMPTYING_S
-        while any(_rows()) and time.monotonic() < end:
-            time.sleep(0.005)
-        EXPIRE.write_text(before, encoding="ascii")
-    make_virtual_servers(real_name, servers)
+class RealIPVS:
+    """The IPVS of a real namespace. Raises OSError where the kernel has none, or refuses a virtual server."""
 
+    def __init__(self, real_name: str, servers: VirtualServers) -> None:
+        self._real_name = real_name
+        self._servers = servers
+        with entered(real_name):
+            self._socket = IPVSSocket()
 
-def ipvs_entries(real_name: str) -> list[IPVSEntry]:
-    """The table of a real namespace."""
-    with entered(real_name):
-        return [_entry(words) for words in _rows()]
+    def close(self) -> None:
+        """Close its socket; the virtual servers stay."""
+        self._socket.close()
+
+    def make(self) -> None:
+        """Make the virtual servers."""
+        self._socket.make(self._servers)
+
+    def begin_again(self) -> None:
+        """Forget every connection and where schedulers stand."""
+        with entered(self._real_name):
+            before = EXPIRE.read_text(encoding="ascii")
+            EXPIRE.write_text("1", encoding="ascii")
+            self._socket.flush()
+            end = time.monotonic() + LONGEST_EMPTYING_S
+            while any(_rows()) and time.monotonic() < end:
+                time.sleep(0.005)
+            EXPIRE.write_text(before, encoding="ascii")
+        self._socket.make(self._servers)
+
+    def entries(self) -> list[IPVSEntry]:
+        """The table of connections."""
+        with entered(self._real_name):
+            return [_entry(words) for words in _rows()]
 
 
 def _rows() -> Iterator[list[str]]:

@@ -26,7 +26,7 @@ from netsim.verify.capture import Capture, Frame, is_discovery
 from netsim.verify.conntrack import Entry, entries, flush
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
-from netsim.verify.ipvs import IPVSEntry, begin_again, ipvs_entries
+from netsim.verify.ipvs import IPVSEntry, RealIPVS
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.nfnetlink import NetfilterSocket
 from netsim.verify.nft_memory import nft_remembers
@@ -79,6 +79,8 @@ class Observer:
         self._captures: list[Capture] = []
         self._traces: dict[str, tuple[RuleTrace, ...]] = {}
         self._asked: dict[str, NetfilterSocket] = {}
+        self._ipvs: dict[str, RealIPVS] = {}
+        self._scheduled: set[str] = set()
         self._phase = 0
         self._seen = Observation(Flow("", IPv4Address(0), Protocol.TCP))
 
@@ -108,10 +110,14 @@ class Observer:
                 trace.close()
         for asked in self._asked.values():
             asked.close()
+        for ipvs in self._ipvs.values():
+            ipvs.close()
         self._selector.close()
 
     def _look_at(self, name: str) -> None:
         spec = self.network.topology.namespaces[name]
+        if spec.ipvs.servers:
+            self._ipvs[name] = RealIPVS(self.network.real_name(name), spec.ipvs)
         with entered(self.network.real_name(name)):
             capture = Capture(name)
             self._captures.append(capture)
@@ -230,7 +236,9 @@ class Observer:
         )
 
     def _take_frames(self, capture: Capture) -> None:
-        self._seen.frames += [(self._phase, frame) for frame in capture.pending()]
+        frames = list(capture.pending())
+        self._seen.frames += [(self._phase, frame) for frame in frames]
+        self._scheduled.update(frame.netns for frame in frames if frame.netns in self._ipvs)
 
     def _take_hits(self, name: str, trace: RuleTrace) -> None:
         self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
@@ -239,9 +247,9 @@ class Observer:
         """Close what is open, let its packets pass, and empty what the kernel remembers."""
         self.ends.release()
         self._gather(AFTER_DONE_S)
-        for name, netns in self.network.topology.namespaces.items() if ipvs else ():
-            if netns.ipvs.servers:
-                begin_again(self.network.real_name(name), netns.ipvs)
+        for name in sorted(self._scheduled) if ipvs else ():
+            self._ipvs[name].begin_again()
+            self._scheduled.discard(name)
         for name, asked in self._asked.items():
             flush(asked)
             self.network.seed_connections(name)
@@ -253,8 +261,7 @@ class Observer:
                 self._reload(name)
 
     def _ipvs_entries(self) -> dict[str, list[IPVSEntry]]:
-        spaces = self.network.topology.namespaces.items()
-        return {name: ipvs_entries(self.network.real_name(name)) for name, netns in spaces if netns.ipvs.servers}
+        return {name: ipvs.entries() for name, ipvs in self._ipvs.items()}
 
     def _visited(self, seen: Observation) -> set[str]:
         """Where packets were, or connections are from the beginning: nowhere else can there be one."""
