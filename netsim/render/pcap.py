@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, assert_never
 
-from netsim.net.address import MAC
+from netsim.net.address import MAC, Address
 from netsim.net.packet import (
     VXLAN,
     Frame,
@@ -138,7 +138,7 @@ def _transport(header: TCPHeader | UDPHeader | SCTPHeader) -> ScapyPacket:
 
     match header:
         case TCPHeader() as tcp:
-            options = [] if tcp.mss is None else [("MSS", tcp.mss)]
+            options = [(name, value) for name, value in (("MSS", tcp.mss), ("WScale", tcp.wscale)) if value is not None]
             return TCP(
                 sport=tcp.sport,
                 dport=tcp.dport,
@@ -181,8 +181,22 @@ def _icmp(packet: Packet, header: ICMPHeader) -> bytes:
         body = bytes(packet.payload)
     else:
         word, body = header.mtu, _quoted(header.quoted, packet.ip.dst.version)
+        if header.gateway is not None:
+            word, body = _redirect(packet, header, header.quoted, header.gateway, body)
     message = struct.pack("!BBHI", header.type, header.code, 0, word) + body
     return message[:2] + struct.pack("!H", _icmp_checksum(packet, message)) + message[4:]
+
+
+def _redirect(packet: Packet, header: ICMPHeader, about: Packet, gateway: Address, quoted: bytes) -> tuple[int, bytes]:
+    """A redirect's second word and body: in IPv6 two addresses and options. RFC 792, RFC 4861 §4.5, §4.6.3."""
+    if packet.ip.dst.version == 4:
+        return int(gateway), quoted
+    link_layer = b"\x02\x01" + header.link_layer.value.to_bytes(6, "big") if header.link_layer is not None else b""
+    room = ERROR_BYTES[6] - 80 - len(link_layer)
+    header_option = (min(room, len(packet_bytes(about)) + 8) & ~7) - 8
+    cut = packet_bytes(about)[:header_option]
+    option = bytes((4, len(cut) // 8 + 1)) + bytes(6) + cut
+    return 0, gateway.packed + about.ip.dst.packed + link_layer + option
 
 
 def _icmp_checksum(packet: Packet, message: bytes) -> int:

@@ -13,7 +13,7 @@ from netsim.stack.fib import address_scope, addresses_of
 from netsim.stack.fib_trie import Scope
 from netsim.stack.namespace import Namespace
 from netsim.stack.neigh_table import neigh_create
-from netsim.stack.route import InputKey, OutputKey, Routed, ip_route_input, ip_route_output
+from netsim.stack.route import InputKey, OutputKey, Routed, ip_route_input, ip_route_output, on_link
 from netsim.topology.model import Device
 
 _UNSPECIFIED = parse_address("0.0.0.0")
@@ -74,10 +74,6 @@ def announced(ns: Namespace, device: Device, target: Address, hint: Address) -> 
     """The sender of a request, by ``arp_announce``: the source of the packet that waits (0), where it suits the link (1), or never (2)."""
     announce = ns.sysctls.max_conf(device.name, "arp_announce")
     suits = ns.fib.address_type(hint) is AddressType.LOCAL and (
-        announce == 0 or (announce == 1 and _on_link(device, target, hint))
+        announce == 0 or (announce == 1 and on_link(device, target, hint))
     )
     return hint if suits else ns.fib.select_source(device.name, target, Scope.LINK) or _UNSPECIFIED
-
-
-def _on_link(device: Device, target: Address, own: Address) -> bool:
-    return any(target in address.network and own in address.network for address in addresses_of(device))

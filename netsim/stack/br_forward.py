@@ -57,7 +57,7 @@ def _forward(ns: Namespace, bridge: Device, port: Device, skb: SkBuff, *, locall
     if not br_nf_post_routing(ns, bridge, skb):
         return
     if skb.frag_max_size and skb.physindev is not None and skb_len(skb.packet) > min(port.mtu, skb.frag_max_size):
-        do_fragment(ns, skb, port, lambda part: dev_queue_xmit(ns, port, part))
+        do_fragment(ns, skb, port, port.mtu, lambda part: dev_queue_xmit(ns, port, part))
         return
     if not is_skb_forwardable(port, skb.packet):
         detail = f"{skb_len(skb.packet)} bytes are more than the MTU of {port.name}, {port.mtu}"

@@ -100,6 +100,14 @@ class Fib:
                     return address.ip
         return None
 
+    def is_gateway(self, address: Address, device: str) -> bool:
+        """True where a route goes by this gateway on the device. Ref: net/ipv4/fib_semantics.c:ip_fib_check_default() (v6.12)."""
+        entries = [entry for table in self.tables.values() for entry in table]
+        hops = [hop for entry in entries for hop in entry.nexthops]
+        return (device, address) in {(way.device, way.gateway) for way in entries} | {
+            (h.device, h.gateway) for h in hops
+        }
+
     def has_addresses(self, device: str) -> bool:
         """True where the device has an address (``in_dev->ifa_list``)."""
         return bool(self._addresses(device))
@@ -161,7 +169,17 @@ class Fib:
                 return route, nexthop
             found.append(nexthop)
         single = found[0]
-        entry = FibEntry(kind, route.to, name, None, None, route.source, route.metric, _scope_of(route, single))
+        entry = FibEntry(
+            kind,
+            route.to,
+            name,
+            source=route.source,
+            metric=route.metric,
+            scope=_scope_of(route, single),
+            mtu=route.mtu,
+            mtu_locked=route.mtu_lock,
+            advmss=route.advmss,
+        )
         if len(found) == 1:
             table.add(replace(entry, device=single.device, gateway=single.gateway, onlink=single.onlink))
         else:

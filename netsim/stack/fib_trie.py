@@ -54,7 +54,7 @@ class FibEntry:
     """One route. ``device`` of a local entry is the device that has the address; ``source`` is ``fib_prefsrc``.
 
     A multipath route has ``nexthops`` and no ``device`` until one of them is chosen. ``rule`` is there where an RPDB rule and no route
-    decided.
+    decided. ``mtu`` and ``advmss`` are metrics in bytes, 0 where the route has none.
     """
 
     kind: RouteKind
@@ -69,6 +69,9 @@ class FibEntry:
     onlink: bool = False
     nexthops: tuple[FibNexthop, ...] = ()
     rule: PolicyRule | None = None
+    mtu: int = 0
+    mtu_locked: bool = False
+    advmss: int = 0
 
     def uses(self, device: str) -> bool:
         """True where a nexthop goes out of the device. Ref: net/ipv4/fib_frontend.c:fib_info_nh_uses_dev() (v6.12)."""
@@ -92,6 +95,8 @@ class FibEntry:
         words += [f"src {self.source}"] if self.source is not None else []
         words += [f"metric {self.metric}"] if self.metric or self.prefix.version == 6 else []
         words += ["onlink"] if self.onlink else []
+        words += [f"mtu {'lock ' if self.mtu_locked else ''}{self.mtu}"] if self.mtu else []
+        words += [f"advmss {self.advmss}"] if self.advmss else []
         words += ["pref medium"] if self.prefix.version == 6 else []
         words += [str(nexthop) for nexthop in self.nexthops] if self.device is None else []
         return " ".join(words)

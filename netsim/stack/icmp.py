@@ -11,7 +11,9 @@ from netsim.stack.answer import answer
 from netsim.stack.icmp_send import is_icmp_error
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, NotModelledError
 from netsim.stack.ndisc import is_ndisc, ndisc_rcv
+from netsim.stack.pmtu import is_too_big, update_pmtu
 from netsim.stack.reasons import DropReason
+from netsim.stack.redirect import REDIRECT_TYPES, do_redirect
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.sockets import Connection
 from netsim.stack.steps import SocketLookup
@@ -31,8 +33,10 @@ def icmp_rcv(ns: Namespace, skb: SkBuff) -> None:
         _echo(ns, skb, message)
     elif message.type == ECHO_REPLY[packet.ip.protocol]:
         _echo_reply(ns, packet)
+    elif message.quoted is not None and message.type == REDIRECT_TYPES[packet.ip.protocol]:
+        _redirect(ns, skb, message, message.quoted)
     elif is_icmp_error(packet) and message.quoted is not None:
-        _error(ns, packet, message.quoted)
+        _error(ns, packet, message, message.quoted)
     else:
         raise NotModelledError(f"{packet.ip.protocol.name} type {message.type}", "icmp_rcv")
 
@@ -68,18 +72,30 @@ def _echo_reply(ns: Namespace, packet: Packet) -> None:
         ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.CLIENT))
 
 
-def _error(ns: Namespace, packet: Packet, quoted: Packet) -> None:
+def _error(ns: Namespace, packet: Packet, message: ICMPHeader, quoted: Packet) -> None:
     """An error belongs to the socket that sent what it quotes. Ref: net/ipv4/tcp_ipv4.c:tcp_v4_err(), udp.c:__udp4_lib_err() (v6.12)."""
     owner = _sender(ns, quoted)
     ns.record(SocketLookup(packet, owner))
     if owner is None:
         ns.drop(DropReason.ICMP_UNEXPECTED, "icmp_unreach", f"no socket of this host sent {quoted}")
+        return
+    if is_too_big(packet, message):
+        update_pmtu(ns, quoted, message.mtu)
+    ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.ERROR))
+
+
+def _redirect(ns: Namespace, skb: SkBuff, message: ICMPHeader, quoted: Packet) -> None:
+    """A redirect is the kernel's: no process hears of it. Ref: net/ipv4/icmp.c:icmp_redirect() (v6.12)."""
+    owner = _sender(ns, quoted)
+    ns.record(SocketLookup(skb.packet, owner))
+    if owner is None:
+        ns.drop(DropReason.ICMP_UNEXPECTED, "icmp_redirect", f"no socket of this host sent {quoted}")
     else:
-        ns.network.arrived(Arrival(ns.name, packet, owner, ArrivalKind.ERROR))
+        do_redirect(ns, skb, message)
 
 
 def _sender(ns: Namespace, quoted: Packet) -> str | None:
-    """Whose socket sent a packet: a connected one, an accepted one, or a UDP listener that answered."""
+    """Whose socket sent a packet: a connected one, an accepted one, a UDP listener that answered, or a tunnel device's."""
     connection = Connection.sending(quoted)
     owner = ns.sockets.clients.get(connection)
     if owner is not None:

@@ -13,10 +13,11 @@ from netsim.net.address import Address, Family
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol
 from netsim.stack.icmpv6 import icmp6_send
 from netsim.stack.namespace import LocalOut, Namespace
-from netsim.stack.nf_conntrack_core import nf_ct_attach
+from netsim.stack.nf_conntrack_core import CtStatus, nf_ct_attach
 from netsim.stack.route import OutputKey, ip_route_output
 from netsim.stack.skbuff import PacketType, SkBuff
 
+_NAT_DONE = CtStatus.SRC_NAT_DONE | CtStatus.DST_NAT_DONE
 DEST_UNREACH, TIME_EXCEEDED = 3, 11
 ERROR_TYPES = {
     # 4 source quench, 5 redirect, 12 parameter problem. Ref: net/ipv4/icmp.c icmp_pointers[]; ICMPv6 errors are below 128
@@ -57,8 +58,13 @@ def icmp_unreachable(ns: Namespace, skb: SkBuff, why: Unreachable, mtu: int = 0)
     icmp_send(ns, skb, why.message(skb.packet.family), mtu=mtu)
 
 
-def icmp_send(ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: str = "icmp") -> None:
-    """Queue an error about a packet to its sender, unless the rules of RFC 1122 forbid one or there is no way back."""
+def icmp_send(
+    ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: str = "icmp", gateway: Address | None = None
+) -> None:
+    """Queue an error about a packet to its sender, unless the rules of RFC 1122 forbid one or there is no way back.
+
+    ``gateway`` is what a redirect names.
+    """
     packet = skb.packet
     if packet.family is Family.IPV6:
         icmp6_send(ns, skb, ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet), by)
@@ -73,8 +79,10 @@ def icmp_send(ns: Namespace, skb: SkBuff, message: Message, mtu: int = 0, by: st
         return
     ttl = ns.sysctls.get("net.ipv4.ip_default_ttl")
     header = IPHeader(source, packet.ip.src, Protocol.ICMP, ttl, _dscp(packet.ip.dscp))
-    answer = SkBuff(Packet(header, ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet)))
+    error = ICMPHeader(message.type, message.code, mtu=mtu, quoted=packet, gateway=gateway)
+    answer = SkBuff(Packet(header, error))
     nf_ct_attach(answer, skb)
+    answer.before_nat = skb.ct is not None and skb.ct.status & _NAT_DONE != _NAT_DONE
     ns.network.local_out(ns.name, LocalOut(answer, by, owner=""))
 
 

@@ -180,7 +180,14 @@ class Fib6:
         if route.source is not None and not self.is_local(route.source):
             return "Invalid source address."
         first = found[0]
-        entry = replace(entry, source=route.source, scope=Scope.LINK if first.gateway is None else Scope.UNIVERSE)
+        entry = replace(
+            entry,
+            source=route.source,
+            scope=Scope.LINK if first.gateway is None else Scope.UNIVERSE,
+            mtu=route.mtu,
+            mtu_locked=route.mtu_lock,
+            advmss=route.advmss,
+        )
         if len(found) > 1:
             return self._add(route, replace(entry, nexthops=tuple(found)))
         return self._add(route, replace(entry, device=first.device, gateway=first.gateway, onlink=first.onlink))

@@ -11,7 +11,7 @@ from netsim.net.address import Address
 from netsim.net.packet import Protocol
 from netsim.stack.icmp import icmp_rcv
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
-from netsim.stack.ip6_output import ip6_forward
+from netsim.stack.ip6_forward import ip6_forward
 from netsim.stack.ip6_route import ip6_route_input
 from netsim.stack.ip_fragment import is_fragment
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace, reassembled

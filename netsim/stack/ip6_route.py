@@ -12,7 +12,7 @@ from netsim.net.address import Address
 from netsim.stack.fib_rules import FlowKey
 from netsim.stack.fib_trie import FibEntry, RouteKind
 from netsim.stack.namespace import Namespace
-from netsim.stack.route import InputKey, OutputKey, Routed, RouteError, error_of, one_way
+from netsim.stack.route import InputKey, OutputKey, Routed, RouteError, error_of, one_way, way_of
 from netsim.stack.skbuff import Nexthop
 
 LOCAL_KINDS = (RouteKind.LOCAL, RouteKind.ANYCAST)
@@ -35,8 +35,7 @@ def ip6_route_input(ns: Namespace, key: InputKey) -> Routed:
     if entry.kind is RouteKind.MULTICAST:
         return Routed(Nexthop("lo", None, None, local=True, broadcast=True), entry, "multicast")
     entry = one_way(ns, entry, key.packet, came_in=True)
-    assert entry.device is not None
-    return Routed(Nexthop(entry.device, entry.gateway, None), entry, "unicast")
+    return Routed(way_of(ns, entry, entry.gateway, key.dst), entry, "unicast")
 
 
 def ip6_route_output(ns: Namespace, key: OutputKey) -> Routed:
@@ -60,13 +59,14 @@ def ip6_route_output(ns: Namespace, key: OutputKey) -> Routed:
     source = key.src or entry.source or ns.fib6.select_source(entry.device, key.dst)
     if source is None:
         return Routed(None, entry, entry.kind.value, RouteError.EADDRNOTAVAIL)
-    multicast = entry.kind is RouteKind.MULTICAST
-    return Routed(Nexthop(entry.device, entry.gateway, source, broadcast=multicast), entry, entry.kind.value)
+    if entry.kind is RouteKind.MULTICAST:
+        return Routed(Nexthop(entry.device, None, source, broadcast=True), entry, "multicast")
+    return Routed(way_of(ns, entry, entry.gateway, key.dst, source), entry, entry.kind.value)
 
 
 def is_strict(address: Address) -> bool:
     """True for a destination that means something on one link only. Ref: net/ipv6/route.c:rt6_need_strict() (v6.12)."""
-    return address.is_link_local or address.is_multicast
+    return address.version == 6 and (address.is_link_local or address.is_multicast)
 
 
 def _resolve(ns: Namespace, key: OutputKey) -> FibEntry | None:

@@ -1,15 +1,18 @@
-"""Forwarding: TTL, MTU, then FORWARD.
+"""Forwarding: TTL, MTU, a redirect to the sender where it had better ask the next hop itself, then FORWARD.
 
-Redirects are not sent. Ref: net/ipv4/ip_forward.c:ip_forward() (v6.12); RFC 1812 §5.3.1.
+Ref: net/ipv4/ip_forward.c:ip_forward() (v6.12); RFC 1812 §5.3.1.
 """
 
 from __future__ import annotations
 
+from netsim.net.address import Family
 from netsim.stack.dev import skb_len
+from netsim.stack.dst import dst_mtu
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
-from netsim.stack.ip_output import frag_needed, ip_output
+from netsim.stack.ip_output import ip_output, too_big
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
+from netsim.stack.redirect import ip_rt_send_redirect
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.stack.steps import Hook, TTLStep
 
@@ -30,13 +33,15 @@ def ip_forward(ns: Namespace, skb: SkBuff) -> None:
         ns.drop(DropReason.TTL_EXCEEDED, "ip_forward", f"the TTL is {ttl}")
         icmp_unreachable(ns, skb, Unreachable.TIME_EXCEEDED)
         return
-    mtu = ns.oif(nexthop).mtu
-    if skb_len(skb.packet) > mtu and skb.packet.ip.dont_fragment:
-        frag_needed(ns, skb, mtu, "ip_forward")
+    mtu = dst_mtu(ns, nexthop, Family.IPV4, forwarding=True)
+    if skb_len(skb.packet) > mtu and skb.packet.ip.dont_fragment and not skb.ignore_df:
+        too_big(ns, skb, mtu, "ip_forward")
         return
     skb.packet = skb.packet.with_ip(ttl=ttl - 1)
     ns.record(TTLStep(ttl, ttl - 1))
     ns.network.routed()
+    if nexthop.redirect:
+        ip_rt_send_redirect(ns, skb)
     skb.oif = nexthop.device
     if ns.nf_hook(Hook.FORWARD, skb):
         ip_output(ns, skb)

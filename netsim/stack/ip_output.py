@@ -1,35 +1,61 @@
-"""The way out: a packet made here is routed, shown to OUTPUT and POSTROUTING, and handed to a neighbour.
+"""The way out, in both families: a packet made here is routed, shown to OUTPUT and POSTROUTING, and handed to a neighbour.
 
-Ref: net/ipv4/ip_output.c:ip_queue_xmit(), __ip_local_out(), ip_output(), ip_finish_output2() (v6.12).
+Ref: net/ipv4/ip_output.c:ip_queue_xmit(), __ip_local_out(), ip_output(), ip_finish_output2(); net/ipv6/ip6_output.c:ip6_xmit(),
+ip6_output(), ip6_finish_output2() (v6.12); RFC 8200 §5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from netsim.net.address import Family
 from netsim.net.packet import Packet, Protocol
 from netsim.stack.dev import dev_queue_xmit, skb_len
+from netsim.stack.dst import dst_mtu, route_output
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
+from netsim.stack.ip6_route import is_strict
 from netsim.stack.ip_fragment import fragments
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
 from netsim.stack.neighbour import neigh_output
 from netsim.stack.reasons import DropReason
-from netsim.stack.route import OutputKey, Routed, ip_route_output, record_output
-from netsim.stack.skbuff import SkBuff
+from netsim.stack.route import OutputKey, Routed, record_output
+from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.steps import Fragmentation, Hook, LocalSend
 from netsim.topology.model import Device
 
 
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The functions of a family in which a packet ends, by what ends it."""
+
+    lookup: str
+    connect: str
+    append: str
+    multicast: str
+    fragment: str
+
+
+_CALLS = {
+    Family.IPV4: _Calls("ip_route_output_key", "tcp_v4_connect", "__ip_append_data", "ip_mc_output", "ip_fragment"),
+    Family.IPV6: _Calls(
+        "ip6_dst_lookup_tail", "tcp_v6_connect", "__ip6_append_data", "ip6_finish_output2", "ip6_fragment"
+    ),
+}
+
+
 def ip_local_out(ns: Namespace, out: LocalOut) -> None:
-    """Send a packet that is made here: route it, then OUTPUT, then on its way out."""
+    """Send a packet that is made here: route it, then OUTPUT, then on its way out.
+
+    ``prepared.oif`` is the device that a link-local destination is on.
+    """
     skb = out.prepared
     packet = skb.packet
-    unset = packet.ip.src.is_unspecified
-    src = None if unset else packet.ip.src
-    key = OutputKey(packet.ip.dst, src, any_source=out.any_source, mark=skb.mark, packet=packet)
-    routed = ip_route_output(ns, key)
-    if unset and routed.nexthop is not None and routed.nexthop.source is not None:
+    src = None if packet.ip.src.is_unspecified else packet.ip.src
+    oif = skb.oif if is_strict(packet.ip.dst) else None
+    key = OutputKey(packet.ip.dst, src, any_source=out.any_source, mark=skb.mark, oif=oif, packet=packet)
+    routed = route_output(ns, key)
+    if src is None and routed.nexthop is not None and routed.nexthop.source is not None:
         skb.packet = packet.with_ip(src=routed.nexthop.source)
     skb.socket_owner, skb.made_by = out.owner or None, out.by
     ns.record(LocalSend(skb.packet, out.by))
@@ -37,9 +63,13 @@ def ip_local_out(ns: Namespace, out: LocalOut) -> None:
         dev_queue_xmit(ns, ns.devices[out.through_port], skb)
         return
     record_output(ns, key, routed)
-    if _sendable(ns, skb.packet, routed):
-        skb.nexthop = routed.nexthop
-        _local_out_hook(ns, skb)
+    if not _sendable(ns, skb.packet, routed):
+        return
+    assert routed.nexthop is not None
+    skb.nexthop = routed.nexthop
+    skb.oif = routed.nexthop.device
+    if ns.nf_hook(Hook.OUTPUT, skb):
+        ip_output(ns, skb)
 
 
 def ip_output(ns: Namespace, skb: SkBuff) -> None:
@@ -51,72 +81,90 @@ def ip_output(ns: Namespace, skb: SkBuff) -> None:
         return
     device = ns.oif(nexthop)
     next_hop = nexthop.gateway or skb.packet.ip.dst
-    if skb_len(skb.packet) <= device.mtu and not skb.frag_max_size:
+    mtu = dst_mtu(ns, nexthop, skb.packet.family, forwarding=skb.iif is not None)
+    if _fits(skb, mtu):
         neigh_output(ns, skb, device, next_hop)
-    elif skb.packet.ip.dont_fragment:
-        frag_needed(ns, skb, device.mtu, "ip_fragment")
+    elif _may_be_cut(skb, mtu):
+        do_fragment(ns, skb, device, mtu, lambda part: neigh_output(ns, part, device, next_hop))
     else:
-        do_fragment(ns, skb, device, lambda part: neigh_output(ns, part, device, next_hop))
+        too_big(ns, skb, mtu, _CALLS[skb.packet.family].fragment)
 
 
-def do_fragment(ns: Namespace, skb: SkBuff, device: Device, output: Callable[[SkBuff], None]) -> None:
-    """Cut a packet to the MTU of a device, or to the size that its fragments had before they were joined here, and send the parts.
+def _fits(skb: SkBuff, mtu: int) -> bool:
+    """What IPv4's conntrack joined is cut again whatever its length. Ref: __ip_finish_output(), __ip6_finish_output()."""
+    length, joined = skb_len(skb.packet), skb.frag_max_size
+    if skb.packet.family is Family.IPV4:
+        return length <= mtu and not joined
+    return length <= min(mtu, joined or mtu)
+
+
+def _may_be_cut(skb: SkBuff, mtu: int) -> bool:
+    """Ref: net/ipv4/ip_output.c:ip_fragment(), net/ipv6/ip6_output.c:ip6_fragment() (v6.12)."""
+    if skb.packet.family is Family.IPV6:
+        return skb.ignore_df or (skb.iif is None and not skb.packet.ip.dont_fragment)
+    unlocked = skb.nexthop is None or not skb.nexthop.mtu_locked or skb.iif is not None
+    return not (skb.packet.ip.dont_fragment and unlocked) or (skb.ignore_df and skb.frag_max_size <= mtu)
+
+
+def do_fragment(ns: Namespace, skb: SkBuff, device: Device, mtu: int, output: Callable[[SkBuff], None]) -> None:
+    """Cut a packet to an MTU, or to the size that its fragments had before they were joined here, and send the parts.
 
     Ref: net/ipv4/ip_output.c:ip_do_fragment(), net/ipv6/ip6_output.c:ip6_fragment() (v6.12).
     """
-    mtu = min(device.mtu, skb.frag_max_size or device.mtu)
-    parts = fragments(skb.packet, mtu, ns.identification())
-    ns.record(Fragmentation(device.name, mtu, skb.packet, parts))
+    size = min(mtu, skb.frag_max_size or mtu)
+    parts = fragments(skb.packet, size, ns.identification())
+    ns.record(Fragmentation(device.name, size, skb.packet, parts))
     for part in parts:
         output(replace(skb, packet=part, frag_max_size=0, traversed=list(skb.traversed)))
 
 
-def frag_needed(ns: Namespace, skb: SkBuff, mtu: int, where: str) -> None:
+def too_big(ns: Namespace, skb: SkBuff, mtu: int, where: str) -> None:
     """A packet is larger than the MTU (bytes) of its way out and must not be fragmented: its sender is told."""
-    length = skb_len(skb.packet)
-    ns.drop(DropReason.PKT_TOO_BIG, where, f"{length} bytes are more than the MTU of {_way(skb)}, {mtu}, and DF is set")
+    why = "DF is set" if skb.packet.family is Family.IPV4 else "no router fragments IPv6"
+    way = skb.nexthop.device if skb.nexthop is not None else "the way out"
+    detail = f"{skb_len(skb.packet)} bytes are more than the MTU of {way}, {mtu}, and {why}"
+    ns.drop(DropReason.PKT_TOO_BIG, where, detail)
     icmp_unreachable(ns, skb, Unreachable.FRAG_NEEDED, mtu=mtu)
-
-
-def _way(skb: SkBuff) -> str:
-    return skb.nexthop.device if skb.nexthop is not None else "the way out"
 
 
 def _sendable(ns: Namespace, packet: Packet, routed: Routed) -> bool:
     """What the system call refuses before there is a packet on its way."""
-    if routed.error is not None or routed.nexthop is None:
+    calls, nexthop = _CALLS[packet.family], routed.nexthop
+    group = packet.ip.dst.is_multicast or (nexthop is not None and nexthop.broadcast and not nexthop.local)
+    if group and packet.ip.protocol is Protocol.TCP:
+        detail = f"TCP does not connect to {packet.ip.dst}: the sender gets 'Network is unreachable'"
+        ns.drop(DropReason.SOCKET_REFUSED, calls.connect, detail)
+        return False
+    if routed.error is not None or nexthop is None:
         error = routed.error.value if routed.error is not None else "Network is unreachable"
-        ns.drop(DropReason.IP_OUTNOROUTES, "ip_route_output_key", f"the sender gets {error!r}{_hint(ns, packet)}")
+        ns.drop(DropReason.IP_OUTNOROUTES, calls.lookup, f"the sender gets {error!r}{_hint(ns, packet)}")
         return False
-    if routed.nexthop.broadcast or packet.ip.dst.is_multicast:
-        return _broadcast(ns, packet)
-    mtu = ns.oif(routed.nexthop).mtu
-    if skb_len(packet) > mtu and packet.ip.dont_fragment:
-        detail = f"{skb_len(packet)} bytes are more than the MTU of {routed.nexthop.device}, {mtu}: the sender gets 'Message too long'"
-        ns.drop(DropReason.PKT_TOO_BIG, "__ip_append_data", detail)
+    if packet.ip.dst.is_multicast:
+        raise NotModelledError("sending to a multicast address", calls.multicast)
+    if group:
+        detail = f"{packet.ip.dst} is a broadcast address, and the socket has no SO_BROADCAST: the sender gets 'Permission denied'"
+        ns.drop(DropReason.SOCKET_REFUSED, "ip4_datagram_connect", detail)
         return False
-    return True
+    return _short_enough(ns, packet, nexthop)
 
 
-def _broadcast(ns: Namespace, packet: Packet) -> bool:
-    if packet.ip.protocol is not Protocol.TCP:
-        raise NotModelledError("sending to a broadcast or multicast address", "ip_mc_output")
-    detail = f"TCP does not connect to {packet.ip.dst}: the sender gets 'Network is unreachable'"
-    ns.drop(DropReason.IP_OUTNOROUTES, "tcp_v4_connect", detail)
+def _short_enough(ns: Namespace, packet: Packet, nexthop: Nexthop) -> bool:
+    """A socket that wants DF on its packets sends none that the way to its peer, as far as this host knows it, does not take."""
+    mtu = dst_mtu(ns, nexthop, packet.family, forwarding=False)
+    length = skb_len(packet)
+    if length <= mtu or not packet.ip.dont_fragment or nexthop.mtu_locked:
+        return True
+    whose = f"the path to {packet.ip.dst}" if nexthop.path_mtu == mtu else nexthop.device
+    detail = f"{length} bytes are more than the MTU of {whose}, {mtu}: the sender gets 'Message too long'"
+    ns.drop(DropReason.PKT_TOO_BIG, _CALLS[packet.family].append, detail)
     return False
 
 
 def _hint(ns: Namespace, packet: Packet) -> str:
     source = packet.ip.src
+    if packet.family is Family.IPV6:
+        return ": a link-local address needs its device" if packet.ip.dst.is_link_local else ""
     if source.is_loopback:
         return f": the source {source} must not leave the host (route_localnet is 0)"
-    return (
-        "" if ns.fib.is_local(source) or source.is_unspecified else f": the source {source} is no address of this host"
-    )
-
-
-def _local_out_hook(ns: Namespace, skb: SkBuff) -> None:
-    assert skb.nexthop is not None
-    skb.oif = skb.nexthop.device
-    if ns.nf_hook(Hook.OUTPUT, skb):
-        ip_output(ns, skb)
+    own = ns.fib.is_local(source) or source.is_unspecified
+    return "" if own else f": the source {source} is no address of this host"

@@ -5,7 +5,6 @@ Ref: net/ipv4/ip_tunnel_core.c:iptunnel_xmit(), net/ipv6/ip6_udp_tunnel.c:udp_tu
 
 from __future__ import annotations
 
-from netsim.stack.ip6_output import ip6_output
 from netsim.stack.ip_output import ip_output
 from netsim.stack.namespace import Namespace
 from netsim.stack.skbuff import SkBuff
@@ -16,9 +15,5 @@ def iptunnel_xmit(ns: Namespace, skb: SkBuff) -> None:
     """Send a packet that is routed already; it has no socket and no conntrack entry of its own yet."""
     assert skb.nexthop is not None
     skb.oif = skb.nexthop.device
-    if not ns.nf_hook(Hook.OUTPUT, skb):
-        return
-    if skb.packet.ip.dst.version == 4:
+    if ns.nf_hook(Hook.OUTPUT, skb):
         ip_output(ns, skb)
-    else:
-        ip6_output(ns, skb)

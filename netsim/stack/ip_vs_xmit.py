@@ -18,7 +18,6 @@ from netsim.stack.dev import skb_len
 from netsim.stack.dst import route_output
 from netsim.stack.environment import HookVerdict
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
-from netsim.stack.ip6_output import ip6_output
 from netsim.stack.ip_output import ip_output
 from netsim.stack.ip_tunnel_core import iptunnel_xmit
 from netsim.stack.ip_vs_conn import Conn
@@ -173,16 +172,8 @@ def _cont(sending: Sending, routed: Routed) -> HookVerdict:
     skb.nexthop = nexthop
     skb.oif = nexthop.device
     if ns.nf_hook(Hook.OUTPUT, skb):
-        dst_output(ns, skb)
-    return HookVerdict.STOLEN
-
-
-def dst_output(ns: Namespace, skb: SkBuff) -> None:
-    """The way out of the packet's family."""
-    if skb.packet.ip.dst.version == 4:
         ip_output(ns, skb)
-    else:
-        ip6_output(ns, skb)
+    return HookVerdict.STOLEN
 
 
 def _key(daddr: Address) -> OutputKey:

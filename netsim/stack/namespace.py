@@ -17,6 +17,8 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.stack.bridge import BridgeState
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.fib import Fib
+from netsim.stack.fnhe import NexthopExceptions
+from netsim.stack.inetpeer import InetPeers
 from netsim.stack.ip6_fib import Fib6
 from netsim.stack.ip_fragment import FragmentQueues
 from netsim.stack.reasons import DropReason
@@ -152,6 +154,8 @@ class Namespace:
         self.ipvs: IPVS | None = None
         self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
         """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
+        self.exceptions = NexthopExceptions()
+        self.peers = InetPeers()
         self.tunnel_ports: dict[tuple[object, ...], int] = {}
         """The source port that a tunnel gave a flow."""
         self._vxlans: dict[str, VxlanState] = {}

@@ -24,7 +24,6 @@ from netsim.stack.dummy import dummy_xmit
 from netsim.stack.environment import HookEnvironment
 from netsim.stack.hook_environment import NamespaceHooks
 from netsim.stack.ip6_input import ipv6_rcv
-from netsim.stack.ip6_output import ip6_local_out
 from netsim.stack.ip_input import ip_rcv
 from netsim.stack.ip_output import ip_local_out
 from netsim.stack.ipip import ipip_tunnel_xmit
@@ -224,8 +223,7 @@ class Network:
     def _walk(self, netns: str, out: LocalOut) -> None:
         """Make one packet, and follow it and its copies to the end."""
         self._frames = self._links = 0
-        make = ip_local_out if out.prepared.packet.ip.dst.version == 4 else ip6_local_out
-        self._attempt(netns, lambda ns: make(ns, out))
+        self._attempt(netns, lambda ns: ip_local_out(ns, out))
         self._follow()
 
     def _follow(self, unconcerned: Callable[[_InFlight], bool] | None = None) -> None:

@@ -19,7 +19,7 @@ QUERIES: dict[int, frozenset[int]] = {
 ERRORS_V4 = frozenset({3, 4, 5, 11, 12})
 
 # ICMPv6 types that are never tracked: multicast listener and neighbour discovery. Ref: noct_valid_new.
-UNTRACKED_V6 = frozenset({130, 131, 132, 133, 134, 135, 136, 143})
+UNTRACKED_V6 = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
 
 NR_ICMP_TYPES = 18  # a higher ICMPv4 type is INVALID
 

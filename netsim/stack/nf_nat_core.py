@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from netsim.net.address import Address
-from netsim.net.packet import Packet, Protocol
+from netsim.net.packet import ICMPHeader, Packet, Protocol
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple, CtInfo, CtStatus, Direction, NatBinding, NfConn
 from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, Zone
@@ -26,6 +26,8 @@ from netsim.stack.nf_nat_proto import icmp_reply_translation, manip_packet
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Drop, Hook, NATStep
+
+ICMP_REDIRECT = 5
 
 
 class Manip(Enum):
@@ -307,6 +309,10 @@ def nf_nat_packet(env: HookEnvironment, hook: Hook, skb: SkBuff) -> HookVerdict:
 def _translate_error(env: HookEnvironment, hook: Hook, skb: SkBuff, ct: NfConn, ctinfo: CtInfo) -> HookVerdict:
     """An ICMP error: the packet that it quotes and its own address are changed. Ref: nf_nat_icmp_reply_translation()."""
     manip = HOOK2MANIP[hook]
+    if _is_redirect(skb.packet) and (skb.before_nat or ct.has(CtStatus.SRC_NAT) or ct.has(CtStatus.DST_NAT)):
+        detail = "a redirect about a connection whose addresses are translated, or may yet be"
+        env.recorder.record(env.netns, Drop(DropReason.NETFILTER_DROP, "nf_nat_icmp_reply_translation", detail=detail))
+        return HookVerdict.DROP
     if not _translates(ct, manip, ctinfo.direction):
         return HookVerdict.ACCEPT
     before = skb.packet
@@ -314,6 +320,10 @@ def _translate_error(env: HookEnvironment, hook: Hook, skb: SkBuff, ct: NfConn, 
     if skb.packet != before:
         _record(env, hook, skb, before, "and the packet that the ICMP error quotes")
     return HookVerdict.ACCEPT
+
+
+def _is_redirect(packet: Packet) -> bool:
+    return isinstance(packet.l4, ICMPHeader) and packet.l4.type == ICMP_REDIRECT and packet.ip.dst.version == 4
 
 
 def _record(env: HookEnvironment, hook: Hook, skb: SkBuff, before: Packet, detail: str) -> None:

@@ -15,6 +15,7 @@ class DropReason(Enum):
     NETFILTER_REJECT = "a REJECT rule answered it"
     OTHERHOST = "the frame is addressed to another host's MAC"
     IP_OUTNOROUTES = "no route for a packet made here"
+    SOCKET_REFUSED = "the system call refuses the destination"
     IP_INNOROUTES = "no route for a packet that came in"
     IP_INADDRERRORS = "the address is not acceptable here (forwarding is off, or a route says unreachable)"
     IP_LOCAL_SOURCE = "martian: the source is one of this host's own addresses"

@@ -6,11 +6,12 @@ IPv6's look-ups are ``ip6_route``'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from netsim.net.address import Address, family_of, parse_address
 from netsim.net.packet import Packet
+from netsim.stack.fib import addresses_of
 from netsim.stack.fib_rules import FlowKey
 from netsim.stack.fib_select import fib_select_path, hash_keys
 from netsim.stack.fib_trie import FibEntry, RouteKind
@@ -144,8 +145,38 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
     entry = one_way(ns, entry, key.packet, came_in=True)
     if entry.kind is not RouteKind.UNICAST or entry.device is None:
         return Martian(DropReason.IP_INVALID_DEST, "ip_route_input_slow", f"{entry} takes no packet that came in")
-    nexthop = Nexthop(entry.device, _asked_for(ns, entry), None)
+    nexthop = way_of(ns, entry, _asked_for(ns, entry), key.dst)
+    if _had_better_ask(ns, key, nexthop):
+        nexthop = replace(nexthop, redirect=True)
     return fib_validate_source(ns, key, entry.device) or Routed(nexthop, entry, "unicast")
+
+
+def way_of(
+    ns: Namespace, entry: FibEntry, gateway: Address | None, destination: Address, source: Address | None = None
+) -> Nexthop:
+    """The nexthop of a unicast entry, with its metrics and with what was learnt of the destination."""
+    assert entry.device is not None
+    nexthop = Nexthop(entry.device, gateway, source, mtu=entry.mtu, mtu_locked=entry.mtu_locked, advmss=entry.advmss)
+    return ns.exceptions.bind(nexthop, destination, ns.now())
+
+
+def _had_better_ask(ns: Namespace, key: InputKey, nexthop: Nexthop) -> bool:
+    """Whether the sender of a packet is beside the next hop: it leaves by the device that it came in by, from a source on that link.
+
+    Ref: net/ipv4/route.c:__mkroute_input(), IPSKB_DOREDIRECT (v6.12).
+    """
+    name = key.device.name
+    if nexthop.device != name or not ns.sysctls.any_conf(name, "send_redirects"):
+        return False
+    back = ns.fib.resolve(FlowKey(key.src, key.dst, iif=name))
+    if back is None or not back.uses(name) or back.gateway is not None or any(n.gateway for n in back.nexthops):
+        return False
+    return ns.sysctls.any_conf(name, "shared_media") or on_link(key.device, key.src, nexthop.gateway)
+
+
+def on_link(device: Device, address: Address, other: Address | None) -> bool:
+    """Whether one of the device's networks has an address, and another one too. Ref: net/ipv4/devinet.c:inet_addr_onlink() (v6.12)."""
+    return any(address in own.network and (other is None or other in own.network) for own in addresses_of(device))
 
 
 def one_way(
@@ -238,8 +269,9 @@ def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
     source = key.src or entry.source or ns.fib.select_source(entry.device, entry.gateway or _NO_PREFERENCE, entry.scope)
     if _loopback_leaves(ns, source, entry.device):
         return Routed(None, entry, entry.kind.value, RouteError.EINVAL)
-    broadcast = entry.kind is RouteKind.BROADCAST
-    return Routed(Nexthop(entry.device, _asked_for(ns, entry), source, broadcast=broadcast), entry, entry.kind.value)
+    if entry.kind is RouteKind.BROADCAST or _is_limited_broadcast(key.dst):
+        return Routed(Nexthop(entry.device, None, source, broadcast=True), entry, "broadcast")
+    return Routed(way_of(ns, entry, _asked_for(ns, entry), key.dst, source), entry, entry.kind.value)
 
 
 def _asked_for(ns: Namespace, entry: FibEntry) -> Address | None:

@@ -32,7 +32,9 @@ class PacketType(Enum):
 class Nexthop:
     """What routing decided: the output device, the neighbour to ask for (None: the destination itself) and the source for a new packet.
 
-    ``local``: it is delivered here (RTCF_LOCAL); ``broadcast``: so is a broadcast (RTCF_BROADCAST).
+    ``local``: it is delivered here (RTCF_LOCAL); ``broadcast``: so is a broadcast (RTCF_BROADCAST). ``mtu`` and ``advmss`` are
+    the route's metrics in bytes, ``path_mtu`` what was learnt of the destination; 0 where there is none. ``redirect``: the packet's
+    sender had better ask the next hop itself (IPSKB_DOREDIRECT).
     """
 
     device: str
@@ -40,6 +42,11 @@ class Nexthop:
     source: Address | None
     local: bool = False
     broadcast: bool = False
+    mtu: int = 0
+    mtu_locked: bool = False
+    advmss: int = 0
+    path_mtu: int = 0
+    redirect: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +82,8 @@ class SkBuff:
     socket_owner: str | None = None
     made_by: str = ""
     vlan: int | None = None
+    before_nat: bool = False
+    """It was made about a packet whose connection has not both its translations yet (``IPS_NAT_DONE_MASK``)."""
     frag_max_size: int = 0
     ignore_df: bool = False
     traversed: list[str] = field(default_factory=list)

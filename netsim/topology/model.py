@@ -200,7 +200,7 @@ class Route:
     """A static route. Local, broadcast and connected routes follow from addresses and are not listed.
 
     ``scope`` None is what iproute2 chooses: global with a gateway, link without. With ``nexthops`` the route has no ``device``, ``via``
-    and ``onlink`` of its own.
+    and ``onlink`` of its own. ``mtu`` (bytes) and ``advmss`` are its metrics, 0 where it has none; ``mtu_lock`` is ``mtu lock``.
     """
 
     to: Prefix
@@ -214,6 +214,9 @@ class Route:
     table: int = MAIN_TABLE
     scope: RouteScope | None = None
     nexthops: tuple[MultipathHop, ...] = ()
+    mtu: int = 0
+    mtu_lock: bool = False
+    advmss: int = 0
 
 
 class RuleAction(Enum):
@@ -336,7 +339,8 @@ class Netns:
     ``sysctls`` are the values that differ from the kernel's defaults, by dotted name (``net.ipv4.ip_forward``).
     ``xtables`` are the iptables rule sets that are loaded there, ``nftables`` those of nft, loaded after them.
     ``node`` is the machine it is on, None for what is no machine's.
-    ``label`` is what people call it: ``node/node1``, ``pod/default/pod-a``. ``conntrack`` are connections that it knows beforehand.
+    ``label`` is what people call it: ``node/node1``, ``pod/default/pod-a``. ``conntrack`` are connections that it knows beforehand,
+    ``recent`` addresses that lists of ``-m recent`` have just seen.
     """
 
     name: str
@@ -356,6 +360,7 @@ class Netns:
     ipvs: VirtualServers = field(default_factory=VirtualServers)
     ipvs_connections: tuple[IPVSConnection, ...] = ()
     nftables: tuple[NftRuleset, ...] = ()
+    recent: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
 
     def device(self, name: str) -> Device | None:
         """The device of that name, None where there is none."""

@@ -214,6 +214,15 @@ FORWARD_REASONS: tuple[Reason, ...] = (
         "Add a route to {address} (or a default route); for a pod address look whether the CNI gave {node} the routes of the other nodes.",
     ),
     Reason(
+        "DESTINATION_REFUSED",
+        _N,
+        "The sender's own system call refuses the destination: TCP connects to no broadcast or multicast address, "
+        "and a socket needs SO_BROADCAST to send to a broadcast address.",
+        "{at} sends nothing: {detail}",
+        "`strace -e trace=network COMMAND` in the network namespace of {at}",
+        "Ask a unicast address, or let the program set SO_BROADCAST.",
+    ),
+    Reason(
         "ROUTE_UNREACHABLE",
         _N,
         "A route of type unreachable or prohibit covers the destination, or the destination cannot be forwarded to.",
@@ -472,15 +481,6 @@ TRIP_REASONS: tuple[Reason, ...] = (
         "net.bridge.bridge-nf-call-iptables=1 where both ends are on one bridge.",
     ),
     Reason(
-        "REPLY_TO_OTHER_HOST",
-        _M,
-        "The answer arrived at another host than the client.",
-        "the {packet} goes to {at}, which is not the client",
-        "`tcpdump -ni any 'host {source}'` in the network namespace of {at}",
-        "The request's source address belongs to more than one host: masquerade it where it is translated.",
-    ),
-    Reason(
-    Reason(
         "REPLY_NOT_TRANSLATED_BACK",
         _M,
         "Conntrack called an answer INVALID and no rule dropped it, so it went on with the endpoint's address; the client's socket "
@@ -489,6 +489,15 @@ TRIP_REASONS: tuple[Reason, ...] = (
         "`conntrack -S | grep -v invalid=0; sysctl net.netfilter.nf_conntrack_log_invalid=6; tcpdump -ni any 'host {source}'` on {node}",
         "Set net.netfilter.nf_conntrack_tcp_be_liberal=1, or drop what is INVALID in FORWARD, so that the sender repeats it.",
     ),
+    Reason(
+        "REPLY_TO_OTHER_HOST",
+        _M,
+        "The answer arrived at another host than the client.",
+        "the {packet} goes to {at}, which is not the client",
+        "`tcpdump -ni any 'host {source}'` in the network namespace of {at}",
+        "The request's source address belongs to more than one host: masquerade it where it is translated.",
+    ),
+    Reason(
         "REPLY_UNEXPECTED",
         _M,
         "The answer came back to the client, but to no socket that waits for it.",

@@ -160,6 +160,7 @@ _ICMP_NAMES: dict[tuple[Protocol, int, int | None], str] = {
     (Protocol.ICMPV6, 1, 4): "ICMPv6 port unreachable",
     (Protocol.ICMPV6, 2, None): "ICMPv6 packet too big",
     (Protocol.ICMPV6, 3, None): "ICMPv6 time exceeded",
+    (Protocol.ICMPV6, 137, None): "ICMPv6 redirect",
 }
 
 
@@ -200,7 +201,7 @@ def _icmp_name(protocol: Protocol, header: ICMPHeader) -> str:
 
 
 def is_consequence(leg: Leg) -> bool:
-    """True for a reset and an ICMP error: what they tell was decided where they were made."""
+    """True for a reset, an ICMP error and a redirect: what they tell was decided where they were made."""
     if leg.sent is None:
         return False
     match leg.sent.l4:

@@ -31,6 +31,7 @@ DROPS: dict[DropReason, str] = {
     DropReason.NETFILTER_REJECT: "RULE_REJECT",
     DropReason.OTHERHOST: "WRONG_MAC",
     DropReason.IP_OUTNOROUTES: "NO_ROUTE",
+    DropReason.SOCKET_REFUSED: "DESTINATION_REFUSED",
     DropReason.IP_INNOROUTES: "NO_ROUTE",
     DropReason.IP_INADDRERRORS: "ROUTE_UNREACHABLE",
     DropReason.IP_LOCAL_SOURCE: "MARTIAN_SOURCE",
@@ -105,7 +106,9 @@ RULES: tuple[RuleCondition, ...] = (
     RuleCondition(DropReason.NETFILTER_REJECT, "NO_ENDPOINTS", chain=_SERVICE_CHAINS),
     RuleCondition(DropReason.NETFILTER_DROP, "NO_LOCAL_ENDPOINTS", chain=_SERVICE_CHAINS),
     RuleCondition(
-        DropReason.NETFILTER_DROP, "SOURCE_RANGE_DENIED", chain="KUBE-PROXY-FIREWALL|KUBE-SOURCE-RANGES-FIREWALL"
+        DropReason.NETFILTER_DROP,
+        "SOURCE_RANGE_DENIED",
+        chain="KUBE-PROXY-FIREWALL|KUBE-SOURCE-RANGES-FIREWALL|KUBE-IPVS-OUT-FILTER",
     ),
     RuleCondition(DropReason.NETFILTER_DROP, "LOCALNET_BLOCKED", chain="KUBE-FIREWALL", comment="localnet"),
     RuleCondition(DropReason.NETFILTER_REJECT, "VIP_PORT_NOT_SERVED", chain="KUBE-IPVS-FILTER"),
@@ -263,12 +266,12 @@ def _arrival_code(flow: Flow, leg: Leg, ending: Ending) -> str | None:
     return None if taken_by_client else "REPLY_UNEXPECTED"
 
 
-def _from_peer(flow: Flow, packet: Packet) -> bool:
-    return packet.ip.src == flow.destination and packet.sport in (None, flow.dport)
-
 def _invalid(leg: Leg) -> bool:
     return any(isinstance(step, ConntrackStep) and step.action == "invalid" for hop in leg.hops for step in hop.steps)
 
+
+def _from_peer(flow: Flow, packet: Packet) -> bool:
+    return packet.ip.src == flow.destination and packet.sport in (None, flow.dport)
 
 
 # --- the branch ----------------------------------------------------------------------------------------------------
@@ -337,7 +340,7 @@ def _end(packet: Packet, *, source: bool) -> tuple[Address, int]:
 
 def _told_by(flow: Flow, finding: Finding, legs: Sequence[Leg]) -> str:
     """What the client hears of a failure: nothing more than the verdict says, an ICMP error, or that it waits in vain."""
-    told = [leg for leg in legs if is_consequence(leg) and leg.reply]
+    told = [leg for leg in legs if is_consequence(leg) and leg.reply and not leg.name.endswith("redirect")]
     if not told or finding.leg.reply or finding.reason.verdict is Verdict.DELIVERED:
         return ""
     heard = next((leg for leg in told if _reaches(flow, leg)), None)

@@ -72,7 +72,14 @@ UNSEEN = frozenset({DropReason.NO_CARRIER, DropReason.NO_PEER})
 
 
 NO_ROUTE_CALLS = frozenset(
-    {"ip_route_output_key", "tcp_v4_connect", "ip6_dst_lookup_tail", "tcp_v6_connect", "connect()"}
+    {
+        "ip_route_output_key",
+        "tcp_v4_connect",
+        "ip6_dst_lookup_tail",
+        "tcp_v6_connect",
+        "ip4_datagram_connect",
+        "connect()",
+    }
 )
 REROUTING = frozenset({"ip_route_me_harder", "ip6_route_me_harder"})
 """Where a rule of OUTPUT gave a packet a destination without a route: sendto(2) returns the error, connect(2) of TCP waits."""
@@ -147,14 +154,20 @@ def _foretell(topology: Topology, flow: Flow, *, seed: int, fresh: bool) -> tupl
 
 
 def _walk(flow: Flow, branch: Branch, network: Network, chooser: WalkChooser, topology: Topology) -> Walk:
+    legs = [leg for leg in branch.legs if not _is_redirect(leg)]
     return Walk(
-        frames=tuple(frame for leg in branch.legs for frame in _frames(leg)),
-        matched=tuple(match for leg in branch.legs for match in _matched(leg)),
+        frames=tuple(frame for leg in legs for frame in _frames(leg)),
+        matched=tuple(match for leg in legs for match in _matched(leg)),
         conntrack=tuple(_conntrack(network, topology)),
         ipvs=tuple(_ipvs(network, topology)),
         ends=(*_taken(branch, flow), f"the client: {_client(branch, flow)}"),
         ports=frozenset(picked.port for picked in chooser.picked),
     )
+
+
+def _is_redirect(leg: Leg) -> bool:
+    """Redirects are not compared: how many a host sends depends on those it sent before. ``QUICK`` switches IPv4's off."""
+    return leg.sent is not None and isinstance(leg.sent.l4, ICMPHeader) and leg.sent.l4.gateway is not None
 
 
 def _frames(leg: Leg) -> Iterator[Passing]:
@@ -323,7 +336,7 @@ def _refused_in(branch: Branch, calls: frozenset[str]) -> bool:
 def _answered(branch: Branch, flow: Flow) -> str | None:
     """What the first answer that the client's socket took means to it."""
     for leg in branch.legs:
-        if not leg.reply or leg.received is None or not _at_client(leg, flow):
+        if not leg.reply or leg.received is None or _is_redirect(leg) or not _at_client(leg, flow):
             continue
         match leg.received.l4:
             case ICMPHeader(type=kind, code=code, quoted=quoted) if quoted is not None:

@@ -23,7 +23,7 @@ QUICK: tuple[tuple[str, str, str], ...] = (
     (
         "net/ipv4/conf/*/send_redirects",
         "0",
-        "the model sends no redirects; a host without them checks a source a little less",
+        "how many redirects a host sends depends on those of the flows before",
     ),
     ("net/ipv4/tcp_synack_retries", "0", "a listener whose answer was lost does not repeat it into the next flow"),
     ("net/ipv4/tcp_timestamps", "0", "segments have the length that the model gives them"),

@@ -243,7 +243,14 @@ class Walk:
 
     @property
     def drops(self) -> list[tuple[str, DropReason]]:
-        return [(where, step.reason) for where, step in self.steps if isinstance(step, Drop)]
+        """Where packets ended, but for redirects: nobody waits for those."""
+        found, counts = [], True
+        for where, step in self.steps:
+            if isinstance(step, LocalSend):
+                counts = not isinstance(step.packet.l4, ICMPHeader) or step.packet.l4.gateway is None
+            elif isinstance(step, Drop) and counts:
+                found.append((where, step.reason))
+        return found
 
     @property
     def not_modelled(self) -> list[str]:

@@ -188,8 +188,8 @@ def test_loopback_keeps_its_route_and_leaves_by_lo():
 
 
 def test_sending_to_a_broadcast_address():
-    assert Walk(two_nodes()).udp("a", "10.244.0.255").not_modelled == ["sending to a broadcast or multicast address"]
-    assert Walk(two_nodes()).tcp("a", "10.244.0.255").drops == [("a", DropReason.IP_OUTNOROUTES)]
+    assert Walk(two_nodes()).udp("a", "10.244.0.255").drops == [("a", DropReason.SOCKET_REFUSED)]
+    assert Walk(two_nodes()).udp("a", "224.0.0.1").not_modelled == ["sending to a multicast address"]
 
 
 def two_switches(*, cables: int):
