@@ -18,7 +18,6 @@ from netsim.scenario.random_ground import Families
 from netsim.scenario.random_wiring import DrawnWiring, drawn_wirings
 from netsim.scenario.random_world import Drawn, drawn_worlds
 from netsim.trace.model import Flow
-from netsim.verify.load_rules import RefusedRulesError
 from netsim.verify.run import Answer, BuildDisagreementError, Case, Effort, Outcome, verify
 
 
@@ -30,7 +29,7 @@ class DisagreementError(AssertionError):
 class Found:
     """What came of it: every outcome up to the first disagreement, and the smallest world that disagrees, as text.
 
-    ``refused`` is what the tools said of rules that were drawn and that they do not take, a line for each such world.
+    ``refused`` are the worlds that could not be built, a line each: what a tool said of the rules that it does not take, or the kernel.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -50,7 +49,7 @@ def check(
 ) -> Found:
     """Verify ``count`` flows, with kube-proxy in a mode (iptables or nftables), and in networks without one.
 
-    A world whose rules a tool refuses is left out and counted: what nobody can load, nobody can compare. A flow that is drawn twice in
+    A world that cannot be built, as where a tool refuses its rules, is left out and counted: what nobody can load, nobody can compare. A flow that is drawn twice in
     one world is verified once. ``advance`` is told of each flow that was verified. With ``shrink`` the first disagreement ends it and is
     made small; without, all flows are verified.
     """
@@ -64,7 +63,7 @@ def check(
             return
         try:
             outcomes = _outcomes(drawn, new, legacy=legacy)
-        except RefusedRulesError as error:
+        except (RuntimeError, OSError) as error:
             found.refused.append(str(error))
             return
         differing = [outcome for outcome in outcomes if outcome.answer is Answer.DIFFERS]

@@ -177,7 +177,9 @@ def _extension(draw: st.DrawFn, spot: Spot) -> list[str]:
 
 
 def _allowed(spot: Spot) -> list[str]:
-    names = ["conntrack", "state", "mark", "connmark", "addrtype", "statistic", "recent", "comment", "nth"]
+    names = ["conntrack", "state", "mark", "connmark", "addrtype", "statistic", "recent", "comment"]
+    if spot.words.version == 4:
+        names.append("nth")  # neighbour discovery passes the rules of IPv6: nth would count it, whenever it comes
     if spot.table == "raw":
         names = ["mark", "addrtype", "statistic", "recent", "comment"]
     names += ["mac"] if spot.chain in IN_HOOKS else []

@@ -243,6 +243,10 @@ def _raw(family: int) -> socket.socket:
 
 
 def _prepare(asking: socket.socket, flow: Flow) -> None:
+    """IPV6_RECVERR is for TCP too: an ICMP error that comes while connect(2) is at work is told at once only so, as IPv4's always is.
+
+    Ref: net/ipv6/tcp_ipv6.c:tcp_v6_err(), net/ipv6/datagram.c:ipv6_icmp_error(), net/ipv4/ip_sockglue.c:ip_icmp_error() (v6.12).
+    """
     asking.settimeout(0)
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if flow.mark:
@@ -259,8 +263,7 @@ def _prepare(asking: socket.socket, flow: Flow) -> None:
         asking.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, int(flow.dont_fragment))
         if not flow.dont_fragment:
             asking.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT)
-        if flow.protocol is not Protocol.TCP:
-            asking.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        asking.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
 
 
 def _source_towards(flow: Flow) -> str:

@@ -133,10 +133,13 @@ class RealNetwork:
             load_nftables(self._names[name], rules)
 
     def _settle(self) -> None:
-        """Wait until the kernel noticed every carrier: a bridge port does not forward before. Ref: net/core/link_watch.c (v6.12)."""
+        """Wait until the kernel noticed every carrier: before, no bridge port forwards and no IPv6 address answers.
+
+        Ref: net/core/link_watch.c, net/ipv6/addrconf.c:addrconf_notify() (v6.12).
+        """
         end = time.monotonic() + LONGEST_SETTLING_S
         waiting = [
-            self._handles[name] for name, ns in self.topology.namespaces.items() if any(d.port for d in ns.devices)
+            self._handles[name] for name, ns in self.topology.namespaces.items() if any(map(_must_settle, ns.devices))
         ]
         while waiting and time.monotonic() < end:
             waiting = [handle for handle in waiting if any(map(_unsettled, handle.get_links()))]
@@ -296,6 +299,10 @@ class RealNetwork:
         self._handles[name].brport(
             "set", index=index, mode=int(port.hairpin), learning=int(port.learning), isolated=int(port.isolated)
         )
+
+
+def _must_settle(device: Device) -> bool:
+    return device.port is not None or any(each.version == 6 for each in device.addresses if not each.is_loopback)
 
 
 def _unsettled(link: Any) -> bool:

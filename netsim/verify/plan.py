@@ -19,6 +19,7 @@ from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.model import (
     Bridge,
     Device,
+    Dummy,
     FdbEntry,
     Listener,
     Loopback,
@@ -259,10 +260,21 @@ def _layer2(netns: Netns) -> Iterator[Operation]:
             yield SetPort(netns.name, device)
     for device in netns.devices:
         for address in device.addresses:
-            if not isinstance(device.kind, Loopback) or not address.ip.is_loopback:
+            if _is_given(device, address):
                 yield AddAddress(netns.name, device.name, address, device.noprefixroute)
     for device in netns.devices:
         yield SetState(netns.name, device.name, device.up)
+
+
+def _is_given(device: Device, address: InterfaceAddress) -> bool:
+    """False for what ``lo`` has by itself, and for an IPv6 address of a device that is down: it would wait there, tentative, for good.
+
+    Here duplicates are not looked for, which would make it usable. A dummy device has no ARP, and so its addresses are usable.
+    Ref: net/ipv6/addrconf.c:addrconf_dad_begin() (v6.12).
+    """
+    if isinstance(device.kind, Loopback):
+        return not address.ip.is_loopback
+    return address.version == 4 or device.up or isinstance(device.kind, Dummy)
 
 
 def _layer3(netns: Netns) -> Iterator[Operation]:
