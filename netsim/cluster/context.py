@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.events import EventRecorder
 from netsim.cluster.informer import Informers
 from netsim.cluster.machines import Machines
+from netsim.cluster.scheduling.placement import Placements
 from netsim.cluster.store import Store
 
 
@@ -20,6 +21,7 @@ class Context:
     informers: Informers
     recorder: EventRecorder
     machines: Machines
+    placements: Placements = field(default_factory=Placements)
 
     @classmethod
     def of(cls, store: Store, clock: VirtualClock) -> Context:

@@ -28,7 +28,8 @@ from netsim.cluster.errors import Forbidden
 from netsim.cluster.events import Event
 from netsim.cluster.faults import Faults
 from netsim.cluster.ipam import NodeAddresses
-from netsim.cluster.kubelet import Kubelet, Problem
+from netsim.cluster.kubelet.fleet import Fleet, Problem
+from netsim.cluster.kubelet.kubelet import Kubelet
 from netsim.cluster.naming import NameSource
 from netsim.cluster.resources import resource_of
 from netsim.cluster.runtime import Controller, Runtime
@@ -82,7 +83,8 @@ class ControlPlane:
         self._context = Context.of(self.store, self.clock)
         self._context.informers.of("Node")  # first: who gets an address asks what nodes there are
         self.faults = Faults(self.store, self._context.machines)
-        self._kubelet = Kubelet(self._context)
+        self._fleet = Fleet()
+        self._kubelet = Kubelet(self._context, self._fleet)
         families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
         self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
         self.api = Api(self.store, self.clock, [parse_prefix(cidr) for cidr in service_cidrs])
@@ -96,7 +98,7 @@ class ControlPlane:
             try:
                 self.create(item)
             except Forbidden as error:
-                self._kubelet.problems.append(Problem(item.key, str(error)))
+                self._fleet.problems.append(Problem(item.key, str(error)))
         if not self.store.list("StorageClass").items:
             self.store.create(bootstrap.storage_class())
         server = ApiServer.of_nodes(nodes) if api_server == "auto" else api_server
@@ -138,7 +140,7 @@ class ControlPlane:
             item = Object.of(with_value(item.document, ("metadata", "annotations", podstate.HOLD_TERMINATING), "true"))
         made = self.store.create(item)
         if made.kind == "Pod" and mapping_at(made.document, "status"):
-            self._kubelet.keep_status(made)
+            self._fleet.given[made.key] = mapping_at(made.document, "status")
         return made
 
     def delete(self, key: Key) -> None:
@@ -180,11 +182,11 @@ class ControlPlane:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What given objects ask for and cannot have, such as an address twice; for a loader to report."""
-        return tuple(self._kubelet.problems)
+        return tuple(self._fleet.problems)
 
     def addresses_of(self, node: str) -> NodeAddresses | None:
         """The pod addresses of a node and who holds them, None for a node that is not there."""
-        return self._kubelet.addresses_of(node)
+        return self._fleet.network.of(node)
 
     # --- bootstrap --------------------------------------------------------------------------------------------------
 

@@ -56,7 +56,8 @@ class Faults:
         names = [text_at(c, "name") for c in _containers(self._store.get(pod))]
         if container and container not in names:
             raise BadRequest(f"container {container} is not valid for pod {pod.name}")
-        self._machines.end(pod, container, exit_code)
+        for name in [container] if container else names:
+            self._machines.end(pod, name, exit_code)
 
     def _node(self, name: str) -> str:
         return self._store.get(Key("Node", "", name)).metadata.name

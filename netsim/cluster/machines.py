@@ -55,7 +55,7 @@ class _Programs:
 
 
 class Machines:
-    """Nodes that are down, and programs that were told to fail. An empty container name means each container of the pod."""
+    """Nodes that are down, and programs that were told to fail."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -115,7 +115,7 @@ class Machines:
     # --- programs ---------------------------------------------------------------------------------------------------
 
     def fail(self, pod: Key, probe: ProbeKind, container: str = "", *, until: float = inf) -> None:
-        """A probe of a pod fails from now on, until (not included) a time since the world began."""
+        """A probe of a container (empty: of each one) fails from now on, until (not included) a time since the world began."""
         self._of(pod).failures[probe, container].append(Window(self._clock.now(), until))
         self._tell_pods(pod)
 
@@ -136,11 +136,15 @@ class Machines:
         found = self._programs.get(pod)
         return () if found is None else [*found.failures[probe, container], *found.failures[probe, ""]]
 
-    def ended(self, pod: Key, container: str, since: float) -> tuple[float, int] | None:
-        """When, at or after a time, a container's program was told to end, and its exit code; None where it was not."""
+    def ended(self, pod: Key, container: str) -> tuple[float, int] | None:
+        """When a container's program was told to end, and its exit code; None where it was not, or has done so."""
         found = self._programs.get(pod)
-        told = [] if found is None else [*found.ends.get(container, ()), *found.ends.get("", ())]
-        return min((end for end in told if end[0] >= since), default=None)
+        return min(found.ends.get(container, ()), default=None) if found is not None else None
+
+    def has_ended(self, pod: Key, container: str) -> None:
+        """A container has ended: what it was told before is over."""
+        if pod in self._programs:
+            self._programs[pod].ends.pop(container, None)
 
     def forget(self, pod: Key) -> None:
         """A pod is gone: another of its name has its own fate."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netsim.cluster.clock import VirtualClock
-from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.cluster.documents import list_at, text_at
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 
@@ -77,9 +77,7 @@ def pod_addresses(pod: Object) -> list[str]:
     return addresses or ([single] if single else [])
 
 
-def ends_after(pod: Object) -> float:
-    """Seconds from the order to end until a pod has ended: its grace, or less where its annotation says so."""
-    grace = mapping_at(pod.document, "metadata").get("deletionGracePeriodSeconds")
-    seconds = float(grace) if isinstance(grace, int) else 30.0
+def takes_to_end(pod: Object) -> float | None:
+    """Seconds that a pod's programs take to end once they are told to, as its annotation says; None: all of their grace."""
     said = pod.metadata.annotations.get(TERMINATES_AFTER, "")
-    return min(seconds, float(said)) if said.replace(".", "", 1).isdecimal() else seconds
+    return float(said) if said.replace(".", "", 1).isdecimal() else None

@@ -190,7 +190,7 @@ def test_the_chain_of_a_creation_is_in_order() -> None:
         "kube-apiserver",
         "default-scheduler",
         *["kubelet node2"] * 2,
-        "kubelet",
+        *["kubelet"] * 3,
         "kubelet node2",
         "endpointslice-controller",
         "kube-proxy",

@@ -225,11 +225,31 @@ def test_readiness(fields, annotations, ready, when):
         assert (found["reason"], found["message"]) == ("ContainersNotReady", "containers with unready status: [c]")
 
 
-def test_a_liveness_probe_that_fails_is_said_not_to_be_modelled():
+def test_a_liveness_probe_that_fails_restarts_its_container_ever_more_slowly():
     fields = {"livenessProbe": probe(9999), "readinessProbe": probe(8080)}
-    plane = steady([pod("a", annotations={"netsim.io/listen": "8080"}, containers=[container(**fields)])])
-    assert {reason for reason, _ in warnings(plane)} == {"NotModelled"}
-    assert condition(doc(plane, "Pod", "a"), "Ready")["status"] == "True"
+    annotations = {"netsim.io/listen": "8080", "netsim.io/terminates-after": "1"}
+    plane = steady([pod("a", annotations=annotations, containers=[container(**fields)])])
+    (status,) = doc(plane, "Pod", "a")["status"]["containerStatuses"]
+    assert (
+        plane.clock.now() == 42
+    )  # fails at 0, 10, 20 and ends at 21, is up again at once, fails until 41 and ends at 42
+    assert (status["restartCount"], status["ready"], status["state"]["waiting"]["reason"]) == (
+        1,
+        False,
+        "CrashLoopBackOff",
+    )
+    assert status["state"]["waiting"]["message"].startswith("back-off 10s restarting failed container=c pod=a_default(")
+    assert ("Unhealthy", "Liveness probe failed: dial tcp 10.244.1.2:9999: connect: connection refused") in [
+        (reason, message.replace('Get "http://10.244.1.2:9999/": ', "")) for reason, message in warnings(plane)
+    ]
+    starts = []
+    while len(starts) < 8:
+        plane.run_until(plane.clock.next_timer)
+        (status,) = doc(plane, "Pod", "a")["status"]["containerStatuses"]
+        if status["state"].get("running") and status["restartCount"] > len(starts) + 1:
+            starts.append(plane.clock.now())
+    ran = 21
+    assert [b - a - ran for a, b in zip([21, *starts], starts, strict=False)] == [10, 20, 40, 80, 160, 300, 300, 300]
 
 
 GATE = "example.org/lb"
@@ -360,7 +380,9 @@ def test_a_given_service_kubernetes_is_kept():
 
 def test_events_say_what_was_done():
     plane = steady([workload("ReplicaSet", replicas=1, pod_template=template())])
-    assert [e.reason for e in plane.events if e.object.kind != "Node"] == ["SuccessfulCreate", "Scheduled", "Started"]
+    assert [e.reason for e in plane.events if e.object.kind != "Node"] == [
+        *("SuccessfulCreate", "Scheduled", "Pulled", "Created", "Started"),
+    ]
     assert all(e.count == 1 for e in plane.events)
 
 

@@ -46,10 +46,6 @@ def test_every_kind_of_it_has_one_sentence() -> None:
     assert world_of(load_text(LEFT_OUT)).assumptions == (
         "NetworkPolicy default/deny is not enforced: flannel, the modelled CNI, enforces none",
         "CronJob default/nightly: schedules are not modelled: no Job is made; create one to see its pods",
-        (
-            "Pod default/web-0, default/web-1, default/web-2 and 2 more: "
-            "c: Liveness probe failed; restarts are not modelled: the container stays as it is"
-        ),
     )
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from netsim.cluster.documents import list_at, mapping_at, strings_at
+from netsim.cluster.documents import canonical, list_at, mapping_at, strings_at
 from netsim.cluster.errors import BadRequest
 from netsim.cluster.selectors import NOTHING, Requirement, Selector, of_expressions, of_labels
 from netsim.objects.core import Taint
 from netsim.objects.json import Document, Json, decode
+from netsim.objects.meta import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,25 @@ class PlacementSpec:
         if self.terms is None or len(self.terms) != 1 or len(fields) != 1 or len(fields[0].values) != 1:
             return ""
         return fields[0].values[0] if fields[0].operator.value == "In" else ""
+
+
+_FIELDS = ("nodeSelector", "affinity", "tolerations", "hostNetwork", "containers", "initContainers", "overhead")
+
+
+class Placements:
+    """What pods ask of their nodes, read once for all that ask for the same: those are the same object."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, PlacementSpec] = {}
+
+    def of(self, pod: Object) -> PlacementSpec:
+        """What a pod asks for. Raises DecodeError, BadRequest."""
+        spec = mapping_at(pod.document, "spec")
+        fields = {name: spec[name] for name in _FIELDS if name in spec}
+        text = canonical(fields)
+        if text not in self._specs:
+            self._specs[text] = PlacementSpec.of(fields)
+        return self._specs[text]
 
 
 def _required_terms(spec: Document) -> tuple[NodeTerm, ...] | None:

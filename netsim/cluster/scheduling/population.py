@@ -11,13 +11,11 @@ from netsim.cluster.informer import Informer
 from netsim.cluster.ownership import controller_of
 from netsim.cluster.scheduling.affinity import Places, PodAffinity, PodTerm, Tally
 from netsim.cluster.scheduling.nodes import NodeState, Resident
-from netsim.cluster.scheduling.placement import PlacementSpec
+from netsim.cluster.scheduling.placement import Placements
 from netsim.objects.meta import Key, Object
 
 _Kind = tuple[tuple[PodTerm, ...], bool]
 """The pods that all of some terms mean; True: without those that are being deleted."""
-
-_FIELDS = ("nodeSelector", "affinity", "tolerations", "hostNetwork", "containers", "initContainers", "overhead")
 
 
 class Population:
@@ -26,7 +24,9 @@ class Population:
     ``on_reset`` is called whenever the nodes are read anew. ``disliked``: some node has a PreferNoSchedule taint.
     """
 
-    def __init__(self, nodes: Informer, namespaces: Informer, on_reset: Callable[[], None]) -> None:
+    def __init__(
+        self, nodes: Informer, namespaces: Informer, placements: Placements, on_reset: Callable[[], None]
+    ) -> None:
         self._node_objects = nodes
         self._namespaces = namespaces
         self._on_reset = on_reset
@@ -34,7 +34,7 @@ class Population:
         self.disliked = False
         self._residents: dict[Key, tuple[str, Resident]] = {}
         self._nominated: dict[Key, tuple[str, Resident]] = {}
-        self._specs: dict[str, PlacementSpec] = {}
+        self._placements = placements
         self._tallies: dict[_Kind, Tally] = {}
         self._asking: dict[tuple[str, PodTerm], Tally] = {}
         namespaces.add_handler(lambda _, __: self._tallies.clear())
@@ -72,21 +72,13 @@ class Population:
         return Resident(
             pod.key,
             pod.metadata.labels,
-            self._spec(pod),
+            self._placements.of(pod),
             group_of(pod),
             PodAffinity.of(pod),
             priority_of(pod),
             pod.metadata.creation_timestamp or "",
             pod.metadata.deletion_timestamp is not None and not podstate.held(pod),
         )
-
-    def _spec(self, pod: Object) -> PlacementSpec:
-        spec = mapping_at(pod.document, "spec")
-        fields = {name: spec[name] for name in _FIELDS if name in spec}
-        text = canonical(fields)
-        if text not in self._specs:
-            self._specs[text] = PlacementSpec.of(fields)
-        return self._specs[text]
 
     def counted(self, key: Key) -> Resident | None:
         """The pod as it is counted, None where it is not."""

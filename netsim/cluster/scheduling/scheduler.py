@@ -78,7 +78,7 @@ class Scheduler:
         self._recorder = context.recorder
         self._pods = context.informers.of("Pod")
         nodes, namespaces = (context.informers.of(kind) for kind in ("Node", "Namespace"))
-        self._population = Population(nodes, namespaces, self._reset)
+        self._population = Population(nodes, namespaces, context.placements, self._reset)
         self._claims = ClaimReader(context)
         self._candidates: dict[tuple[str, str], _Candidates] = {}
         self._fitting: dict[str, list[NodeState]] = {}

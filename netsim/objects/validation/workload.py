@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from netsim.objects.core import Container, ContainerPort, Pod, PodSpec
 from netsim.objects.listen import LISTEN_ANNOTATION, PROTOCOLS, ListenError, parse_listen
 from netsim.objects.meta import Object, ObjectMeta
 from netsim.objects.path import Path, Problem
+from netsim.objects.script import EXIT_ANNOTATION, PROBE_ANNOTATION, ScriptError, parse_exits, parse_failures
 from netsim.objects.validation import addresses, names
 from netsim.objects.validation.findings import duplicate, invalid, required, unsupported
 from netsim.objects.validation.metadata import check_labels
@@ -18,7 +19,7 @@ def check_pod(item: Object) -> Iterator[Problem]:
     """A Pod: its containers, its ports and the annotation that says what it listens on."""
     pod = Pod.of(item)
     yield from _check_spec(pod.spec, ("spec",))
-    yield from _check_listen(pod.metadata, ("metadata",))
+    yield from _check_annotations(pod.metadata, ("metadata",))
     for index, entry in enumerate(pod.status.pod_ips):
         if why := addresses.address(entry.ip):
             yield invalid(("status", "podIPs", index, "ip"), entry.ip, why)
@@ -35,7 +36,7 @@ def check_workload(item: Object) -> Iterator[Problem]:
     template: Path = ("spec", "template")
     yield from check_labels(spec.template.metadata.labels, (*template, "metadata", "labels"))
     yield from _check_spec(spec.template.spec, (*template, "spec"))
-    yield from _check_listen(spec.template.metadata, (*template, "metadata"))
+    yield from _check_annotations(spec.template.metadata, (*template, "metadata"))
     if item.kind != "Job" and spec.selector is not None:
         yield from _check_selector(spec.selector, spec.template.metadata.labels)
 
@@ -57,15 +58,21 @@ def _check_selector(selector: LabelSelector, labels: Mapping[str, str]) -> Itera
         yield invalid(("spec", "template", "metadata", "labels"), dict(labels), why, advice)
 
 
-def _check_listen(metadata: ObjectMeta, path: Path) -> Iterator[Problem]:
-    said = metadata.annotations.get(LISTEN_ANNOTATION)
-    if said is None:
-        return
-    try:
-        parse_listen(said)
-    except ListenError as error:
-        advice = "for example 8080/tcp,53/udp; empty text listens on nothing"
-        yield invalid((*path, "annotations", LISTEN_ANNOTATION), said, str(error), advice)
+# The annotations that say what a pod's programs do: how each is read, and an example.
+_ANNOTATIONS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    LISTEN_ANNOTATION: (parse_listen, "8080/tcp,53/udp; empty text listens on nothing"),
+    PROBE_ANNOTATION: (parse_failures, "readiness=fail@30s-60s, app/liveness=fail@2m"),
+    EXIT_ANNOTATION: (parse_exits, "1@10s, migrate=0@5s"),
+}
+
+
+def _check_annotations(metadata: ObjectMeta, path: Path) -> Iterator[Problem]:
+    for name, (parse, example) in _ANNOTATIONS.items():
+        said = metadata.annotations.get(name)
+        try:
+            parse(said or "")
+        except (ListenError, ScriptError) as error:
+            yield invalid((*path, "annotations", name), said, str(error), f"for example {example}")
 
 
 # --- containers -------------------------------------------------------------------------------------------------
