@@ -9,6 +9,7 @@ from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.advice import advised
 from netsim.scenario.names import Destination, Source, UnknownNameError, find_destination, find_source
 from netsim.scenario.world import World
+from netsim.stack.connect import connected_to
 from netsim.trace.model import Flow, Trace
 from netsim.trace.selection import ALL, Selection
 from netsim.trace.trace import trace
@@ -57,7 +58,7 @@ def question_of(world: World, source: str, destination: str, options: PacketOpti
     _check_family(world, sender, target.address)
     flow = Flow(
         netns=sender.netns,
-        destination=target.address,
+        destination=connected_to(target.address, sender.address),
         protocol=protocol,
         dport=port,
         sport=options.sport or CLIENT_PORT,
@@ -89,9 +90,14 @@ def answer(
         one_way=one_way,
         expected=world.expected(flow.destination, flow.dport or None),
         seed=seed,
-        assumptions=world.assumptions,
+        assumptions=(*world.assumptions, *_connected(question)),
     )
     return advised(world, found)
+
+
+def _connected(question: Question) -> tuple[str, ...]:
+    named, meant = question.destination.address, question.flow.destination
+    return () if named == meant else (f"{named} is no host's: a socket that connects to it connects to {meant}",)
 
 
 def backend_of(text: str) -> tuple[Address, int]:
@@ -155,6 +161,8 @@ def _check_offsets(flow: Flow) -> None:
 
 
 def _check_family(world: World, sender: Source, destination: Address) -> None:
+    if destination.is_loopback or destination.is_unspecified:
+        return
     netns = world.topology.namespaces[sender.netns]
     if not any(held.version == destination.version for d in netns.devices if d.name != "lo" for held in d.addresses):
         raise UnknownNameError(

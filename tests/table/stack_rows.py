@@ -187,6 +187,19 @@ ROWS: tuple[Row, ...] = (
     Row("to itself", W, "a", "10.244.0.2", ("answer from 10.244.0.2",)),
     Row("to loopback", W, "a", "127.0.0.1", ("answer from 127.0.0.1",)),
     Row("to any loopback address", W, "a", "127.9.9.9", ("answer from 127.9.9.9",)),
+    Row("to no address: to itself", W, "a", "0.0.0.0", ("answer from 127.0.0.1",)),
+    # --- what a socket refuses ---------------------------------------------------------------------------------
+    *(
+        Row(f"{'tcp' if tcp else 'udp'} to {dst}", W, "a", dst, (errno,), ("a", DropReason.SOCKET_REFUSED), tcp=tcp)
+        for dst, tcp, errno in (
+            ("10.244.0.255", True, "ENETUNREACH"),
+            ("10.244.0.255", False, "EACCES"),
+            ("255.255.255.255", True, "ENETUNREACH"),
+            ("255.255.255.255", False, "EACCES"),
+            ("224.0.0.5", True, "ENETUNREACH"),
+        )
+    ),
+    Row("broadcast without a route", W, "x", "255.255.255.255", ("ENETUNREACH",), ("x", DropReason.IP_OUTNOROUTES)),
     # --- nobody listens ----------------------------------------------------------------------------------------
     Row("udp port closed", W, "a", "10.244.1.2", ("error 3/3 from 10.244.1.2",), ("c", DropReason.NO_SOCKET), port=54),
     Row(

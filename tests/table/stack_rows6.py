@@ -152,6 +152,11 @@ ROWS6: tuple[Row, ...] = (
     Row("to itself", W, "a", "fd00:10::2", ("answer from fd00:10::2",)),
     Row("to loopback", W, "a", "::1", ("answer from ::1",)),
     Row("link-local next hops", link_local_nexthops(), "a", "fd00:11::2", ("answer from fd00:11::2",)),
+    Row("to no address: to itself", W, "a", "::", ("answer from ::1",)),
+    # --- what a socket refuses ---------------------------------------------------------------------------------
+    Row("tcp to a group", W, "a", "ff05::9", ("ENETUNREACH",), ("a", DropReason.SOCKET_REFUSED), tcp=True),
+    Row("tcp to a group of the link", W, "a", "ff02::1", ("ENETUNREACH",), ("a", DropReason.SOCKET_REFUSED), tcp=True),
+    Row("udp to a group of the link", W, "a", "ff02::1", ("EINVAL",), ("a", DropReason.IP_OUTNOROUTES)),
     # --- nobody listens ----------------------------------------------------------------------------------------
     Row("udp port closed", W, "a", "fd00:11::2", ("error 1/4 from fd00:11::2",), ("c", DropReason.NO_SOCKET), port=54),
     Row(

@@ -11,6 +11,7 @@ from zlib import crc32
 from netsim.net.address import MAC, Address, Family, parse_address, parse_interface, parse_prefix
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol, TCPFlags, TCPHeader, Transport, UDPHeader
 from netsim.rules.xtables.parse import parse
+from netsim.stack.connect import connected_to
 from netsim.stack.namespace import Arrival, ArrivalKind, HookRunnerFactory
 from netsim.stack.network import Network
 from netsim.stack.reasons import DropReason
@@ -216,7 +217,7 @@ class Walk:
         source: str | None = None,
     ) -> Walk:
         """One packet from a connected socket, and all that follows from it."""
-        destination = parse_address(dst)
+        destination = connected_to(parse_address(dst), parse_address(source) if source else None)
         protocol = _protocol(l4, destination)
         address: Address | None = parse_address(source) if source else self.network.source_for(src, destination)
         local = address or parse_address("0.0.0.0" if destination.version == 4 else "::")

@@ -23,7 +23,7 @@ from tests.unit.stack_world import with_device
 
 LISTENER = Path(__file__).with_name("stack_listener.py")
 PROBE = Path(__file__).with_name("stack_probe.py")
-PATIENCE_S = "1.2"
+PATIENCE_S = "0.7"
 SETTLE_S = 1.1
 """Longer than the kernel takes to notice a carrier and let a bridge port forward. Ref: net/core/link_watch.c (v6.12)."""
 
@@ -44,7 +44,6 @@ def probe(
     *,
     df: bool = True,
 ) -> str:
-    time.sleep(SETTLE_S)
     words = ("40000", protocol.name.lower(), dst, str(port), str(payload), str(ttl), PATIENCE_S, str(int(df)))
     with listening(real):
         return inside(real, src, sys.executable, str(PROBE), *words)
@@ -95,10 +94,11 @@ def up(world: Topology) -> Topology:
 
 
 def take_down(real: RealNetwork, world: Topology) -> None:
-    for name, ns in world.namespaces.items():
-        for device in ns.devices:
-            if not device.up:
-                inside(real, name, "ip", "link", "set", device.name, "down")
+    down = [(name, d.name) for name, ns in world.namespaces.items() for d in ns.devices if not d.up]
+    for name, device in down:
+        inside(real, name, "ip", "link", "set", device, "down")
+    if down:
+        time.sleep(SETTLE_S)
 
 
 @pytest.mark.kernel
