@@ -1,8 +1,8 @@
-"""What a cluster has before anybody asks for it: namespaces, the nodes' own labels, and the Service ``kubernetes``."""
+"""What a cluster has before anybody asks for it: namespaces, the addons' accounts, the nodes' own labels, the Service ``kubernetes``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from netsim.cluster.documents import mapping_at, strings_at, with_value
@@ -54,6 +54,44 @@ def namespace(name: str) -> Object:
             "status": {"phase": "Active"},
         }
     )
+
+
+_COREFILE = """.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30 {
+       disable success cluster.local
+       disable denial cluster.local
+    }
+    loop
+    reload
+    loadbalance
+}
+"""
+
+
+def addons() -> Iterator[Object]:
+    """The ServiceAccounts and the configuration of kubeadm's addons; their roles are ``access.bootstrap_policy``'s.
+
+    Ref: cmd/kubeadm/app/phases/addons/{dns,proxy}/manifests.go (v1.37).
+    """
+    for name in ("coredns", "kube-proxy"):
+        metadata: Document = {"name": name, "namespace": "kube-system"}
+        yield Object.of({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    metadata = {"name": "coredns", "namespace": "kube-system"}
+    yield Object.of({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"Corefile": _COREFILE}})
 
 
 def storage_class() -> Object:

@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from netsim.cluster import bootstrap, podstate
-from netsim.cluster.admission import admit
+from netsim.cluster.access import bootstrap_policy
+from netsim.cluster.access.authentication import Authentication
+from netsim.cluster.access.authorization import Authorization
+from netsim.cluster.access.controllers import (
+    ClusterRoleAggregationController,
+    RootCACertPublisher,
+    ServiceAccountController,
+    root_certificate,
+)
+from netsim.cluster.access.tokens import TokenAuthority
+from netsim.cluster.admission import Admission
+from netsim.cluster.admission.service_account import default_account
 from netsim.cluster.api import Api
 from netsim.cluster.bootstrap import ApiServer
 from netsim.cluster.clock import VirtualClock
@@ -16,7 +27,8 @@ from netsim.cluster.controllers.deployment import DeploymentController
 from netsim.cluster.controllers.endpointslice import EndpointSliceController
 from netsim.cluster.controllers.eviction import EvictionController
 from netsim.cluster.controllers.garbage import GarbageCollector
-from netsim.cluster.controllers.job import CronJobController, JobController
+from netsim.cluster.controllers.cronjob import CronJobController
+from netsim.cluster.controllers.job import JobController
 from netsim.cluster.controllers.mirroring import MirroringController
 from netsim.cluster.controllers.namespace import NamespaceController
 from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController, with_readiness
@@ -51,7 +63,14 @@ _WORKLOADS = (
 
 
 # What admission looks at is there before what it looks at it for.
-_FIRST = {"Namespace": 0, "PriorityClass": 1, "LimitRange": 2, "ResourceQuota": 3}
+_FIRST = {
+    "Namespace": 0,
+    "PriorityClass": 1,
+    "StorageClass": 1,
+    "ServiceAccount": 1,
+    "LimitRange": 2,
+    "ResourceQuota": 3,
+}
 
 
 class ControlPlane:
@@ -87,13 +106,20 @@ class ControlPlane:
         self._kubelet = Kubelet(self._context, self._fleet)
         families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
         self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
-        self.api = Api(self.store, self.clock, [parse_prefix(cidr) for cidr in service_cidrs])
+        self.admission = Admission()
+        self.tokens = TokenAuthority(self.store, self.clock, seed)
+        self.authentication = Authentication(self.store, self.clock, self.tokens)
+        authorization = Authorization.of_kubeadm(self.store)
+        self.api = Api(self.store, self.clock, [parse_prefix(cidr) for cidr in service_cidrs], authorization)
+        self._own: set[Key] = set()
+        self._bootstrap(bootstrap_policy.objects())
         for name in bootstrap.NAMESPACES:
-            self.store.create(bootstrap.namespace(name))
+            self._ensure_namespace(name)
+        self._bootstrap(bootstrap.addons())
         for node in nodes:
             self.create(node)
         given = sorted(objects, key=lambda item: _FIRST.get(item.kind, len(_FIRST)))
-        self.store.admit = admit
+        self.store.admit = self.admission.admit
         for item in given:
             try:
                 self.create(item)
@@ -108,6 +134,9 @@ class ControlPlane:
         context = self._context
         return [
             NodeLifecycleController(context),
+            ServiceAccountController(context),
+            RootCACertPublisher(context),
+            ClusterRoleAggregationController(context),
             *(make(context) for make in _WORKLOADS),
             ReplicaSetController(context),
             ReplicaSetController(context, "ReplicationController"),
@@ -128,8 +157,11 @@ class ControlPlane:
 
         A pod that was given with a ``deletionTimestamp`` stays terminating. Raises StatusError.
         """
-        if item.kind == "Namespace" and self.store.find(item.key) is not None:
-            return self.store.update(item)
+        if item.kind == "Namespace":
+            self._ensure_namespace(item.metadata.name)
+        if item.key in self._own:  # what a cluster has of itself is not there twice: it is as it was given
+            self._own.remove(item.key)
+            return self.store.update(Object.of(without(item.document, ("metadata", "resourceVersion"))))
         if item.kind == "Node":
             item = with_readiness(bootstrap.registered(item), self.clock.timestamp())
         if resource_of(item.kind, item.api_version).namespaced:
@@ -190,9 +222,16 @@ class ControlPlane:
 
     # --- bootstrap --------------------------------------------------------------------------------------------------
 
+    def _bootstrap(self, items: Iterable[Object]) -> None:
+        """Make what a cluster has before anybody asks for it."""
+        for item in items:
+            self._own.add(item.key)
+            self.store.create(item)
+
     def _ensure_namespace(self, name: str) -> None:
+        """A namespace as its controllers leave it: nothing that is loaded has to wait for its ServiceAccount."""
         if self.store.find(Key("Namespace", "", name)) is None:
-            self.store.create(bootstrap.namespace(name))
+            self._bootstrap((bootstrap.namespace(name), default_account(name), root_certificate(name)))
 
     def _create_kubernetes_service(self, server: ApiServer | None, service_cidrs: Sequence[str]) -> None:
         if server is None or not service_cidrs:

@@ -165,6 +165,10 @@ class Store(WatchCache):
         """A name for an object of ``generateName``."""
         return self._names.generate(f"{item.kind}/{item.metadata.namespace}", item.metadata.generate_name)
 
+    def generate(self, scope: str, prefix: str) -> str:
+        """A prefix with five characters; another each time that it is asked for in a scope."""
+        return self._names.generate(scope, prefix)
+
     # --- how a write is made ----------------------------------------------------------------------------------------
 
     def _current(self, item: Object) -> Object:

@@ -72,6 +72,11 @@ class ChangeLog:
         """The position behind the newest change; positions count from the first change ever, compacted ones too."""
         return self._dropped + len(self._changes)
 
+    @property
+    def begin(self) -> int:
+        """The position of the oldest change that is kept."""
+        return self._dropped
+
     def since(self, position: int) -> list[Change]:
         """The changes from a position on. Raises Expired where some of them were compacted."""
         if position < self._dropped:
@@ -130,6 +135,11 @@ class Watch:
     def resource_version(self) -> str:
         """The version of the last event that was handed out: where to resume."""
         return str(self._version)
+
+    @property
+    def expired(self) -> bool:
+        """True where the store was compacted past the cursor."""
+        return self._position < self._log.begin
 
     def events(self) -> list[WatchEvent]:
         """What has come since the last call, oldest first; with bookmarks, a BOOKMARK ends a list that moved the version on.

@@ -77,13 +77,25 @@ def test_a_steady_state_is_steady():
     assert plane.store.resource_version == version
 
 
+OF_ITSELF = (
+    "Namespace",
+    "Node",
+    "StorageClass",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "ServiceAccount",
+    "Lease",
+)
+
+
 def test_deleting_everything_leaves_nothing_behind():
     plane = steady(OBJECTS, NODES)
     for item in OBJECTS:
         if plane.store.find(item.key) is not None:
             plane.delete(item.key)
     plane.run_until_steady()
-    assert [k for k in plane.store.kinds if k not in ("Namespace", "Node", "StorageClass")] == []
+    assert [k for k in plane.store.kinds if k not in OF_ITSELF] == []
     for name in ("node1", "node2"):
         assert plane.addresses_of(name)._held == {}
 

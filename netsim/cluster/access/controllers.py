@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from netsim.cluster.admission.service_account import default_account
 from netsim.cluster.context import Context
 from netsim.cluster.documents import canonical, list_at, with_value, without
 from netsim.cluster.selectors import of_label_selector
@@ -20,13 +21,6 @@ ROOT_CA: Final = "kube-root-ca.crt"
 _CERTIFICATE: Final = (
     "-----BEGIN CERTIFICATE-----\nbmV0c2ltOiBubyBjZXJ0aWZpY2F0ZSBpcyBtb2RlbGxlZA==\n-----END CERTIFICATE-----\n"
 )
-
-
-def default_account(namespace: str) -> Object:
-    """The ServiceAccount ``default`` of a namespace."""
-    return Object.of(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}
-    )
 
 
 def root_certificate(namespace: str) -> Object:
