@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from netsim.cluster import bootstrap, podstate
 from netsim.cluster.access import bootstrap_policy
-from netsim.cluster.access.authentication import Authentication
-from netsim.cluster.access.authorization import Authorization
 from netsim.cluster.access.controllers import (
     ClusterRoleAggregationController,
     RootCACertPublisher,
     ServiceAccountController,
     root_certificate,
 )
-from netsim.cluster.access.tokens import TokenAuthority
 from netsim.cluster.admission import Admission
 from netsim.cluster.admission.service_account import default_account
-from netsim.cluster.api import Api
 from netsim.cluster.bootstrap import ApiServer
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.context import Context
+from netsim.cluster.controllers.cronjob import CronJobController
 from netsim.cluster.controllers.daemonset import DaemonSetController
 from netsim.cluster.controllers.deployment import DeploymentController
 from netsim.cluster.controllers.endpointslice import EndpointSliceController
 from netsim.cluster.controllers.eviction import EvictionController
 from netsim.cluster.controllers.garbage import GarbageCollector
-from netsim.cluster.controllers.cronjob import CronJobController
 from netsim.cluster.controllers.job import JobController
 from netsim.cluster.controllers.mirroring import MirroringController
 from netsim.cluster.controllers.namespace import NamespaceController
@@ -51,6 +48,11 @@ from netsim.cluster.store import Store
 from netsim.net.address import family_of, parse_prefix
 from netsim.objects.core import SERVICE_NAME_LABEL
 from netsim.objects.meta import Key, Object
+
+if TYPE_CHECKING:
+    from netsim.cluster.access.authentication import Authentication
+    from netsim.cluster.access.tokens import TokenAuthority
+    from netsim.cluster.api import Api
 
 # In the order in which they are given their turn in a round; it decides nothing but the order of events.
 _WORKLOADS = (
@@ -107,10 +109,8 @@ class ControlPlane:
         families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
         self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
         self.admission = Admission()
-        self.tokens = TokenAuthority(self.store, self.clock, seed)
-        self.authentication = Authentication(self.store, self.clock, self.tokens)
-        authorization = Authorization.of_kubeadm(self.store)
-        self.api = Api(self.store, self.clock, [parse_prefix(cidr) for cidr in service_cidrs], authorization)
+        self._seed = seed
+        self._service_cidrs = tuple(parse_prefix(cidr) for cidr in service_cidrs)
         self._own: set[Key] = set()
         self._bootstrap(bootstrap_policy.objects())
         for name in bootstrap.NAMESPACES:
@@ -149,6 +149,30 @@ class ControlPlane:
             NamespaceController(context),
             GarbageCollector(context),
         ]
+
+    # What only users of the API need is imported when there is one: a cold trace does not pay for it.
+
+    @cached_property
+    def api(self) -> Api:
+        """The verbs of users; ``kubernetes-admin``'s, who may do everything. ``api.acting_as`` gives those of others."""
+        from netsim.cluster.access.authorization import Authorization
+        from netsim.cluster.api import Api
+
+        return Api(self.store, self.clock, self._service_cidrs, Authorization.of_kubeadm(self.store))
+
+    @cached_property
+    def tokens(self) -> TokenAuthority:
+        """Who makes the ServiceAccounts' tokens."""
+        from netsim.cluster.access.tokens import TokenAuthority
+
+        return TokenAuthority(self.store, self.clock, self._seed)
+
+    @cached_property
+    def authentication(self) -> Authentication:
+        """Who knows whose a request is."""
+        from netsim.cluster.access.authentication import Authentication
+
+        return Authentication(self.store, self.clock, self.tokens)
 
     # --- changing the world -----------------------------------------------------------------------------------------
 

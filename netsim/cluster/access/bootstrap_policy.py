@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from netsim.cluster.access.controller_policy import CONTROLLERS, EVENTS, READ
-from netsim.cluster.access.rbac import GROUP, Rule
+from netsim.cluster.access.controller_policy import CONTROLLERS, EVENTS, GROUP, READ
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 
@@ -74,7 +73,7 @@ _DISCOVERY = "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /rea
 
 # --- the system's roles -----------------------------------------------------------------------------------------
 
-_NODE = (
+NODE: Final = (
     "create | authentication.k8s.io | tokenreviews",
     "create | authorization.k8s.io | localsubjectaccessreviews subjectaccessreviews",
     f"{READ} | - | services",
@@ -143,7 +142,7 @@ _SYSTEM: Mapping[str, tuple[str, ...]] = {
         f"{READ} | storage.k8s.io | csidrivers csinodes csistoragecapacities",
         f"{READ} | - | namespaces",
     ),
-    "system:node": _NODE,
+    "system:node": NODE,
     "system:node-bootstrapper": ("create get list watch | certificates.k8s.io | certificatesigningrequests",),
     "system:node-problem-detector": ("get | - | nodes", "patch | - | nodes/status", *EVENTS),
     "system:node-proxier": (
@@ -219,10 +218,6 @@ def rule(text: str) -> dict[str, Json]:
         "resources": list(resources),
         "verbs": list(verbs),
     }
-
-
-NODE_RULES: Final = tuple(Rule.of(rule(text)) for text in _NODE)
-"""What every kubelet may do."""
 
 
 def objects() -> Iterator[Object]:

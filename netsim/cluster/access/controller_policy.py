@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from netsim.cluster.access.rbac import GROUP
-
+GROUP: Final = "rbac.authorization.k8s.io"
 READ: Final = "get list watch"
 EVENTS: Final = ("create patch update | - events.k8s.io | events",)
 

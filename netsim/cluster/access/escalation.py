@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from netsim.cluster.access.attributes import Attributes
-from netsim.cluster.access.rbac import ALL, GROUP, Rule, grants, rules_of
+from netsim.cluster.access.controller_policy import GROUP
+from netsim.cluster.access.rbac import ALL, Rule, grants, rules_of
 from netsim.cluster.access.users import MASTERS, User
 from netsim.cluster.documents import list_at, text_at
 from netsim.cluster.errors import Forbidden

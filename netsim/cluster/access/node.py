@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netsim.cluster.access.attributes import Attributes, Decision, Opinion
-from netsim.cluster.access.bootstrap_policy import NODE_RULES
+from netsim.cluster.access.bootstrap_policy import NODE, rule
+from netsim.cluster.access.rbac import Rule
 from netsim.cluster.documents import mapping_at, text_at
 from netsim.cluster.scheduling.claims import claim_names
 from netsim.cluster.watch_cache import WatchCache
 from netsim.objects.json import Json
 from netsim.objects.meta import Key, Object
 
+_EVERY_NODE = tuple(Rule.of(rule(line)) for line in NODE)
 _LEASES = "kube-node-lease"
 _REFERENCES: Mapping[str, tuple[str, ...]] = {
     # what is read: the keys in a pod's spec under which its name stands
@@ -54,7 +56,7 @@ class NodeAuthorizer:
         if check is not None:
             why = check(node, request)
             return Decision(Opinion.NO_OPINION if why else Opinion.ALLOW, self.name, "" if why == _NO else why)
-        allowed = any(rule.allows(request) for rule in NODE_RULES)
+        allowed = any(each.allows(request) for each in _EVERY_NODE)
         return Decision(Opinion.ALLOW if allowed else Opinion.NO_OPINION, self.name)
 
     # --- each answers why not, empty where it may -------------------------------------------------------------------

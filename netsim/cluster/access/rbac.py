@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netsim.cluster.access.attributes import Attributes, Decision, Opinion
+from netsim.cluster.access.controller_policy import GROUP
 from netsim.cluster.access.users import User, service_account_name
 from netsim.cluster.documents import list_at, text_at
 from netsim.cluster.watch_cache import WatchCache
@@ -16,7 +17,6 @@ from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 
 ALL = "*"
-GROUP = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
