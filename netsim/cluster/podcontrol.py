@@ -5,11 +5,11 @@ Ref: pkg/controller/controller_utils.go:RealPodControl (v1.37).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from netsim.cluster.documents import compact, mapping_at
-from netsim.cluster.errors import StatusError
+from netsim.cluster.errors import Forbidden, StatusError
 from netsim.cluster.events import EventRecorder
 from netsim.cluster.ownership import controller_reference
 from netsim.cluster.selectors import Selector
@@ -26,10 +26,10 @@ class PodControl:
     recorder: EventRecorder
     source: str
 
-    def create(self, owner: Object, template: Document, *, name: str = "") -> Object:
-        """Make a pod of a template, with this name or a generated one. Raises StatusError."""
+    def create(self, owner: Object, template: Document, *, name: str = "", prefix: str = "") -> Object:
+        """Make a pod of a template, with this name or a generated one (behind ``prefix``, or the owner's name). Raises StatusError."""
         try:
-            pod = self.store.create(Object.of(pod_of(owner, template, name)))
+            pod = self.store.create(Object.of(pod_of(owner, template, name, prefix)))
         except StatusError as error:
             self.recorder.warning(self.source, owner.key, "FailedCreate", f"Error creating: {error}")
             raise
@@ -55,12 +55,33 @@ class PodControl:
         return False
 
 
-def pod_of(owner: Object, template: Document, name: str = "") -> Document:
+def in_slow_start(create: Callable[[int], Object], number: int) -> list[Object]:
+    """Make some things, 1 at first and then twice as many each time; after a batch in which some were refused no other begins.
+
+    So a quota that is used up is not asked for each of thousands. ``create`` is called with the number of the thing; Forbidden is
+    no error here: the event says why. Ref: pkg/controller/replicaset/replica_set.go:slowStartBatch() (v1.37).
+    """
+    made: list[Object] = []
+    batch = min(number, 1)
+    while batch > 0:
+        before = len(made)
+        for n in range(before, before + batch):
+            try:
+                made.append(create(n))
+            except Forbidden:
+                continue
+        if len(made) < before + batch:
+            return made
+        batch = min(2 * batch, number - len(made))
+    return made
+
+
+def pod_of(owner: Object, template: Document, name: str = "", prefix: str = "") -> Document:
     """The pod that a template describes. Ref: controller_utils.go:GetPodFromTemplate()."""
     given = mapping_at(template, "metadata")
     metadata: Mapping[str, Json] = compact(
         name=name,
-        generateName="" if name else f"{owner.metadata.name}-",
+        generateName="" if name else prefix or f"{owner.metadata.name}-",
         namespace=owner.metadata.namespace,
         labels=given.get("labels"),
         annotations=given.get("annotations"),

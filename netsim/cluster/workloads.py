@@ -73,17 +73,6 @@ class DaemonSetSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class JobSpec:
-    """``spec`` of a Job. ``completions`` None: a work queue, done when one pod succeeds."""
-
-    parallelism: int = 1
-    completions: int | None = None
-    completion_mode: str = "NonIndexed"
-    suspend: bool = False
-    manual_selector: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class ReplicaSetStatus:
     """``status`` of a ReplicaSet."""
 

@@ -406,11 +406,3 @@ def test_job_goes_on_when_a_pod_succeeds():
 def test_indexed_job_numbers_its_pods():
     plane = steady([workload("Job", "calc", parallelism=3, completions=3, completionMode="Indexed")])
     assert sorted(p["spec"]["hostname"] for p in pods(plane)) == ["calc-0", "calc-1", "calc-2"]
-
-
-def test_cronjob_makes_nothing_and_says_so():
-    plane = steady([workload("CronJob", "nightly", schedule="0 0 * * *")])
-    assert pods(plane) == []
-    assert warnings(plane) == [
-        ("NotModelled", "schedules are not modelled: no Job is made; create one to see its pods")
-    ]

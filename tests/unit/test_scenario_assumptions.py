@@ -45,7 +45,6 @@ spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 9100}]}
 def test_every_kind_of_it_has_one_sentence() -> None:
     assert world_of(load_text(LEFT_OUT)).assumptions == (
         "NetworkPolicy default/deny is not enforced: flannel, the modelled CNI, enforces none",
-        "CronJob default/nightly: schedules are not modelled: no Job is made; create one to see its pods",
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import mapping_at, with_value
+from netsim.cluster.documents import mapping_at, with_value, without
 from netsim.cluster.ipam import AddressRefusal, NodeAddresses
 from netsim.cluster.kubelet.addresses import one_a_family
 from netsim.cluster.kubelet.conduct import conduct_of
 from netsim.cluster.kubelet.containers import container_specs
 from netsim.cluster.kubelet.fleet import Fleet
 from netsim.cluster.kubelet.pod_runtime import PodRuntime
-from netsim.cluster.kubelet.status import Surroundings, status_of
+from netsim.cluster.kubelet.status import Surroundings, final_statuses, status_of
 from netsim.cluster.ownership import BY_NODE, by_node
 from netsim.cluster.scheduling.placement import quantities
 from netsim.cluster.workqueue import WorkQueue
@@ -25,6 +25,9 @@ from netsim.objects.meta import Key, Object
 
 MIRROR = "kubernetes.io/config.mirror"
 """The annotation of a static pod's image in the API server: the pod is its node's, and is there again when it is deleted."""
+
+
+_VERSION = ("metadata", "resourceVersion")
 
 
 class Kubelet:
@@ -172,7 +175,21 @@ class Kubelet:
         if left > 0:
             self.queue.add_after(pod.key, left)
         else:
+            self._finish(pod)
             self._store.delete(pod.key, grace_seconds=0)
+
+    def _finish(self, pod: Object) -> None:
+        """Say how a pod has ended where somebody holds it to read that. Ref: pkg/kubelet/status/status_manager.go:TerminatePod()."""
+        if not pod.metadata.finalizers or podstate.finished(pod):
+            return
+        runtime = self._fleet.pods.get(pod.key)
+        if runtime is not None:
+            runtime.end_all(self._clock.now())
+        phase = "Failed" if runtime is None else runtime.phase
+        status = {**mapping_at(pod.document, "status"), "phase": phase}
+        if runtime is not None:
+            status |= final_statuses(runtime, self._clock)
+        self._store.update_status(Object.of(without(with_value(pod.document, ("status",), status), _VERSION)))
 
     def _still_runs(self, pod: Object, node: str) -> list[str]:
         runtime = self._fleet.pods.get(pod.key)

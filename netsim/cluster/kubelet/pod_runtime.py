@@ -63,6 +63,7 @@ class PodRuntime:
     made_at: float
     boot: int = 0
     address: str = ""
+    ended: bool = False
     happenings: list[Happening] = field(default_factory=list)
 
     @classmethod
@@ -99,7 +100,7 @@ class PodRuntime:
     @property
     def over(self) -> bool:
         """True where no container but a sidecar runs or will run."""
-        if self._init_failed:
+        if self._init_failed or self.ended:
             return True
         return all(c.state is State.TERMINATED and not c.restarts_again for c in self.mains)
 
@@ -228,6 +229,13 @@ class PodRuntime:
         """Tell a container to end."""
         if container.stop_at is None:
             container.stop_at, container.stop_code = at + seconds, code
+
+    def end_all(self, at: float) -> None:
+        """The pod has been ended: its containers with it, for good."""
+        self.ended = True
+        for container in self.containers:
+            if container.running:
+                container.end(at, self.conduct.ending(container.spec.pre_stop)[1])
 
     # --- starting ---------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,11 @@ def status_of(pod: Object, runtime: PodRuntime, around: Surroundings, given: Doc
     return status
 
 
+def final_statuses(runtime: PodRuntime, clock: VirtualClock) -> Document:
+    """The containers' statuses of a pod whose containers have all been ended."""
+    return {"containerStatuses": [_container(c, runtime, clock) for c in runtime.mains]}
+
+
 # --- containers -------------------------------------------------------------------------------------------------
 
 
