@@ -186,7 +186,7 @@ class _Saying:
                 self._route(route, single=span.first == span.last)
         for neighbour in machine.spec.neighbours:
             if code_of(neighbour.address) == code:
-                self._neighbour(neighbour.device, neighbour.mac.value, neighbour.state.value)
+                self._neighbour(neighbour.device, neighbour.mac.value if neighbour.mac is not None else 0, neighbour.state.value)
         for shape in machine.policy:
             self.form.append((tuple(code in span for span in shape.spans), tuple(code == each for each in shape.exact)))
         if self.on_link:

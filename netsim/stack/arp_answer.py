@@ -12,9 +12,9 @@ from netsim.rules.xtables.ast import AddressType
 from netsim.stack.fib import address_scope, addresses_of
 from netsim.stack.fib_trie import Scope
 from netsim.stack.namespace import Namespace
-from netsim.stack.neigh_table import neigh_create
+from netsim.stack.neigh_table import neigh_update
 from netsim.stack.route import InputKey, OutputKey, Routed, ip_route_input, ip_route_output, on_link
-from netsim.topology.model import Device
+from netsim.topology.model import Device, ProxyNeighbour
 
 _UNSPECIFIED = parse_address("0.0.0.0")
 
@@ -27,7 +27,7 @@ def arp_process(ns: Namespace, device: Device, request: ARP) -> bool:
     routed = ip_route_input(ns, InputKey(sender, target, device))
     if not isinstance(routed, Routed) or not _speaks_for(ns, device, request, routed):
         return False
-    return neigh_create(ns, device, sender, request.sender_mac)
+    return neigh_update(ns, device, sender, request.sender_mac)
 
 
 def _speaks_for(ns: Namespace, device: Device, request: ARP, routed: Routed) -> bool:
@@ -37,8 +37,10 @@ def _speaks_for(ns: Namespace, device: Device, request: ARP, routed: Routed) -> 
         return not (ns.sysctls.any_conf(device.name, "arp_filter") and _elsewhere(ns, device, request))
     if routed.result != "unicast" or routed.nexthop is None or not ns.sysctls.forwarding(device.name):
         return False
-    key = "proxy_arp_pvlan" if routed.nexthop.device == device.name else "proxy_arp"
-    return ns.sysctls.any_conf(device.name, key)
+    back_again = routed.nexthop.device == device.name
+    if ns.sysctls.any_conf(device.name, "proxy_arp_pvlan" if back_again else "proxy_arp"):
+        return True
+    return not back_again and ProxyNeighbour(device.name, request.target_ip) in ns.spec.proxies
 
 
 def _ignores(ns: Namespace, device: Device, sender: Address, target: Address) -> bool:

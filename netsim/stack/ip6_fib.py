@@ -58,6 +58,10 @@ class Fib6:
         self._devices = devices
         self._sysctls = sysctls
         self._anycast: dict[str, tuple[IPv6Address, ...]] = {}
+        self._proxied: dict[str, tuple[IPv6Address, ...]] = {}
+        for proxy in netns.proxies:
+            if isinstance(proxy.address, IPv6Address):
+                self._proxied[proxy.device] = (*self._proxied.get(proxy.device, ()), proxy.address)
         for name, device in devices.items():
             if has_ipv6(device, sysctls):
                 self._add_device(name, device)
@@ -103,7 +107,7 @@ class Fib6:
             return False
         if group in ALL_NODES or (group in ALL_ROUTERS and self._forwards(device)):
             return True
-        asked = (*(address.ip for address in own), *self._anycast.get(device, ()))
+        asked = (*(address.ip for address in own), *self._anycast.get(device, ()), *self._proxied.get(device, ()))
         return any(solicited_node(address) == group for address in asked)
 
     def select_source(self, device: str | None, towards: Address) -> IPv6Address | None:

@@ -25,7 +25,7 @@ def ip6_route_input(ns: Namespace, key: InputKey) -> Routed:
     """
     name = key.device.name
     oif = name if is_strict(key.dst) else None
-    entry = ns.fib6.resolve(FlowKey(key.dst, key.src, iif=name, oif=oif, mark=key.mark))
+    entry = ns.fib6.resolve(FlowKey(key.dst, key.src, iif=name, oif=oif, mark=key.mark).about(key.packet))
     failed = _failure(entry)
     if failed is not None:
         return failed
@@ -70,7 +70,7 @@ def is_strict(address: Address) -> bool:
 
 
 def _resolve(ns: Namespace, key: OutputKey) -> FibEntry | None:
-    return ns.fib6.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark))
+    return ns.fib6.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark).about(key.packet))
 
 
 def _failure(entry: FibEntry | None) -> Routed | None:

@@ -146,7 +146,9 @@ class Namespace:
         self.fib = wiring.fib
         self.sysctls = wiring.sysctls
         self.sockets = Sockets(wiring.spec.listeners)
-        self.neighbours: dict[tuple[str, Address], MAC] = {(n.device, n.address): n.mac for n in wiring.spec.neighbours}
+        self.neighbours: dict[tuple[str, Address], MAC] = {
+            (n.device, n.address): n.mac for n in wiring.spec.neighbours if n.mac is not None and n.state.valid
+        }
         self.netfilter: HookRunner | None = None
         self.hooks: HookEnvironment | None = None
         self.fragments = FragmentQueues()

@@ -2,7 +2,7 @@
 
 The packets take the ways of any packet: they pass ip6tables (a rule that drops types 135 or 136 breaks resolution), bridges flood and
 learn from them, br_netfilter sees them where it is on. One resolution is walked at once, apart from the packet that waits
-for it. ``proxy_ndp``, duplicate address detection and unreachability detection are not modelled.
+for it. Duplicate address detection and unreachability detection take longer than a walk.
 
 Ref: net/ipv6/ndisc.c:ndisc_solicit(), ndisc_recv_ns(), ndisc_recv_na(), ndisc_send_skb() (v6.12); RFC 4861.
 """
@@ -18,10 +18,11 @@ from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol
 from netsim.stack.addrconf import multicast_mac, solicited_node
 from netsim.stack.dev import dev_queue_xmit
 from netsim.stack.namespace import Namespace, NotModelledError
+from netsim.stack.neigh_table import neigh_update
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.steps import Drop, Hook, NotModelled, Step
-from netsim.topology.model import Device
+from netsim.topology.model import Device, ProxyNeighbour
 
 NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 135, 136
 HOP_LIMIT = 255
@@ -75,31 +76,37 @@ def ndisc_rcv(ns: Namespace, skb: SkBuff) -> None:
     if message.type == NEIGHBOUR_SOLICITATION:
         _solicited(ns, device, skb, message)
     elif message.link_layer is not None:
-        _learn(ns, device, message.target, message.link_layer)
+        neigh_update(ns, device, message.target, message.link_layer, override=message.override)
 
 
 def _solicited(ns: Namespace, device: Device, skb: SkBuff, message: ICMPHeader) -> None:
     """A host answers for the addresses of the device that was asked on, and for no other's. Ref: ndisc_recv_ns() (v6.12)."""
     target, asker = message.target, skb.packet.ip.src
     assert target is not None
-    if not ns.fib6.answers_for(target, device.name):
+    if not ns.fib6.answers_for(target, device.name) and not _is_proxied(ns, device, target):
         return
     if message.link_layer is not None:
-        _learn(ns, device, asker, message.link_layer)
+        neigh_update(ns, device, asker, message.link_layer)
     mac = ns.neighbours.get((device.name, asker))
     own = ns.fib6.chk_addr(target, device.name)
     source = target if own else ns.fib6.select_source(device.name, asker)
     if mac is not None and source is not None:
-        _send(ns, device, _message(NEIGHBOUR_ADVERTISEMENT, source, asker, target, device.mac), mac)
+        answer = _message(NEIGHBOUR_ADVERTISEMENT, source, asker, target, device.mac, override=own)
+        _send(ns, device, answer, mac)
 
 
-def _learn(ns: Namespace, device: Device, address: Address, mac: MAC) -> None:
-    ns.neighbours.setdefault((device.name, address), mac)
+def _is_proxied(ns: Namespace, device: Device, target: Address) -> bool:
+    """A router answers for others where it was told for whom, and ``proxy_ndp`` is on. Ref: ndisc_recv_ns(), pndisc_is_router()."""
+    if ProxyNeighbour(device.name, target) not in ns.spec.proxies or not ns.sysctls.conf6(device.name, "forwarding"):
+        return False
+    return bool(ns.sysctls.get("net.ipv6.conf.all.proxy_ndp") or ns.sysctls.conf6(device.name, "proxy_ndp"))
 
 
-def _message(kind: int, source: Address, destination: Address, target: Address, mac: MAC) -> Packet:
+def _message(
+    kind: int, source: Address, destination: Address, target: Address, mac: MAC, *, override: bool = True
+) -> Packet:
     header = IPHeader(source, destination, Protocol.ICMPV6, HOP_LIMIT, dont_fragment=True)
-    return Packet(header, ICMPHeader(kind, target=target, link_layer=mac), payload=24)
+    return Packet(header, ICMPHeader(kind, target=target, link_layer=mac, override=override), payload=24)
 
 
 def _send(ns: Namespace, device: Device, packet: Packet, mac: MAC) -> None:

@@ -12,10 +12,16 @@ from netsim.stack.namespace import Namespace
 from netsim.topology.model import Device, NeighbourState, Role
 
 
-def neigh_create(ns: Namespace, device: Device, address: Address, mac: MAC) -> bool:
-    """Learn a neighbour; False where there is no room for a new entry. A known one stays as it is."""
+def neigh_update(ns: Namespace, device: Device, address: Address, mac: MAC, *, override: bool = True) -> bool:
+    """Learn a neighbour; False where there is no room for a new entry.
+
+    A known one gets another MAC where the message may override, unless an administrator made the entry.
+    Ref: net/core/neighbour.c:__neigh_update() (v6.12).
+    """
     key = (device.name, address)
     if key in ns.neighbours:
+        if override and not _fixed(ns, device.name, address):
+            ns.neighbours[key] = mac
         return True
     if not has_room(ns, address.version):
         return False
@@ -60,7 +66,16 @@ def _entries(ns: Namespace, version: int) -> int:
     )
 
 
+def state_of(ns: Namespace, device: str, address: Address) -> NeighbourState:
+    """The state of an entry that is there: as it was given, or reachable, as one that was learnt in this walk."""
+    given = (n.state for n in ns.spec.neighbours if n.device == device and n.address == address and n.state.valid)
+    return next(given, NeighbourState.REACHABLE)
+
+
+def _fixed(ns: Namespace, device: str, address: Address) -> bool:
+    return state_of(ns, device, address).fixed
+
+
 def _permanent(ns: Namespace, device: str, address: Address) -> bool:
-    return any(
-        n.device == device and n.address == address and n.state is NeighbourState.PERMANENT for n in ns.spec.neighbours
-    )
+    """Those alone do not count. Ref: net/core/neighbour.c:neigh_alloc(), exempt_from_gc (v6.12)."""
+    return state_of(ns, device, address) is NeighbourState.PERMANENT

@@ -12,13 +12,14 @@ from netsim.stack.dev import dev_queue_xmit
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.namespace import Namespace
 from netsim.stack.ndisc import ndisc_solicit
-from netsim.stack.neigh_table import has_room, limit_of
+from netsim.stack.neigh_table import has_room, limit_of, state_of
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import NeighbourResolution
-from netsim.topology.model import IPIP, Device, Loopback, Veth
+from netsim.topology.model import IPIP, Device, Loopback, NeighbourState, Veth
 
 _NO_MAC = MAC(0)
+_SETTLED = (NeighbourState.PERMANENT, NeighbourState.NOARP, NeighbourState.REACHABLE)
 
 
 def neigh_output(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> None:
@@ -43,7 +44,9 @@ def neigh_resolve(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address)
     """The MAC of an address on a device's link. None: the packet ended here, and its sender was told so."""
     known = ns.neighbours.get((device.name, next_hop))
     if known is not None:
-        ns.record(NeighbourResolution(device.name, next_hop, known, cached=True))
+        state = state_of(ns, device.name, next_hop)
+        detail = "" if state in _SETTLED else f"{state.value}: used at once, and asked for within seconds"
+        ns.record(NeighbourResolution(device.name, next_hop, known, cached=True, detail=detail))
         return known
     if not device.up:
         ns.drop(DropReason.DEV_DOWN, "neigh_resolve_output", f"{device.name} is down")

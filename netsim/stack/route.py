@@ -130,7 +130,7 @@ def _input_by_fib(ns: Namespace, key: InputKey) -> Routed | Martian:
     forwarding = ns.sysctls.forwarding(key.device.name)
     if _is_limited_broadcast(key.dst):
         return _broadcast(ns, key, None)
-    entry = ns.fib.resolve(FlowKey(key.dst, key.src, iif=key.device.name, mark=key.mark))
+    entry = ns.fib.resolve(FlowKey(key.dst, key.src, iif=key.device.name, mark=key.mark).about(key.packet))
     error = error_of(entry)
     if error is not None:
         kind = "unreachable" if entry is None else entry.kind.value
@@ -168,7 +168,7 @@ def _had_better_ask(ns: Namespace, key: InputKey, nexthop: Nexthop) -> bool:
     name = key.device.name
     if nexthop.device != name or not ns.sysctls.any_conf(name, "send_redirects"):
         return False
-    back = ns.fib.resolve(FlowKey(key.src, key.dst, iif=name))
+    back = ns.fib.resolve(FlowKey(key.src, key.dst, iif=name).answering(key.packet))
     if back is None or not back.uses(name) or back.gateway is not None or any(n.gateway for n in back.nexthops):
         return False
     return ns.sysctls.any_conf(name, "shared_media") or on_link(key.device, key.src, nexthop.gateway)
@@ -217,7 +217,7 @@ def _full_check(ns: Namespace, key: InputKey, rp_filter: int, oif: str | None) -
     """Ref: net/ipv4/fib_frontend.c:__fib_validate_source() (v6.12)."""
     name = key.device.name
     mark = key.mark if ns.sysctls.any_conf(name, "src_valid_mark") else 0
-    back = ns.fib.resolve(FlowKey(key.src, key.dst, iif=oif, mark=mark))
+    back = ns.fib.resolve(FlowKey(key.src, key.dst, iif=oif, mark=mark).answering(key.packet))
     if back is None or error_of(back) is not None:
         return _reverse_path(key, back, rp_filter) if rp_filter else None
     if back.kind is RouteKind.LOCAL and not ns.sysctls.any_conf(name, "accept_local"):
@@ -256,7 +256,7 @@ def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
     """Where a packet that is made here goes, and from which source. Nothing is recorded."""
     if key.src is not None and (error := _source_error(ns, key)) is not None:
         return Routed(None, None, "unreachable", error)
-    entry = ns.fib.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark))
+    entry = ns.fib.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark).about(key.packet))
     if entry is None and _is_limited_broadcast(key.dst):
         return Routed(None, None, "broadcast", RouteError.ENETUNREACH)
     error = error_of(entry)

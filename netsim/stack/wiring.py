@@ -145,7 +145,8 @@ class Wiring:
     def may_be_proxy(self, netns: str) -> bool:
         """False where a namespace certainly answers ARP for no address but its own."""
         spec = self._topology.namespaces[netns]
-        return any(".proxy_arp" in name for name in spec.sysctls) or any(r.table == LOCAL_TABLE for r in spec.routes)
+        asked = any(".proxy_arp" in name for name in spec.sysctls) or any(r.table == LOCAL_TABLE for r in spec.routes)
+        return asked or bool(spec.proxies)
 
     def macvlans(self, parent: Endpoint) -> tuple[tuple[str, Device], ...]:
         """The macvlan devices on top of a device, each with its namespace."""
@@ -198,7 +199,7 @@ class Wiring:
 def _group_bits(spec: Netns) -> frozenset[int] | None:
     """The last bits of the groups in which a host is solicited; None for one that passes frames on, or that has hooks to see them."""
     plain = all(isinstance(d.kind, Loopback | Veth) and d.port is None for d in spec.devices)
-    if not plain or spec.xtables or spec.nftables:
+    if not plain or spec.xtables or spec.nftables or spec.proxies:
         return None
     addresses = {int(a.ip) & GROUP_BITS for d in spec.devices for a in d.addresses if a.version == 6}
     return frozenset({0, *addresses, *(d.mac.value & GROUP_BITS for d in spec.devices)})

@@ -226,6 +226,12 @@ class RuleAction(Enum):
     BLACKHOLE = "blackhole"
     UNREACHABLE = "unreachable"
     PROHIBIT = "prohibit"
+    GOTO = "goto"
+    NOP = "nop"
+
+
+PortRange: TypeAlias = tuple[int, int]
+"""The first and the last of a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +239,8 @@ class PolicyRule:
     """A rule of the routing policy database (``ip rule``), beside the kernel's own 0 (local), 32766 (main) and 32767 (default).
 
     A rule with neither ``src`` nor ``dst`` is of family ``version``. ``fwmark`` None looks at no mark. ``suppress_prefixlength``
-    rejects what the table finds with a prefix of at most that length. ``inverted`` is ``not``.
+    rejects what the table finds with a prefix of at most that length. ``inverted`` is ``not``. ``target`` is the priority that a GOTO
+    goes on with. ``tos`` is the whole byte of the header, ``uids`` the range of ``uidrange``.
     """
 
     priority: int
@@ -249,6 +256,12 @@ class PolicyRule:
     inverted: bool = False
     version: int = 4
     origin: Origin | None = field(default=None, compare=False)
+    protocol: int | None = None
+    sports: PortRange | None = None
+    dports: PortRange | None = None
+    tos: int = 0
+    uids: PortRange | None = None
+    target: int | None = None
 
     def __str__(self) -> str:
         """The rule as ``ip rule`` prints it: ``100:	from 10.0.0.0/8 fwmark 0x1/0xff lookup 100``, with one space for the tab."""
@@ -259,12 +272,23 @@ class PolicyRule:
             words += ["fwmark", hex(self.fwmark) + (f"/{self.fwmask:#x}" if self.fwmask != 0xFFFFFFFF else "")]
         words += ["iif", self.iif] if self.iif is not None else []
         words += ["oif", self.oif] if self.oif is not None else []
+        words += self._selectors()
         if self.action is RuleAction.LOOKUP:
             words += ["lookup", table_name(self.table)]
         if self.suppress_prefixlength is not None:
             words += ["suppress_prefixlength", str(self.suppress_prefixlength)]
         words += [] if self.action is RuleAction.LOOKUP else [self.action.value]
+        words += [str(self.target)] if self.target is not None else []
         return f"{self.priority}: {' '.join(words)}"
+
+    def _selectors(self) -> list[str]:
+        """Ref: iproute2 ip/iprule.c:print_rule()."""
+        words = ["uidrange", f"{self.uids[0]}-{self.uids[1]}"] if self.uids is not None else []
+        words += ["ipproto", _PROTOCOLS.get(self.protocol, str(self.protocol))] if self.protocol is not None else []
+        for name, ports in (("sport", self.sports), ("dport", self.dports)):
+            if ports is not None:
+                words += [name, str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"]
+        return words
 
 
 def table_name(table: int) -> str:
@@ -272,25 +296,55 @@ def table_name(table: int) -> str:
     return {LOCAL_TABLE: "local", MAIN_TABLE: "main", DEFAULT_TABLE: "default"}.get(table, str(table))
 
 
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp", 132: "sctp"}
+
+
 def _of_rule(prefix: Prefix) -> str:
     return str(prefix.network_address) if prefix.prefixlen == prefix.max_prefixlen else str(prefix)
 
 
 class NeighbourState(Enum):
-    """``nud`` of a neighbour entry: one that was given, or one that was learnt before the walk began."""
+    """``nud`` of a neighbour entry. Ref: include/uapi/linux/neighbour.h NUD_*."""
 
     PERMANENT = "permanent"
+    NOARP = "noarp"
     REACHABLE = "reachable"
+    STALE = "stale"
+    DELAY = "delay"
+    PROBE = "probe"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+    @property
+    def fixed(self) -> bool:
+        """True for an entry that only an administrator changes."""
+        return self in (NeighbourState.PERMANENT, NeighbourState.NOARP)
+
+    @property
+    def valid(self) -> bool:
+        """``NUD_VALID``: its MAC is used at once."""
+        return self not in (NeighbourState.INCOMPLETE, NeighbourState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A neighbour entry that is there before the first packet (``ip neigh add … nud permanent``)."""
+    """A neighbour entry that is there before the first packet (``ip neigh add … nud permanent``).
+
+    ``mac`` is None where the state is not valid.
+    """
 
     device: str
     address: Address
-    mac: MAC
+    mac: MAC | None
     state: NeighbourState = NeighbourState.PERMANENT
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyNeighbour:
+    """An address for which a host answers ARP or neighbour discovery on a device in another's stead (``ip neigh add proxy``)."""
+
+    device: str
+    address: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +414,7 @@ class Netns:
     ipvs: VirtualServers = field(default_factory=VirtualServers)
     ipvs_connections: tuple[IPVSConnection, ...] = ()
     nftables: tuple[NftRuleset, ...] = ()
+    proxies: tuple[ProxyNeighbour, ...] = ()
     recent: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
 
     def device(self, name: str) -> Device | None:

@@ -263,7 +263,7 @@ KNOWN: tuple[Sysctl, ...] = (
     ),
     _number("net.ipv6.conf.*.use_tempaddr", 0, "addresses are given here", first=-1, last=2, modelled=True),
     _switch("net.ipv6.conf.*.addr_gen_mode", 0, "how link-local addresses are made: EUI-64 here", last=3),
-    _switch("net.ipv6.conf.*.proxy_ndp", 0, "answer ND for what is routed elsewhere"),
+    _switch("net.ipv6.conf.*.proxy_ndp", 0, "answer ND for those it was told of", modelled=True),
     _number("net.ipv6.conf.*.hop_limit", 64, "hop limit of packets made here", first=1, last=255),
     _number("net.ipv6.conf.*.mtu", 1280, "the device's MTU for IPv6", first=1280, last=65536),
     _switch("net.ipv6.ip_nonlocal_bind", 0, "bind to an address that is not here", modelled=True),

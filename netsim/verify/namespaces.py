@@ -21,7 +21,17 @@ from pyroute2.netlink.exceptions import NetlinkError
 from netsim.rules.conntrack.dump import insert_words
 from netsim.rules.nft.ast import Ruleset as NftRuleset
 from netsim.rules.xtables.ast import Ruleset
-from netsim.topology.model import Bridge, BridgePort, Device, Listener, Macvlan, Neighbour, Route, Topology
+from netsim.topology.model import (
+    Bridge,
+    BridgePort,
+    Device,
+    Listener,
+    Macvlan,
+    Neighbour,
+    ProxyNeighbour,
+    Route,
+    Topology,
+)
 from netsim.verify.claim import Claim, forget, namespaces_of, stale
 from netsim.verify.enter import create, entered, remove
 from netsim.verify.ipvs import make_virtual_servers
@@ -49,7 +59,15 @@ from netsim.verify.plan import (
     operations,
 )
 from netsim.verify.prepared import EARLY, PATIENT, QUICK
-from netsim.verify.rtnetlink import fdb_values, flush_learnt, link_values, route_values, rule_values, stacked_link
+from netsim.verify.rtnetlink import (
+    fdb_values,
+    flush_learnt,
+    link_values,
+    neighbour_values,
+    route_values,
+    rule_values,
+    stacked_link,
+)
 
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 LONGEST_SETTLING_S = 3.0
@@ -275,11 +293,8 @@ class RealNetwork:
             self._indexes[name, device] = int(found[0])
         return self._indexes[name, device]
 
-    def _add_neighbour(self, name: str, entry: Neighbour) -> None:
-        index = self._index(name, entry.device)
-        self._handles[name].neigh(
-            "add", dst=str(entry.address), lladdr=str(entry.mac), ifindex=index, state=entry.state.value
-        )
+    def _add_neighbour(self, name: str, entry: Neighbour | ProxyNeighbour) -> None:
+        self._handles[name].neigh("add", **neighbour_values(entry, self._index(name, entry.device)))
 
     def _add_link(self, name: str, device: Device) -> None:
         """A device that stands on another one is made beside that, and moved where it belongs."""

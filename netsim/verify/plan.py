@@ -27,6 +27,7 @@ from netsim.topology.model import (
     Neighbour,
     Netns,
     PolicyRule,
+    ProxyNeighbour,
     Route,
     Topology,
     Veth,
@@ -130,10 +131,10 @@ class AddFdb:
 
 @dataclass(frozen=True, slots=True)
 class AddNeighbour:
-    """Add a permanent neighbour entry."""
+    """Add a neighbour entry, or an address to answer for in another's stead."""
 
     netns: str
-    neighbour: Neighbour
+    neighbour: Neighbour | ProxyNeighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,8 @@ def _layer3(netns: Netns) -> Iterator[Operation]:
         yield AddFdb(netns.name, entry)
     for neighbour in netns.neighbours:
         yield AddNeighbour(netns.name, neighbour)
+    for proxy in netns.proxies:
+        yield AddNeighbour(netns.name, proxy)
 
 
 def _resets(name: str) -> int:

@@ -18,7 +18,9 @@ from netsim.topology.model import (
     Loopback,
     Macvlan,
     MultipathHop,
+    Neighbour,
     PolicyRule,
+    ProxyNeighbour,
     Route,
     RouteScope,
     RuleAction,
@@ -40,6 +42,8 @@ ACTIONS = {
     RuleAction.BLACKHOLE: 6,
     RuleAction.UNREACHABLE: 7,
     RuleAction.PROHIBIT: 8,
+    RuleAction.GOTO: 2,
+    RuleAction.NOP: 3,
 }
 
 
@@ -109,10 +113,22 @@ def route_values(route: Route, index_of: IndexOf) -> Values:
         values["priority"] = route.metric
     if (scope := _scope(route)) is not None:
         values["scope"] = scope
+    values |= _metrics(route)
     if route.nexthops:
         values["multipath"] = [_hop(hop, index_of, several=True) for hop in route.nexthops]
         return values
     return values | _hop(MultipathHop(route.device, route.via, onlink=route.onlink), index_of, several=False)
+
+
+RTAX_MTU = 2
+"""Ref: include/uapi/linux/rtnetlink.h RTAX_*."""
+
+
+def _metrics(route: Route) -> Values:
+    found: list[tuple[str, int]] = [("RTAX_LOCK", 1 << RTAX_MTU)] if route.mtu_lock else []
+    found += [("RTAX_MTU", route.mtu)] if route.mtu else []
+    found += [("RTAX_ADVMSS", route.advmss)] if route.advmss else []
+    return {"metrics": {"attrs": found}} if found else {}
 
 
 def _scope(route: Route) -> int | None:
@@ -155,7 +171,24 @@ def rule_values(rule: PolicyRule) -> Values:
     if rule.suppress_prefixlength is not None:
         values["FRA_SUPPRESS_PREFIXLEN"] = rule.suppress_prefixlength
     values |= {"flags": 2} if rule.inverted else {}  # FIB_RULE_INVERT
+    values |= {"ip_proto": rule.protocol} if rule.protocol is not None else {}
+    for name, ports in (("sport_range", rule.sports), ("dport_range", rule.dports), ("uid_range", rule.uids)):
+        values |= {name: {"start": ports[0], "end": ports[1]}} if ports is not None else {}
+    values |= {"tos": rule.tos} if rule.tos else {}
+    values |= {"goto": rule.target} if rule.target is not None else {}
     return values
+
+
+NTF_PROXY = 0x08
+
+
+def neighbour_values(entry: Neighbour | ProxyNeighbour, index: int) -> Values:
+    """A neighbour entry, or one of the addresses that a host answers for."""
+    values: Values = {"dst": str(entry.address), "ifindex": index}
+    if isinstance(entry, ProxyNeighbour):
+        return values | {"flags": NTF_PROXY}
+    values |= {"lladdr": str(entry.mac)} if entry.mac is not None else {}
+    return values | {"state": entry.state.value}
 
 
 def fdb_values(entry: FdbEntry, index_of: IndexOf) -> Values:
