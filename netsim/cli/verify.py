@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netsim.verify.run import Case, Effort, Outcome
 
 FLOWS_FOR_EACH_WORLD = 8
-DRAWN_MODES = ("iptables", "nftables")
+DRAWN_MODES = ("iptables", "nftables", "ipvs")
 """The modes of kube-proxy that --random draws worlds in."""
 
 SAMPLES = 60

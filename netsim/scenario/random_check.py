@@ -47,10 +47,11 @@ def check(
     shrink: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Found:
-    """Verify ``count`` flows, with kube-proxy in a mode (iptables or nftables), and in networks without one.
+    """Verify ``count`` flows, with kube-proxy in a mode (iptables, nftables or ipvs), and in networks without one.
 
-    A world that cannot be built, as where a tool refuses its rules, is left out and counted: what nobody can load, nobody can compare. A flow that is drawn twice in
-    one world is verified once. ``advance`` is told of each flow that was verified. With ``shrink`` the first disagreement ends it and is
+    A world that cannot be built, as where a tool refuses its rules, is left out and counted: what nobody can load, nobody can compare.
+    A flow that is drawn twice in one world is verified once. ``advance`` is told of each flow that was verified. With ``shrink`` the
+    first disagreement ends it and is
     made small; without, all flows are verified.
     """
     found = Found()

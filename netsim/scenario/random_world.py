@@ -18,6 +18,8 @@ from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.build import load_world
 from netsim.scenario.every_flow import CLOSED_PORT, Asked, NamedFlow, destinations, sources
 from netsim.scenario.random_ground import Families, Ground, grounds
+from netsim.scenario.random_ipvs import SYSCTLS as IPVS_SYSCTLS
+from netsim.scenario.random_ipvs import asked_of_own, ipvs_settings, ipvs_text
 from netsim.scenario.random_nft import nft_text
 from netsim.scenario.random_rules import rules_text
 from netsim.scenario.world import World
@@ -76,7 +78,8 @@ def drawn_worlds(
     world = load_text(text)
     down = _down(draw, world.topology)
     topology = with_devices_down(world.topology, down)
-    asked = tuple(draw(_flow(world, spoken)) for _ in range(draw(st.integers(1, flows))))
+    targets = [_asked(world, ground, nodes if mode == "ipvs" else 0) for ground in spoken]
+    asked = tuple(draw(_flow(world, targets)) for _ in range(draw(st.integers(1, flows))))
     return Drawn(text, down, world, topology, asked)
 
 
@@ -121,7 +124,8 @@ def _cluster(draw: st.DrawFn, count: int, mode: str, spoken: tuple[Ground, ...])
 def _node(draw: st.DrawFn, number: int, mode: str, spoken: tuple[Ground, ...]) -> dict[str, Any]:
     node: dict[str, Any] = {"name": f"node{number}"}
     sysctls = {}
-    for name, values in dict(setting for ground in spoken for setting in ground.sysctls).items():
+    settings = [setting for ground in spoken for setting in ground.sysctls]
+    for name, values in dict([*settings, *(IPVS_SYSCTLS if mode == "ipvs" else ())]).items():
         if draw(st.integers(0, 11)) == 0:
             sysctls[name] = draw(st.sampled_from(values))
     if sysctls:
@@ -131,6 +135,8 @@ def _node(draw: st.DrawFn, number: int, mode: str, spoken: tuple[Ground, ...]) -
     elif draw(st.booleans()):
         node |= _own_rules(draw, spoken)
     ground = draw(st.sampled_from(spoken))
+    if mode == "ipvs" and draw(st.integers(0, 2)) == 0:
+        node["ipvs"] = draw(ipvs_text(number, ground))
     if draw(st.integers(0, 7)) == 0:
         route = {"to": draw(st.sampled_from(ground.routes)), "via": draw(st.sampled_from(ground.gateways))}
         node["routes"] = [route]
@@ -173,7 +179,8 @@ def _kube_proxy(draw: st.DrawFn, mode: str, spoken: tuple[Ground, ...]) -> dict[
             )
         )
     )
-    found: dict[str, Any] = {"mode": mode, mode: settings, **detection}
+    own: dict[str, Any] = {"ipvs": draw(ipvs_settings()), "iptables": settings} if mode == "ipvs" else {mode: settings}
+    found: dict[str, Any] = {"mode": mode, **own, **detection}
     if draw(st.integers(0, 5)) == 0:
         ground = draw(st.sampled_from(spoken))
         found["nodePortAddresses"] = list(draw(st.sampled_from(ground.node_port_addresses)))
@@ -247,23 +254,27 @@ def _pod(draw: st.DrawFn, name: str, nodes: int) -> dict[str, Any]:
 
 
 @st.composite
-def _flow(draw: st.DrawFn, world: World, spoken: tuple[Ground, ...]) -> NamedFlow:
+def _flow(draw: st.DrawFn, world: World, targets: list[list[Asked]]) -> NamedFlow:
+    """``targets`` are where it may go, for each IP version."""
     asking = draw(st.sampled_from(list(sources(world))))
-    asked = draw(st.sampled_from(_asked(world, draw(st.sampled_from(spoken)))))
+    asked = draw(st.sampled_from(draw(st.sampled_from(targets))))
     protocol = asked.protocol if draw(st.integers(0, 7)) else draw(st.sampled_from((Protocol.TCP, Protocol.UDP)))
     port = 0 if protocol in (Protocol.ICMP, Protocol.ICMPV6) else asked.port or 80
     flow = Flow(asking.netns, asked.address, protocol, port, owner=asking.owner, dont_fragment=protocol is Protocol.TCP)
     return NamedFlow(draw(_packet(flow)), asking.label, asked.label)
 
 
-def _asked(world: World, ground: Ground) -> list[Asked]:
-    """Where a flow of an IP version may go; Services several times, for theirs is the longest way."""
+def _asked(world: World, ground: Ground, ipvs_nodes: int) -> list[Asked]:
+    """Where a flow of an IP version may go; Services several times, for theirs is the longest way.
+
+    The first ``ipvs_nodes`` nodes may have virtual servers of their own.
+    """
     found = [each for each in dict.fromkeys(destinations(world)) if each.address.version == ground.version]
     services = [each for each in found if "svc/" in each.label and each.port not in (0, CLOSED_PORT)]
     ping = Protocol.ICMP if ground.version == 4 else Protocol.ICMPV6
     kinds = ((Protocol.TCP, 80), (Protocol.UDP, 53), (ping, 0))
     nobody = [Asked(parse_address(ip), ip, *kinds[number % 3]) for number, ip in enumerate(ground.nobody)]
-    return found + services * 3 + nobody
+    return found + services * 3 + nobody + asked_of_own(ipvs_nodes, ground)
 
 
 @st.composite

@@ -163,6 +163,8 @@ class ConnTable:
                 conn.timeout = SCTP_SECONDS
             case _:
                 conn.timeout = UDP_SECONDS
+                if reply:
+                    _assure(conn)
         conn.deadline = self.clock.now() + conn.timeout
 
     def _saw_segment(self, conn: Conn, flags: TCPFlags, *, reply: bool) -> None:
@@ -170,13 +172,21 @@ class ConnTable:
         if conn.no_output:
             conn.no_output = not reply
             direction = OUTPUT if reply else INPUT_ONLY
-        conn.state = next_state(conn.state, direction, flags)
+        before, conn.state = conn.state, next_state(conn.state, direction, flags)
+        if before is not conn.state is IpVsTcpState.ESTABLISHED:
+            _assure(conn)
         conn.timeout = TIMEOUTS[conn.state]
         active = conn.state in ACTIVE
         if conn.dest is not None and active != conn.active:
             conn.dest.active += 1 if active else -1
             conn.dest.inactive += -1 if active else 1
         conn.active = active
+
+
+def _assure(conn: Conn) -> None:
+    """The template that a connection hangs on has proved good. Ref: include/net/ip_vs.h:ip_vs_control_assure_ct()."""
+    if conn.control is not None:
+        conn.control.state = IpVsTcpState.ESTABLISHED
 
 
 def _reply_key(conn: Conn) -> ConnKey:

@@ -11,6 +11,7 @@ from enum import Enum
 
 from netsim.net.address import Address, family_of, parse_address
 from netsim.net.packet import Packet
+from netsim.rules.xtables.ast import AddressType
 from netsim.stack.fib import addresses_of
 from netsim.stack.fib_rules import FlowKey
 from netsim.stack.fib_select import fib_select_path, hash_keys
@@ -275,11 +276,13 @@ def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
 
 
 def _asked_for(ns: Namespace, entry: FibEntry) -> Address | None:
-    """The gateway whose MAC is asked for: one that is an own address is of scope host and is not used, the destination is asked.
+    """The gateway whose MAC is asked for: an own address of the route's device is of scope host and is not used, the destination is asked.
 
-    Ref: net/ipv4/route.c:rt_set_nexthop(), ``nhc->nhc_scope == RT_SCOPE_LINK`` (v6.12).
+    One of another device is found on the link all the same: a Service's address on kube-ipvs0 may be another node's.
+    Ref: net/ipv4/route.c:rt_set_nexthop(), ``nhc->nhc_scope == RT_SCOPE_LINK``; fib_semantics.c:fib_check_nh_v4_gw() (v6.12).
     """
-    return None if entry.gateway is not None and ns.fib.is_local(entry.gateway) else entry.gateway
+    own = entry.gateway is not None and ns.fib.address_type(entry.gateway, entry.device) is AddressType.LOCAL
+    return None if own else entry.gateway
 
 
 def record_output(ns: Namespace, key: OutputKey, routed: Routed) -> None:
