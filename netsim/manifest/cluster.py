@@ -11,7 +11,7 @@ from netsim.manifest.drafts import ClusterDraft, ExternalDraft, NodeDraft
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.fields import Section, Spot
 from netsim.manifest.routing import read_neighbours, read_routes, read_rules
-from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts
+from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts, RecentList
 from netsim.objects.core import Taint
 from netsim.objects.listen import parse_listen
 from netsim.objects.path import nearest, path_text
@@ -30,8 +30,9 @@ _TEXTS = (
     "ipvs",
     "ipvsConnections",
 )
-_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "routes", "rules", "neighbours")
-NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", "kubeProxy", "state")
+_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "recent", "routes", "rules", "neighbours")
+_KUBE_PROXY = ("kubeProxy", "kubeProxyRuns")
+NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", *_KUBE_PROXY, "state")
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
@@ -140,7 +141,9 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.texts = _read_texts(section)
     draft.routes = list(read_routes(section))
     draft.routing = MachineRouting(tuple(read_rules(section)), tuple(read_neighbours(section)))
+    draft.recent = tuple(_read_recent(section.section("recent")))
     draft.kube_proxy = section.placed("kubeProxy")
+    draft.kube_proxy_runs = section.boolean("kubeProxyRuns") is not False
     return draft
 
 
@@ -161,6 +164,7 @@ def _read_external(section: Section) -> ExternalDraft | None:
     draft.texts = _read_texts(section)
     draft.routes = list(read_routes(section))
     draft.routing = MachineRouting(tuple(read_rules(section)), tuple(read_neighbours(section)))
+    draft.recent = tuple(_read_recent(section.section("recent")))
     listen = section.texts("listen")
     found = (section.parsed(text, parse_listen) for text in listen)
     draft.listen = tuple(dict.fromkeys(item for items in found if items for item in items))
@@ -177,6 +181,12 @@ def _read_texts(section: Section) -> MachineTexts:
         ipvs=section.rules("ipvs"),
         ipvs_connections=section.rules("ipvsConnections"),
     )
+
+
+def _read_recent(section: Section) -> Iterator[RecentList]:
+    for name in section.names():
+        addresses = tuple(address for address, _ in _parsed_all(section, name, networks.address))
+        yield RecentList(name, addresses, section.spot_of(name).origin)
 
 
 def _machine_name(section: Section, raw: object, what: str) -> str | None:

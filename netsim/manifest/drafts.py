@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 
 from netsim.manifest.fields import Spot
 from netsim.net.address import Address, InterfaceAddress, Prefix
-from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts, PlacedDocument, RulesText, StaticRoute
+from netsim.objects.cluster import (
+    CNISpec,
+    MachineRouting,
+    MachineTexts,
+    PlacedDocument,
+    RecentList,
+    RulesText,
+    StaticRoute,
+)
 from netsim.objects.core import Taint
 from netsim.objects.listen import Listen
 
@@ -29,7 +37,9 @@ class NodeDraft:
     texts: MachineTexts = field(default_factory=MachineTexts)
     routes: list[tuple[StaticRoute, Spot]] = field(default_factory=list)
     routing: MachineRouting = field(default_factory=MachineRouting)
+    recent: tuple[RecentList, ...] = ()
     kube_proxy: PlacedDocument | None = None
+    kube_proxy_runs: bool = True
 
 
 @dataclass(slots=True)
@@ -46,6 +56,7 @@ class ExternalDraft:
     texts: MachineTexts = field(default_factory=MachineTexts)
     routes: list[tuple[StaticRoute, Spot]] = field(default_factory=list)
     routing: MachineRouting = field(default_factory=MachineRouting)
+    recent: tuple[RecentList, ...] = ()
     listen: tuple[Listen, ...] = ()
 
 

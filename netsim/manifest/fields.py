@@ -70,6 +70,10 @@ class Section:
         """True where the field is there and not null."""
         return self._value.get(name) is not None
 
+    def names(self) -> tuple[str, ...]:
+        """Every field's name, in order."""
+        return tuple(self._value)
+
     def raw(self, name: str) -> Json:
         """The field as it stands."""
         return self._value.get(name)

@@ -113,6 +113,15 @@ class RulesText:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentList:
+    """Addresses that a list of ``-m recent`` has just seen, as ``echo +ADDRESS > /proc/net/xt_recent/NAME`` adds them."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class MachineTexts:
     """What a machine's further tools print.
 
@@ -199,7 +208,8 @@ class MachineRouting:
 class ClusterNode:
     """A machine of the cluster. ``sysctls`` have the defaults of FORWARDING_SYSCTLS in them.
 
-    ``kube_proxy`` None means the cluster's. ``origin`` None: nobody wrote it, it is a default.
+    ``kube_proxy`` None means the cluster's; where it does not run, what it wrote before stands among the node's own rules.
+    ``origin`` None: nobody wrote it, it is a default.
     """
 
     name: str
@@ -217,6 +227,8 @@ class ClusterNode:
     kube_proxy: PlacedDocument | None = None
     origin: Origin | None = field(default=None, compare=False)
     routing: MachineRouting = field(default_factory=MachineRouting)
+    kube_proxy_runs: bool = True
+    recent: tuple[RecentList, ...] = ()
 
     @property
     def control_plane(self) -> bool:
@@ -242,6 +254,7 @@ class ExternalHost:
     listen: tuple[Listen, ...] = ()
     origin: Origin | None = field(default=None, compare=False)
     routing: MachineRouting = field(default_factory=MachineRouting)
+    recent: tuple[RecentList, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

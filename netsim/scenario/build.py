@@ -24,8 +24,9 @@ from netsim.scenario.assumptions import assumptions_of
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
 from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
 from netsim.scenario.plans import cluster_plan, machine_plan, node_object, service_cidr_object
+from netsim.scenario.recent_lists import recent_lists
 from netsim.scenario.world import World
-from netsim.topology.build import build, with_nftables, with_rules, with_state
+from netsim.topology.build import build, with_nftables, with_recent, with_rules, with_state
 from netsim.topology.ipvs import IPVSPlan, with_ipvs
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns
@@ -125,6 +126,11 @@ def _with_rules(topology: Topology, cluster: ClusterSpec, proxies: dict[str, Nod
     )
     ipsets = _gathered({name: partial(machine_ipsets, text) for name, text in texts.items()}, errors)
     known = _gathered({name: partial(machine_conntrack, text) for name, text in texts.items()}, errors)
+    recent = _gathered(
+        {name: partial(recent_lists, node.recent, rules.get(name, ())) for name, node in nodes.items()}
+        | {name: partial(recent_lists, host.recent, rules.get(name, ())) for name, host in hosts.items()},
+        errors,
+    )
     nftables = _gathered(
         {name: partial(_node_nftables, node, proxy_of[name]) for name, node in nodes.items()}
         | {name: partial(_host_nftables, host) for name, host in hosts.items()},
@@ -138,7 +144,7 @@ def _with_rules(topology: Topology, cluster: ClusterSpec, proxies: dict[str, Nod
     if errors:
         raise _failed(_at(error.origin, error.message, error.advice) for error in errors)
     loaded = with_nftables(with_rules(topology, rules), nftables)
-    return with_ipvs(with_state(loaded, ipsets, known), virtual)
+    return with_ipvs(with_recent(with_state(loaded, ipsets, known), recent), virtual)
 
 
 def _gathered(makers: Mapping[str, Callable[[], T]], errors: list[RuleSyntaxError]) -> dict[str, T]:

@@ -41,7 +41,7 @@ class WritesIptables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeProxy:
-    """A node's kube-proxy after its first sync. ``syncs`` by family."""
+    """A node's kube-proxy after its first sync. ``syncs`` by family; none where it does not run."""
 
     node: ProxyNode
     configuration: KubeProxyConfiguration
@@ -87,7 +87,7 @@ def start(store: Store, node: ClusterNode, configuration: KubeProxyConfiguration
     watches = [store.watch(kind, label_selector=SELECTOR) for kind in ("Service", "EndpointSlice")]
     feed = WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")])
     feed.pull()
-    return NodeProxy(place, configuration, kube_proxy.sync())
+    return NodeProxy(place, configuration, kube_proxy.sync() if node.kube_proxy_runs else {})
 
 
 def _of_mode(

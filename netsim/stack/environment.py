@@ -47,7 +47,11 @@ class FoundSocket:
 
 
 class HookEnvironment(Protocol):
-    """One namespace, seen from its hooks. ``connections`` are the conntrack entries that it has before the walk, ``nftables`` its rules."""
+    """One namespace, seen from its hooks.
+
+    ``connections`` are the conntrack entries that it has before the walk, ``recent`` the addresses in its lists of that match,
+    ``nftables`` its rules.
+    """
 
     netns: str
     recorder: Recorder
@@ -55,6 +59,7 @@ class HookEnvironment(Protocol):
     clock: Clock
     ipsets: IPSets
     connections: Sequence[ConntrackEntry]
+    recent: Mapping[str, Sequence[Address]]
     nftables: Sequence[NftRuleset]
 
     def sysctl(self, name: str) -> int:

@@ -40,6 +40,7 @@ class NamespaceHooks:
         self.clock = ns.network.clock
         self.ipsets = ns.spec.ipsets
         self.connections: Sequence[ConntrackEntry] = ns.spec.conntrack
+        self.recent = ns.spec.recent
         self.nftables: Sequence[NftRuleset] = ns.spec.nftables
 
     def sysctl(self, name: str) -> int:

@@ -47,7 +47,7 @@ from netsim.stack.nf_conntrack_core import Conntrack, nf_conntrack_confirm, nf_c
 from netsim.stack.nf_nat_core import HOOK2MANIP, initialized, nf_nat_inet_fn
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook, Reassembly
-from netsim.stack.x_tables import TablesState, XtContext
+from netsim.stack.x_tables import RecentEntry, TablesState, XtContext
 
 if TYPE_CHECKING:
     from netsim.rules.nft.ast import Ruleset as NftRuleset
@@ -195,6 +195,9 @@ class Netfilter:
         self._nft = _compiled_nftables(env.nftables)
         self._held = {each.ruleset.family for each in self._compiled if each.holds_conntrack} | set(conntrack_families)
         self._held.update(family for each in self._nft for family in each.holds)
+        now = env.clock.now()
+        for name, addresses in env.recent.items():
+            self.state.recent[name] = {address: RecentEntry([now], 0) for address in addresses}
         for entry in env.connections:
             self.conntrack.adopt(entry)
             self._held.add(entry.family)

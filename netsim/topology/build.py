@@ -131,6 +131,12 @@ def with_state(
     return replace(topology, namespaces={**topology.namespaces, **changed})
 
 
+def with_recent(topology: Topology, lists: Mapping[str, Mapping[str, tuple[Address, ...]]]) -> Topology:
+    """The topology with addresses in lists of ``-m recent``, by namespace and list. Raises KeyError as with_rules does."""
+    changed = {name: replace(topology.namespaces[name], recent=dict(found)) for name, found in lists.items()}
+    return replace(topology, namespaces={**topology.namespaces, **changed})
+
+
 def with_nftables(topology: Topology, rules: Mapping[str, tuple[NftRuleset, ...]]) -> Topology:
     """The topology with rules of nftables in namespaces, by name. Raises KeyError as with_rules does."""
     changed = {name: replace(topology.namespaces[name], nftables=rulesets) for name, rulesets in rules.items()}

@@ -255,8 +255,7 @@ class Observer:
             self.network.seed_connections(name)
             if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
                 with entered(self.network.real_name(name)):
-                    _empty_lists()
-            spec = self.network.topology.namespaces[name]
+                    _begin_lists(spec.recent)
             if any(map(_counts, spec.xtables)) or any(map(nft_remembers, spec.nftables)):
                 self._reload(name)
 
@@ -308,8 +307,9 @@ def _counts(ruleset: Ruleset) -> bool:
     return _matches(ruleset, StatisticNthMatch)
 
 
-def _empty_lists() -> None:
-    """``recent`` lists of this namespace. Ref: net/netfilter/xt_recent.c:recent_mt_proc_write()."""
+def _begin_lists(known: Mapping[str, Sequence[Address]]) -> None:
+    """``recent`` lists of this namespace, as they are before the first packet. Ref: net/netfilter/xt_recent.c:recent_mt_proc_write()."""
     for path in sorted(Path("/proc/net/xt_recent").glob("*")):
         with suppress(OSError):
-            path.write_text("/", encoding="ascii")
+            for line in ("/", *(f"+{address}" for address in known.get(path.name, ()))):
+                path.write_text(line, encoding="ascii")

@@ -73,6 +73,7 @@ class World:
     mtu: int = 1500
     ipsets: IPSets = field(default_factory=IPSets)
     connections: tuple[ConntrackEntry, ...] = ()
+    recent: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     nftables: tuple[NftRuleset, ...] = ()
     rejected: list[tuple[Packet, Hook, str]] = field(default_factory=list)
     rerouted: list[Packet] = field(default_factory=list)
