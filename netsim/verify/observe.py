@@ -17,6 +17,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 
+from netsim.net.address import Address
 from netsim.net.packet import Protocol
 from netsim.rules.nft.ast import TableFamily
 from netsim.rules.xtables.ast import RecentMatch, Ruleset, StatisticNthMatch
@@ -276,6 +277,7 @@ class Observer:
             self._trace(name, spec)
 
 
+            spec = self.network.topology.namespaces[name]
 def _discovers(hit: Hit) -> bool:
     return hit.packet is not None and is_discovery(hit.packet)
 

@@ -238,7 +238,10 @@ def tcp(
     for letter in flags:
         bits |= FLAGS[letter]
     mss = 1460 if "S" in flags else None
-    return Packet(_ip(src, dst, Protocol.TCP, ttl), TCPHeader(sport, dport, bits, int("S" not in flags), int("A" in flags), mss=mss))
+    return Packet(
+        _ip(src, dst, Protocol.TCP, ttl),
+        TCPHeader(sport, dport, bits, int("S" not in flags), int("A" in flags), mss=mss),
+    )
 
 
 def udp(src: str = "10.1.0.2", dst: str = "10.2.0.2", sport: int = 40000, dport: int = 53, ttl: int = 64) -> Packet:
