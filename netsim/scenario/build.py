@@ -48,12 +48,19 @@ def load_world(sources: Sequence[Path], *, mode: ProxyMode | None = None) -> tup
 
 def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     """The world of what was loaded. Raises LoadError."""
-    cluster = loaded.cluster
-    configurations = _configurations(cluster, mode)
+    configurations = configurations_of(loaded.cluster, mode)
     plane = steady(loaded)
     store = plane.store
-    nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in cluster.nodes}
-    proxies = {node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in cluster.nodes}
+    nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in loaded.cluster.nodes}
+    proxies = {
+        node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in loaded.cluster.nodes
+    }
+    return assembled(loaded, mode, plane, proxies)
+
+
+def assembled(loaded: Loaded, mode: ProxyMode | None, plane: ControlPlane, proxies: Mapping[str, NodeProxy]) -> World:
+    """The world of a control plane and the kube-proxies of its nodes, as they are at this moment. Raises LoadError."""
+    cluster, store = loaded.cluster, plane.store
     pods = [Pod.of(item) for item in store.list("Pod").items]
     machines = tuple(_machine(cluster, node, proxies[node.name]) for node in cluster.nodes)
     plan = cluster_plan(cluster, machines, filter(_runs, pods))
@@ -73,7 +80,8 @@ def _runs(pod: Pod) -> bool:
 # --- stages -----------------------------------------------------------------------------------------------------
 
 
-def _configurations(cluster: ClusterSpec, mode: ProxyMode | None) -> dict[str, KubeProxyConfiguration]:
+def configurations_of(cluster: ClusterSpec, mode: ProxyMode | None) -> dict[str, KubeProxyConfiguration]:
+    """The configuration of each node's kube-proxy; ``mode`` overrides theirs. Raises LoadError."""
     found: dict[str, KubeProxyConfiguration] = {}
     problems: list[Diagnostic] = []
     for node in cluster.nodes:
@@ -92,17 +100,22 @@ def _configurations(cluster: ClusterSpec, mode: ProxyMode | None) -> dict[str, K
 
 def steady(loaded: Loaded) -> ControlPlane:
     """The control plane of what was loaded, at rest. Raises LoadError."""
+    plane = begun(loaded)
+    plane.run_until_steady()
+    if plane.problems:
+        raise _failed(_at(_place_of(loaded, p.object), f"{p.object}: {p.message}") for p in plane.problems)
+    return plane
+
+
+def begun(loaded: Loaded) -> ControlPlane:
+    """The control plane of what was loaded, before anything happened."""
     cluster = loaded.cluster
-    plane = ControlPlane(
+    return ControlPlane(
         [node_object(node) for node in cluster.nodes],
         [service_cidr_object(cluster), *(item for item in loaded.objects if item.kind != "Node")],
         service_cidrs=[str(cidr) for cidr in cluster.service_cidrs],
         api_server="auto" if any(node.control_plane for node in cluster.nodes) else None,
     )
-    plane.run_until_steady()
-    if plane.problems:
-        raise _failed(_at(_place_of(loaded, p.object), f"{p.object}: {p.message}") for p in plane.problems)
-    return plane
 
 
 def _wired(plan: ClusterPlan, loaded: Loaded) -> Topology:
@@ -112,7 +125,9 @@ def _wired(plan: ClusterPlan, loaded: Loaded) -> Topology:
         raise _failed(_at(_subject_place(loaded, p), str(p), p.advice) for p in error.problems) from error
 
 
-def _with_rules(topology: Topology, cluster: ClusterSpec, proxies: dict[str, NodeProxy], plan: ClusterPlan) -> Topology:
+def _with_rules(
+    topology: Topology, cluster: ClusterSpec, proxies: Mapping[str, NodeProxy], plan: ClusterPlan
+) -> Topology:
     """The topology with what the programs on its machines loaded: every machine's rules, sets, entries and virtual servers."""
     errors: list[RuleSyntaxError] = []
     nodes = {node_netns(node.name): node for node in cluster.nodes}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from proxy.iptables.fixed_rules import Jump
     from proxy.iptables.sync import IptablesSync
     from proxy.ipvs.sync import IpvsSync
+    from proxy.ipvs.termination import ConnectionCounts
     from proxy.nftables.sync import NftablesSync
 
 Sync: TypeAlias = "IptablesSync | IpvsSync | NftablesSync"
@@ -77,27 +78,40 @@ def configuration_of(cluster: ClusterSpec, node: ClusterNode) -> Document:
 
 def start(store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node) -> NodeProxy:
     """Start a node's kube-proxy on a store's watches and let it sync once."""
-    place = proxy_node(
+    place = place_of(node, configuration, item)
+    kube_proxy = proxy_of(configuration, place)
+    feed_of(kube_proxy, store).pull()
+    return NodeProxy(place, configuration, kube_proxy.sync() if node.kube_proxy_runs else {})
+
+
+def place_of(node: ClusterNode, configuration: KubeProxyConfiguration, item: Node) -> ProxyNode:
+    """What a kube-proxy knows of its node."""
+    return proxy_node(
         item,
         name=configuration.hostname_override,
         bind_address=configuration.bind_address,
         sysctls=node.sysctls,
     )
-    kube_proxy = _of_mode(configuration, place)
+
+
+AnyKubeProxy: TypeAlias = "KubeProxy[IptablesSync] | KubeProxy[IpvsSync] | KubeProxy[NftablesSync]"
+
+
+def feed_of(kube_proxy: AnyKubeProxy, store: Store) -> WatchFeed:
+    """The watches of a kube-proxy on a store."""
     watches = [store.watch(kind, label_selector=SELECTOR) for kind in ("Service", "EndpointSlice")]
-    feed = WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")])
-    feed.pull()
-    return NodeProxy(place, configuration, kube_proxy.sync() if node.kube_proxy_runs else {})
+    return WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")])
 
 
-def _of_mode(
-    configuration: KubeProxyConfiguration, node: ProxyNode
-) -> KubeProxy[IptablesSync] | KubeProxy[IpvsSync] | KubeProxy[NftablesSync]:
+def proxy_of(
+    configuration: KubeProxyConfiguration, node: ProxyNode, connections: ConnectionCounts | None = None
+) -> AnyKubeProxy:
+    """A kube-proxy of the configured mode. ``connections`` tells ipvs mode how many a real server has."""
     match configuration.mode:
         case ProxyMode.IPTABLES:
             return iptables_proxy(configuration, node)
         case ProxyMode.IPVS:
-            return ipvs_proxy(configuration, node)
+            return ipvs_proxy(configuration, node, connections)
         case ProxyMode.NFTABLES:
             return nftables_proxy(configuration, node)
         case never:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netsim.net.address import Address
 from netsim.net.packet import Protocol
 from netsim.rules.ipvs.ast import Forwarding, RealServer
 from netsim.rules.ipvs.connections import IPVSConnection
@@ -20,7 +21,7 @@ def seed(ipvs: IPVS, known: tuple[IPVSConnection, ...]) -> None:
     """Put the connections into the table, templates first; a client's connections hang on its template."""
     for entry in sorted(known, key=lambda each: not each.template):
         service = _service(ipvs, entry)
-        conn = _conn(ipvs, entry, _dest(entry, service))
+        conn = _conn(ipvs, entry, destination_of(entry.real, service))
         ipvs.conns.add(conn)
         template = _template_of(ipvs, entry, service)
         if template is not None:
@@ -34,11 +35,12 @@ def _service(ipvs: IPVS, entry: IPVSConnection) -> Service | None:
     return ipvs.find_service(0, entry.protocol, *entry.virtual)
 
 
-def _dest(entry: IPVSConnection, service: Service | None) -> Dest:
+def destination_of(real: tuple[Address, int], service: Service | None) -> Dest:
+    """The virtual server's real server of that address and port; one that is gone is made, unavailable."""
     for dest in service.dests if service is not None else ():
-        if dest.spec.address == entry.real[0] and dest.spec.port in (0, entry.real[1]):
+        if dest.spec.address == real[0] and dest.spec.port in (0, real[1]):
             return dest
-    gone = RealServer(entry.real[0], entry.real[1], Forwarding.MASQUERADE)
+    gone = RealServer(real[0], real[1], Forwarding.MASQUERADE)
     return Dest(gone, gone.weight, available=False)
 
 

@@ -1,0 +1,139 @@
+"""What the namespaces of a network remember from one packet to a later one, when rules, routes and devices have changed in between.
+
+A ``Network`` is made for one topology. ``remember`` takes out of it what packets left behind; ``recall`` puts that into a network of
+the same world at a later time: conntrack entries, lists of ``-m recent``, elements that packets put into sets of nftables, IPVS's
+connections, sockets. Deadlines are times of the world's clock, so what ran out in between is gone. A namespace that is no longer
+there is forgotten.
+
+Not carried over: FDB and neighbours (they are learnt again), counters of ``statistic`` and ``numgen inc``, token buckets, path MTUs. The
+windows of a TCP connection are not either: its later segments are never out of window, as with an entry that ``conntrack -I`` makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from netsim.stack.ip_vs_conn import Conn
+from netsim.stack.ip_vs_ctl import IPVS
+from netsim.stack.ip_vs_seed import destination_of
+from netsim.stack.namespace import Namespace
+from netsim.stack.netfilter import Netfilter
+from netsim.stack.network import Network
+from netsim.stack.nf_conntrack_entry import NfConn
+from netsim.stack.nft_state import SetState
+from netsim.stack.sockets import Connection
+from netsim.stack.x_tables import RecentEntry
+from netsim.topology.model import Listener, Topology
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceMemory:
+    """One namespace's. ``recent`` is by list and address, ``sets`` by family, table and set."""
+
+    connections: tuple[NfConn, ...] = ()
+    recent: Mapping[str, Mapping[object, RecentEntry]] = field(default_factory=dict)
+    sets: Mapping[tuple[str, str, str], SetState] = field(default_factory=dict)
+    ipvs: tuple[Conn, ...] = ()
+    clients: Mapping[Connection, str] = field(default_factory=dict)
+    accepted: Mapping[Connection, Listener] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A world's, by the namespace's name."""
+
+    namespaces: Mapping[str, NamespaceMemory] = field(default_factory=dict)
+
+    def of(self, netns: str) -> NamespaceMemory:
+        """What a namespace remembers; nothing where no packet came to it."""
+        return self.namespaces.get(netns) or NamespaceMemory()
+
+    def without(self, netns: str, forgotten: Callable[[NfConn], bool]) -> Memory:
+        """The memory without some of a namespace's conntrack entries: ``conntrack -D``."""
+        held = self.of(netns)
+        kept = tuple(ct for ct in held.connections if not forgotten(ct))
+        return Memory({**self.namespaces, netns: replace(held, connections=kept)})
+
+
+def begin(topology: Topology, network: Callable[[Topology], Network]) -> Memory:
+    """What the topology says that its namespaces know beforehand."""
+    fresh = network(topology)
+    for name, netns in topology.namespaces.items():
+        if netns.conntrack or netns.recent or netns.ipvs_connections:
+            fresh.namespace(name)
+    return remember(fresh, Memory())
+
+
+def with_memory_apart(topology: Topology) -> Topology:
+    """The topology without what its namespaces know beforehand: a memory holds that."""
+    namespaces = {
+        name: replace(netns, conntrack=(), recent={}, ipvs_connections=())
+        if netns.conntrack or netns.recent or netns.ipvs_connections
+        else netns
+        for name, netns in topology.namespaces.items()
+    }
+    return replace(topology, namespaces=namespaces)
+
+
+def remember(network: Network, before: Memory) -> Memory:
+    """The memory after the packets that walked in a network, which began with ``before``."""
+    touched = {ns.name: _of(ns) for ns in network.touched()}
+    return Memory({**before.namespaces, **touched})
+
+
+def _of(ns: Namespace) -> NamespaceMemory:
+    netfilter = ns.netfilter
+    tables = netfilter.state if isinstance(netfilter, Netfilter) else None
+    return NamespaceMemory(
+        tuple(netfilter.conntrack) if isinstance(netfilter, Netfilter) else (),
+        dict(tables.recent) if tables else {},
+        dict(tables.nft.sets) if tables else {},
+        tuple(ns.ipvs.conns) if ns.ipvs is not None else (),
+        dict(ns.sockets.clients),
+        dict(ns.sockets.accepted),
+    )
+
+
+def recall(network: Network, topology: Topology, memory: Memory) -> None:
+    """Give a fresh network what is remembered."""
+    for name, held in memory.namespaces.items():
+        if name not in topology.namespaces:
+            continue
+        ns = network.namespace(name)
+        ns.sockets.clients.update(held.clients)
+        ns.sockets.accepted.update(
+            {c: listener for c, listener in held.accepted.items() if listener in ns.sockets.listeners}
+        )
+        if isinstance(ns.netfilter, Netfilter):
+            _recall_tables(ns.netfilter, held, ns.now())
+        if ns.ipvs is not None:
+            _recall_ipvs(ns.ipvs, held.ipvs, ns.now())
+
+
+def _recall_tables(netfilter: Netfilter, held: NamespaceMemory, now: float) -> None:
+    for ct in held.connections:
+        if ct.deadline > now:
+            for sender in ct.windows.seen.values():
+                sender.liberal = True
+            netfilter.conntrack.insert(ct)
+    netfilter.state.recent.update({name: dict(entries) for name, entries in held.recent.items()})
+    netfilter.state.nft.sets.update(held.sets)
+
+
+def _recall_ipvs(ipvs: IPVS, held: tuple[Conn, ...], now: float) -> None:
+    """Connections with the real servers as they are now; one that is gone is kept, unavailable. Ref: ip_vs_trash_get_dest()."""
+    found: dict[int, Conn] = {}
+    for conn in sorted(held, key=lambda each: not each.template):
+        if conn.deadline <= now and not conn.controlled:
+            continue
+        key = conn.key
+        mark, address = (key.vaddr, conn.daddr) if isinstance(key.vaddr, int) else (0, key.vaddr)
+        service = ipvs.find_service(mark, key.protocol, address, key.vport)
+        again = replace(conn, dest=destination_of((conn.daddr, conn.dport), service), control=None, controlled=0)
+        ipvs.conns.add(again)
+        if conn.control is not None and (template := found.get(id(conn.control))) is not None:
+            again.control = template
+            template.controlled += 1
+        again.deadline = conn.deadline
+        found[id(conn)] = again
