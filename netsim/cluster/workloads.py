@@ -34,6 +34,7 @@ class DeploymentSpec:
     strategy: UpdateStrategy = UpdateStrategy()
     min_ready_seconds: int = 0
     revision_history_limit: int = 10
+    progress_deadline_seconds: int | None = None
     paused: bool = False
 
 

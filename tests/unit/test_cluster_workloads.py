@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netsim.cluster.controllers.deployment import fenceposts
+from netsim.cluster.controllers.deployment_rolling import fenceposts
 from netsim.cluster.workloads import DeploymentSpec, RollingUpdate, UpdateStrategy
 from netsim.objects.meta import Object
 from tests.cluster_objects import (

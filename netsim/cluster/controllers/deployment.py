@@ -1,22 +1,50 @@
-"""Deployment → ReplicaSets, with rolling updates. Ref: pkg/controller/deployment/{sync,rolling,recreate}.go (v1.37)."""
+"""Deployment → ReplicaSets, with rolling updates.
+
+Ref: pkg/controller/deployment/{deployment_controller,sync,rolling,recreate,rollback}.go (v1.37).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import compact, mapping_at, strings_at, text_at, with_value, without
+from netsim.cluster.controllers.deployment_progress import Stage, conditions, counted, deadline_in, is_complete
+from netsim.cluster.controllers.deployment_rolling import (
+    DESIRED,
+    MAXIMUM,
+    REVISION,
+    Scaling,
+    first_replicas,
+    grown,
+    is_scaling,
+    maximum,
+    proportional,
+    revision_of,
+    shrunk,
+)
+from netsim.cluster.documents import compact, mapping_at, strings_at, with_value, without
+from netsim.cluster.errors import AlreadyExists
 from netsim.cluster.naming import template_hash
 from netsim.cluster.ownership import BY_CONTROLLER, Claims, by_controller, controller_key, controller_reference
 from netsim.cluster.podcontrol import PodControl
 from netsim.cluster.selectors import of_label_selector
-from netsim.cluster.store import merged_condition
-from netsim.cluster.workloads import DeploymentSpec, ReplicaSetView, scaled, template_of
+from netsim.cluster.workloads import DeploymentSpec, ReplicaSetView, template_of
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.json import Document, decode
 from netsim.objects.meta import Key, Object
 
 HASH_LABEL = "pod-template-hash"
-REVISION = "deployment.kubernetes.io/revision"
+ROLLBACK = "deprecated.deployment.rollback.to"
+"""The annotation that asks for an earlier revision, as the API of extensions/v1beta1 did; kubectl writes the template itself."""
+
+_NOT_COPIED = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    REVISION,
+    DESIRED,
+    MAXIMUM,
+    ROLLBACK,
+)
 
 
 class DeploymentController:
@@ -49,29 +77,62 @@ class DeploymentController:
             return
         spec = decode(DeploymentSpec, mapping_at(deployment.document, "spec"), "spec")
         sets = [ReplicaSetView.of(item) for item in self._claims.claim(deployment, selector)]
+        if not spec.paused and self._roll_back(deployment, sets):
+            return
         newest = _newest(deployment, sets)
-        old = sorted((s for s in sets if s is not newest), key=_revision)
-        if newest is None and not spec.paused:
-            self._create_set(deployment, spec, old)
-        elif newest is not None:
-            self._roll(deployment, spec, newest, old)
-        self._report(deployment, spec, newest, sets)
+        old = sorted((s for s in sets if s is not newest), key=revision_of)
+        self._report(self._step(Stage(deployment, spec, newest, sets), old))
+
+    def _step(self, stage: Stage, old: list[ReplicaSetView]) -> Stage:
+        """Ref: deployment_controller.go:syncDeployment()."""
+        deployment, spec, newest = stage.deployment, stage.spec, stage.newest
+        if newest is not None and not spec.paused:
+            newest = self._annotated(newest, spec, old)
+        if spec.paused or is_scaling(spec, stage.sets):
+            self._scale_all(deployment, spec, proportional(spec, newest, old))
+            if spec.paused:
+                self._clean_up(spec, old)
+        elif newest is None:
+            return self._create_set(stage, old)
+        elif spec.strategy.type == "Recreate":
+            live = [s for s in old if s.spec.replicas]
+            self._scale_all(deployment, spec, (Scaling(s, 0) for s in live))
+            if not live and not any(self._ending(s.item) for s in old):
+                self._scale_all(deployment, spec, [Scaling(newest, spec.replicas)])
+        elif (size := grown(spec, newest, old)) != newest.spec.replicas:
+            self._scale_all(deployment, spec, [Scaling(newest, size)])
+        else:
+            self._scale_all(deployment, spec, shrunk(spec, newest, [s for s in old if s.spec.replicas]))
+        return stage
 
     # --- the newest set ---------------------------------------------------------------------------------------------
 
-    def _create_set(self, deployment: Object, spec: DeploymentSpec, old: list[ReplicaSetView]) -> None:
-        """Ref: sync.go:getNewReplicaSet()."""
-        if spec.strategy.type == "Recreate" and any(s.status.replicas or self._ending(s.item) for s in old):
-            self._scale_all(deployment, old, 0)
-            return
-        surge, _ = fenceposts(spec)
-        total = sum(s.spec.replicas for s in old)
-        replicas = spec.replicas if not old else max(0, min(spec.replicas, spec.replicas + surge - total))
-        if spec.strategy.type == "Recreate":
-            replicas = spec.replicas
-        revision = max((_revision(s) for s in old), default=0) + 1
-        made = self._store.create(Object.of(_set_of(deployment, replicas, revision)))
+    def _create_set(self, stage: Stage, old: list[ReplicaSetView]) -> Stage:
+        """Ref: sync.go:getNewReplicaSet(). A name that another set has is a collision of hashes: another is tried."""
+        deployment, spec = stage.deployment, stage.spec
+        if spec.strategy.type == "Recreate" and any(s.spec.replicas or self._ending(s.item) for s in old):
+            self._scale_all(deployment, spec, (Scaling(s, 0) for s in old))
+            return stage
+        replicas = first_replicas(spec, old)
+        revision = max((revision_of(s) for s in old), default=0) + 1
+        try:
+            made = self._store.create(Object.of(_set_of(deployment, spec, replicas, revision)))
+        except AlreadyExists:
+            if not self._sees(deployment):
+                return stage
+            collisions = mapping_at(deployment.document, "status").get("collisionCount")
+            count = collisions + 1 if isinstance(collisions, int) else 1
+            path = ("status", "collisionCount")
+            self._store.update_status(Object.of(with_value(deployment.document, path, count)))
+            raise
         self._scaled(deployment, made, 0, replicas)
+        return Stage(deployment, spec, stage.newest, stage.sets, created=made.metadata.name)
+
+    def _sees(self, deployment: Object) -> bool:
+        """False where the set is its own, and only its informer has not heard of it yet."""
+        name = _set_name(deployment)
+        found = self._store.get(Key("ReplicaSet", deployment.metadata.namespace, name))
+        return controller_key(found) != deployment.key or _newest(deployment, [ReplicaSetView.of(found)]) is None
 
     def _ending(self, owned: Object) -> bool:
         """True while a pod of an old set has not ended. Ref: recreate.go:oldPodsRunning()."""
@@ -88,72 +149,31 @@ class DeploymentController:
 
     # --- rolling ----------------------------------------------------------------------------------------------------
 
-    def _roll(
-        self, deployment: Object, spec: DeploymentSpec, newest: ReplicaSetView, old: list[ReplicaSetView]
-    ) -> None:
-        newest = self._renumber(newest, old)
-        live = [s for s in old if s.spec.replicas or s.status.replicas]
-        if spec.paused or not live:
-            if not live:
-                self._scale(deployment, newest, spec.replicas)
-                self._clean_up(spec, old)
-        elif spec.strategy.type == "Recreate":
-            self._scale_all(deployment, live, 0)
-        else:
-            self._roll_up(deployment, spec, newest, live)
-            self._roll_down(deployment, spec, newest, live)
-
-    def _renumber(self, newest: ReplicaSetView, old: list[ReplicaSetView]) -> ReplicaSetView:
-        """A set that is the newest again (a roll-back) has the highest revision again.
-
-        Ref: deployment_util.go:SetNewReplicaSetAnnotations().
-        """
-        latest = max((_revision(s) for s in old), default=0)
-        if _revision(newest) > latest:
+    def _annotated(self, newest: ReplicaSetView, spec: DeploymentSpec, old: list[ReplicaSetView]) -> ReplicaSetView:
+        """A set that is the newest again (a roll-back) has the highest revision again. Ref: SetNewReplicaSetAnnotations()."""
+        latest = max((revision_of(s) for s in old), default=0)
+        document = newest.item.document
+        if revision_of(newest) <= latest:
+            document = with_value(document, ("metadata", "annotations", REVISION), str(latest + 1))
+        if newest.spec.min_ready_seconds != spec.min_ready_seconds:
+            document = with_value(document, ("spec", "minReadySeconds"), spec.min_ready_seconds)
+        if document is newest.item.document:
             return newest
-        document = with_value(newest.item.document, ("metadata", "annotations", REVISION), str(latest + 1))
         return ReplicaSetView.of(self._store.update(Object.of(document)))
 
-    def _roll_up(
-        self, deployment: Object, spec: DeploymentSpec, newest: ReplicaSetView, old: list[ReplicaSetView]
-    ) -> None:
-        """Ref: pkg/controller/deployment/util/deployment_util.go:NewRSNewReplicas()."""
-        surge, _ = fenceposts(spec)
-        room = spec.replicas + surge - newest.spec.replicas - sum(s.spec.replicas for s in old)
-        if newest.spec.replicas > spec.replicas:
-            self._scale(deployment, newest, spec.replicas)
-        elif room > 0:
-            self._scale(deployment, newest, min(spec.replicas, newest.spec.replicas + room))
+    def _scale_all(self, deployment: Object, spec: DeploymentSpec, changes: Iterable[Scaling]) -> None:
+        for change in changes:
+            self._scale(deployment, spec, change)
 
-    def _roll_down(
-        self, deployment: Object, spec: DeploymentSpec, newest: ReplicaSetView, old: list[ReplicaSetView]
-    ) -> None:
-        """Ref: rolling.go:reconcileOldReplicaSets(): first what does not work, then as many as stay above the minimum."""
-        _, unavailable = fenceposts(spec)
-        least = spec.replicas - unavailable
-        total = newest.spec.replicas + sum(s.spec.replicas for s in old)
-        room = total - least - (newest.spec.replicas - newest.status.available_replicas)
-        available = newest.status.available_replicas + sum(s.status.available_replicas for s in old)
-        spare = available - least
-        for item in old:
-            broken = min(item.spec.replicas - item.status.available_replicas, max(0, room))
-            broken = max(0, broken)
-            sound = min(item.spec.replicas - broken, max(0, min(room - broken, spare)))
-            if broken + sound > 0:
-                self._scale(deployment, item, item.spec.replicas - broken - sound)
-                room -= broken + sound
-                spare -= sound
-
-    def _scale_all(self, deployment: Object, sets: list[ReplicaSetView], replicas: int) -> None:
-        for item in sets:
-            self._scale(deployment, item, replicas)
-
-    def _scale(self, deployment: Object, target: ReplicaSetView, replicas: int) -> None:
-        if target.spec.replicas == replicas:
-            return
-        document = with_value(target.item.document, ("spec", "replicas"), replicas)
+    def _scale(self, deployment: Object, spec: DeploymentSpec, change: Scaling) -> None:
+        """Ref: sync.go:scaleReplicaSet(): the size asked for is noted, so that a change of it can be told from a roll-out."""
+        target, before = change.target, change.target.spec.replicas
+        document = with_value(target.item.document, ("spec", "replicas"), change.replicas)
+        for name, value in ((DESIRED, spec.replicas), (MAXIMUM, maximum(spec))):
+            document = with_value(document, ("metadata", "annotations", name), str(value))
         self._store.update(Object.of(document))
-        self._scaled(deployment, target.item, target.spec.replicas, replicas)
+        if before != change.replicas:
+            self._scaled(deployment, target.item, before, change.replicas)
 
     def _scaled(self, deployment: Object, item: Object, before: int, after: int) -> None:
         way = "up" if after >= before else "down"
@@ -161,46 +181,55 @@ class DeploymentController:
         self._recorder.normal(self.name, deployment.key, "ScalingReplicaSet", message)
 
     def _clean_up(self, spec: DeploymentSpec, old: list[ReplicaSetView]) -> None:
-        """Ref: sync.go:cleanupDeployment()."""
-        for item in old[: max(0, len(old) - spec.revision_history_limit)]:
-            self._store.delete(item.item.key)
+        """Delete the oldest sets that are empty, but as many as the limit says. Ref: sync.go:cleanupDeployment()."""
+        alive = [s for s in old if s.item.metadata.deletion_timestamp is None]
+        for item in alive[: max(0, len(alive) - spec.revision_history_limit)]:
+            status = item.status
+            if not (status.replicas or item.spec.replicas) and _observed(item):
+                self._store.delete(item.item.key)
+
+    def _roll_back(self, deployment: Object, sets: list[ReplicaSetView]) -> bool:
+        """Ref: rollback.go: the template of an earlier revision (0: the last one) becomes the Deployment's again."""
+        asked = deployment.metadata.annotations.get(ROLLBACK)
+        if asked is None:
+            return False
+        document = without(deployment.document, ("metadata", "annotations", ROLLBACK))
+        revisions = sorted(filter(None, map(revision_of, sets)))
+        wanted = int(asked) if asked.isdecimal() and int(asked) else (revisions[-2] if len(revisions) > 1 else 0)
+        found = next((s for s in sets if wanted and revision_of(s) == wanted), None)
+        if found is None:
+            message = "Unable to find the revision to rollback to." if wanted else "Unable to find last revision."
+            self._recorder.warning(self.name, deployment.key, "DeploymentRollbackRevisionNotFound", message)
+        elif found is _newest(deployment, sets):
+            message = "The rollback revision contains the same template as current deployment."
+            self._recorder.warning(self.name, deployment.key, "DeploymentRollbackTemplateUnchanged", message)
+        else:
+            template = without(template_of(found.item), ("metadata", "labels", HASH_LABEL))
+            document = with_value(document, ("spec", "template"), template)
+            message = f'Rolled back deployment "{deployment.metadata.name}" to revision {wanted}'
+            self._recorder.normal(self.name, deployment.key, "DeploymentRollback", message)
+        self._store.update(Object.of(document))
+        return True
 
     # --- status -----------------------------------------------------------------------------------------------------
 
-    def _report(
-        self, deployment: Object, spec: DeploymentSpec, newest: ReplicaSetView | None, sets: list[ReplicaSetView]
-    ) -> None:
-        """Ref: sync.go:calculateStatus()."""
-        _, unavailable = fenceposts(spec)
-        available = sum(s.status.available_replicas for s in sets)
-        enough = available >= spec.replicas - unavailable
-        status: Document = {
-            **mapping_at(deployment.document, "status"),
-            "observedGeneration": deployment.metadata.generation,
-            "replicas": sum(s.status.replicas for s in sets),
-            "updatedReplicas": newest.status.replicas if newest else 0,
-            "readyReplicas": sum(s.status.ready_replicas for s in sets),
-            "availableReplicas": available,
-            "unavailableReplicas": max(0, sum(s.spec.replicas for s in sets) - available),
-        }
-        document: Document = {**deployment.document, "status": status}
-        conditions = merged_condition(document, self._availability(deployment, enough=enough))
-        document = with_value(document, ("status", "conditions"), conditions)
-        self._store.update_status(Object(deployment.api_version, deployment.kind, deployment.metadata, document))
-
-    def _availability(self, deployment: Object, *, enough: bool) -> Document:
-        status = "True" if enough else "False"
-        known = podstate.condition(deployment, "Available")
-        if known is not None and known.get("status") == status:
-            return known
-        return {
-            "type": "Available",
-            "status": status,
-            "reason": "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
-            "message": f"Deployment {'has' if enough else 'does not have'} minimum availability.",
-            "lastUpdateTime": self._clock.timestamp(),
-            "lastTransitionTime": self._clock.timestamp(),
-        }
+    def _report(self, stage: Stage) -> None:
+        deployment = stage.deployment
+        numbers = counted(stage)
+        numbers["conditions"] = conditions(stage, numbers, self._clock)
+        document: Document = {**deployment.document, "status": numbers}
+        collisions = mapping_at(self._store.get(deployment.key).document, "status").get("collisionCount")
+        if collisions is not None:
+            numbers["collisionCount"] = collisions
+        written = self._store.update_status(
+            Object.of(without(document, ("metadata", "resourceVersion"))),
+        )
+        if is_complete(stage.spec, numbers) and stage.newest is not None:
+            old = sorted((s for s in stage.sets if s is not stage.newest), key=revision_of)
+            self._clean_up(stage.spec, old)
+        left = deadline_in(Stage(written, stage.spec, stage.newest, stage.sets), self._clock)
+        if left:
+            self.queue.add_after(deployment.key, left, background=True)
 
     def _deployment_changed(self, _: Object | None, item: Object | None) -> None:
         if item is not None:
@@ -213,53 +242,48 @@ class DeploymentController:
                 self.queue.add(owner)
 
 
-def fenceposts(spec: DeploymentSpec) -> tuple[int, int]:
-    """How many pods there may be above, and may be missing below, the number asked for.
-
-    Ref: deployment_util.go:ResolveFenceposts(): where both come to nothing, one may be missing, or nothing could ever move.
-    """
-    if spec.strategy.type != "RollingUpdate":
-        return 0, 0
-    rolling = spec.strategy.rolling_update
-    surge = scaled(rolling.max_surge, spec.replicas, default="25%", up=True)
-    unavailable = scaled(rolling.max_unavailable, spec.replicas, default="25%", up=False)
-    if surge == 0 and unavailable == 0:
-        unavailable = 1
-    return surge, min(unavailable, spec.replicas)
+def _set_name(deployment: Object) -> str:
+    return f"{deployment.metadata.name}-{_digest(deployment)}"
 
 
-def _set_of(deployment: Object, replicas: int, revision: int) -> Document:
-    template = template_of(deployment)
-    digest = template_hash(template)
-    spec = mapping_at(deployment.document, "spec")
+def _digest(deployment: Object) -> str:
+    collisions = mapping_at(deployment.document, "status").get("collisionCount")
+    return template_hash(template_of(deployment), collisions if isinstance(collisions, int) else None)
+
+
+def _set_of(deployment: Object, spec: DeploymentSpec, replicas: int, revision: int) -> Document:
+    template, digest = template_of(deployment), _digest(deployment)
+    given = mapping_at(deployment.document, "spec")
     annotations = strings_at(deployment.document, "metadata", "annotations")
-    annotations.pop("kubectl.kubernetes.io/last-applied-configuration", None)
+    kept = {name: value for name, value in annotations.items() if name not in _NOT_COPIED}
+    sizes = {REVISION: str(revision), DESIRED: str(spec.replicas), MAXIMUM: str(maximum(spec))}
     return {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
         "metadata": {
-            "name": f"{deployment.metadata.name}-{digest}",
+            "name": _set_name(deployment),
             "namespace": deployment.metadata.namespace,
             "labels": {**strings_at(template, "metadata", "labels"), HASH_LABEL: digest},
-            "annotations": {**annotations, REVISION: str(revision)},
+            "annotations": {**kept, **sizes},
             "ownerReferences": [controller_reference(deployment)],
         },
         "spec": compact(
             replicas=replicas,
-            minReadySeconds=spec.get("minReadySeconds"),
-            selector=with_value(mapping_at(spec, "selector"), ("matchLabels", HASH_LABEL), digest),
+            minReadySeconds=given.get("minReadySeconds"),
+            selector=with_value(mapping_at(given, "selector"), ("matchLabels", HASH_LABEL), digest),
             template=with_value(template, ("metadata", "labels", HASH_LABEL), digest),
         ),
     }
 
 
 def _newest(deployment: Object, sets: list[ReplicaSetView]) -> ReplicaSetView | None:
-    """The set whose template is the Deployment's but for the hash. Ref: deployment_util.go:FindNewReplicaSet()."""
+    """The oldest set whose template is the Deployment's but for the hash. Ref: deployment_util.go:FindNewReplicaSet()."""
     wanted = template_of(deployment)
     path = ("metadata", "labels", HASH_LABEL)
-    return next((s for s in sets if without(template_of(s.item), path) == without(wanted, path)), None)
+    found = [s for s in sets if without(template_of(s.item), path) == without(wanted, path)]
+    return min(found, key=lambda s: (s.item.metadata.creation_timestamp or "", s.item.metadata.name), default=None)
 
 
-def _revision(view: ReplicaSetView) -> int:
-    text = text_at(view.item.document, "metadata", "annotations", REVISION)
-    return int(text) if text.isdecimal() else 0
+def _observed(view: ReplicaSetView) -> bool:
+    seen = mapping_at(view.item.document, "status").get("observedGeneration")
+    return isinstance(seen, int) and seen >= view.item.metadata.generation
