@@ -19,14 +19,14 @@ from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import is_mapping, mapping_at, with_value
 from netsim.cluster.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
 from netsim.cluster.immutable import changes_refused
-from netsim.cluster.listing import WHOLE, ObjectList, Page
+from netsim.cluster.listing import WHOLE, ObjectList, Page, selection, version_number
 from netsim.cluster.patching import apply as applying
 from netsim.cluster.patching.patches import json_patch, merge_patch, strategic_merge
 from netsim.cluster.requests import (
     DeleteOptions,
     Options,
     PatchType,
-    causes,
+    invalid,
     object_of,
     read_object,
     together,
@@ -73,17 +73,24 @@ class Api:
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
-    def get(self, key: Key) -> Object:
+    def get(self, key: Key, subresource: str = "") -> Object:
         """One object. Raises NotFound."""
-        self._authorize("get", key)
+        self.authorize("get", key, subresource=subresource)
         return self.store.get(key)
 
     def list(
         self, kind: str, namespace: str | None = None, labels: str = "", fields: str = "", *, page: Page = WHOLE
     ) -> ObjectList:
         """The objects of a kind that selectors select; ``namespace`` None: of all. Raises BadRequest, Expired."""
-        self._authorize("list", Key(kind, namespace or "", ""), fields=fields)
+        self.authorize("list", Key(kind, namespace or "", ""), fields=fields)
         return self.store.list(kind, namespace, labels, fields, page=page)
+
+    def list_exact(self, kind: str, namespace: str | None, labels: str, fields: str, version: str) -> ObjectList:
+        """The objects as they were at a version. Raises BadRequest, Expired."""
+        self.authorize("list", Key(kind, namespace or "", ""), fields=fields)
+        selects = selection(kind, namespace, labels, fields)
+        items = self.store.as_of(kind, version_number(version))
+        return ObjectList(tuple(item for item in items if selects(item)), version)
 
     def watch(
         self,
@@ -96,7 +103,7 @@ class Api:
         bookmarks: bool = False,
     ) -> Watch:
         """What changes after a version, as ``Store.watch``. Raises BadRequest, Expired."""
-        self._authorize("watch", Key(kind, namespace or "", ""), fields=fields)
+        self.authorize("watch", Key(kind, namespace or "", ""), fields=fields)
         return self.store.watch(kind, namespace, labels, fields, resource_version=resource_version, bookmarks=bookmarks)
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -104,7 +111,7 @@ class Api:
     def create(self, document: Document, options: Options = DEFAULT) -> Object:
         """Make an object, its status left out. Raises StatusError."""
         item, resource = self._read(document, options)
-        self._authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
+        self.authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
         if resource.status:
             item = Object.of({key: value for key, value in item.document.items() if key != "status"})
         if not item.metadata.name and item.metadata.generate_name:
@@ -115,7 +122,7 @@ class Api:
     def update(self, document: Document, options: Options = DEFAULT) -> Object:
         """Replace an object. Raises StatusError: Conflict where its ``resourceVersion`` is stale, Invalid where a field may not change."""
         item, resource = self._read(document, options)
-        self._authorize("update", item.key, item.api_version)
+        self.authorize("update", item.key, item.api_version)
         return self._update(item, resource, options)
 
     def update_status(self, document: Document, options: Options = DEFAULT) -> Object:
@@ -124,19 +131,19 @@ class Api:
         resource = resource_of(item.kind, item.api_version)
         if not resource.status:
             raise NotFound("the server could not find the requested resource")
-        self._authorize("update", item.key, item.api_version, subresource="status")
+        self.authorize("update", item.key, item.api_version, subresource="status")
         return self.store.get(item.key) if options.dry_run else self.store.update_status(item)
 
     def patch(self, key: Key, kind: PatchType, patch: Json, options: Options = DEFAULT) -> Object:
         """Change an object by a patch. Raises StatusError."""
-        self._authorize("patch", key)
+        self.authorize("patch", key)
         changed = _patched(self.store.get(key), kind, patch)
         item, resource = self._read(changed, options)
         return self._update(item, resource, options)
 
     def patch_status(self, key: Key, kind: PatchType, patch: Json, options: Options = DEFAULT) -> Object:
         """Change an object's status by a patch. Raises StatusError."""
-        self._authorize("patch", key, subresource="status")
+        self.authorize("patch", key, subresource="status")
         item = object_of(_patched(self.store.get(key), kind, patch))
         if not resource_of(item.kind, item.api_version).status:
             raise NotFound("the server could not find the requested resource")
@@ -147,14 +154,14 @@ class Api:
         item, resource = self._read(document, options, defaulted=False)
         if not item.metadata.name:
             raise BadRequest("name is required for apply")
-        self._authorize("patch", item.key, item.api_version)
+        self.authorize("patch", item.key, item.api_version)
         before = self.store.find(item.key)
         known = () if before is None else applying.read_managers(before.document)
         live = None if before is None else before.document
         merged, managers = applying.apply(live, item.document, options.manager, known, force=force)
         after = object_of(default_document(merged))
         if before is None:
-            self._authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
+            self.authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
             return self._create(after, resource, managers, options)
         if after.kind == "Service":
             after = self._allocated(after)
@@ -165,14 +172,14 @@ class Api:
 
     def delete(self, key: Key, options: DeleteOptions = DELETE) -> Object | None:
         """Delete an object; what is left of it, None where it is gone. Raises StatusError."""
-        self._authorize("delete", key)
+        self.authorize("delete", key)
         return self._delete(self.store.get(key), options)
 
     def delete_collection(
         self, kind: str, namespace: str | None, labels: str = "", fields: str = "", options: DeleteOptions = DELETE
     ) -> ObjectList:
         """Delete every object that selectors select, and answer what there was. Raises StatusError."""
-        self._authorize("deletecollection", Key(kind, namespace or "", ""), fields=fields)
+        self.authorize("deletecollection", Key(kind, namespace or "", ""), fields=fields)
         found = self.store.list(kind, namespace, labels, fields)
         for item in found.items:
             self._delete(item, replace(options, uid="", resource_version=""))
@@ -180,11 +187,13 @@ class Api:
 
     # --- what every write goes through ------------------------------------------------------------------------------
 
-    def _authorize(
+    def authorize(
         self, verb: str, key: Key, api_version: str = "v1", *, subresource: str = "", fields: str = ""
     ) -> None:
+        """Raises Forbidden where the user may not do something with an object, or (without a name) with its kind."""
         resource = resource_of(key.kind, api_version)
-        place = key.namespace if resource.namespaced else ""
+        # A namespace is in itself: who may read it by a RoleBinding in it, may.
+        place = key.name if key.kind == "Namespace" else key.namespace if resource.namespaced else ""
         self.authorization.check(
             Attributes(
                 self.user,
@@ -255,7 +264,7 @@ class Api:
     def _validate(self, item: Object, resource: Resource) -> None:
         problems = list(validate(item, namespaced=resource.namespaced))
         if problems:
-            raise Invalid.of(resource.qualified_kind, item.metadata.name, causes(problems))
+            raise invalid(item, resource, problems)
 
     def _with_managers(self, item: Object, managers: Sequence[applying.Manager]) -> Object:
         entries = applying.managed_fields(managers, item.api_version, self._clock.timestamp())
@@ -265,7 +274,7 @@ class Api:
         """A Service with its addresses and ports. Raises Invalid."""
         found, problems = self._services.allocate(item)
         if problems:
-            raise Invalid.of("Service", item.metadata.name, causes(problems))
+            raise invalid(item, resource_of("Service"), problems)
         return found
 
 

@@ -81,11 +81,16 @@ class Invalid(StatusError):  # noqa: N818 - the API's own word
 
     reason = "Invalid"
     code = 422
+    kind = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    """The causes: a field, and what is wrong with it."""
 
     @classmethod
-    def of(cls, kind: str, name: str, cause: str) -> Invalid:
+    def of(cls, kind: str, name: str, cause: str, fields: tuple[tuple[str, str], ...] = ()) -> Invalid:
         """The error for a kind such as ``Deployment.apps``."""
-        return cls(f'{kind} "{name}" is invalid: {cause}')
+        error = cls(f'{kind} "{name}" is invalid: {cause}')
+        error.kind, error.fields = kind.partition(".")[0], fields
+        return error
 
 
 class BadRequest(StatusError):  # noqa: N818 - the API's own word
@@ -106,6 +111,37 @@ class Forbidden(StatusError):  # noqa: N818 - the API's own word
         """The error for a resource such as ``deployments.apps``; without a name where none was asked for, nor a resource for a path."""
         what = f'{resource} "{name}" is' if name else f"{resource} is"
         return cls(f"{what} forbidden: {why}" if resource else f"forbidden: {why}")
+
+
+class MethodNotAllowed(StatusError):  # noqa: N818 - the API's own word
+    """A verb that a resource does not have."""
+
+    reason = "MethodNotAllowed"
+    code = 405
+
+    def __init__(self, verb: str, resource: str) -> None:
+        super().__init__(f'{verb} is not supported on resources of kind "{resource}"')
+
+
+class UnsupportedMediaType(StatusError):  # noqa: N818 - the API's own word
+    """A body of a kind that is not read."""
+
+    reason = "UnsupportedMediaType"
+    code = 415
+
+
+class Timeout(StatusError):  # noqa: N818 - the API's own word
+    """A version that is not yet written."""
+
+    reason = "Timeout"
+    code = 504
+
+
+class NotImplementedHere(StatusError):  # noqa: N818 - what is not modelled
+    """Something that a real API server does and this one does not."""
+
+    reason = "NotImplemented"
+    code = 501
 
 
 class Unauthorized(StatusError):  # noqa: N818 - the API's own word

@@ -59,7 +59,7 @@ def read_object(document: Document, *, strict: bool, defaulted: bool = True) -> 
         wrong = [p for p in problems if not p.message.startswith("unknown field")]
         resource = resource_of(item.kind, item.api_version)
         if wrong:
-            raise Invalid.of(resource.qualified_kind, item.metadata.name, causes(wrong))
+            raise invalid(item, resource, wrong)
         if unknown and strict:
             version = item.api_version.rpartition("/")[2]
             said = ", ".join(p.message for p in unknown)
@@ -81,6 +81,12 @@ def object_of(document: Document) -> Object:
         return Object.of(document)
     except DecodeError as error:
         raise BadRequest(str(error)) from error
+
+
+def invalid(item: Object, resource: Resource, problems: Sequence[Problem]) -> Invalid:
+    """The refusal of an object for what is wrong with its fields."""
+    fields = tuple((path_text(p.path), p.message.removeprefix(f"{path_text(p.path)}: ")) for p in problems)
+    return Invalid.of(resource.qualified_kind, item.metadata.name, causes(problems), fields)
 
 
 def causes(problems: Sequence[Problem]) -> str:

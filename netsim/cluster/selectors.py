@@ -6,7 +6,7 @@ Ref: staging/src/k8s.io/apimachinery/pkg/labels/selector.go and pkg/fields/selec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -167,9 +167,9 @@ def _term(found: re.Match[str]) -> Requirement:
 
 # --- Field selectors --------------------------------------------------------------------------------------------
 
-# Ref: pkg/apis/core/v1/conversion.go:AddFieldLabelConversionsFor*() (v1.37). Every kind has its name and namespace.
+# Ref: pkg/apis/{core,apps,batch}/v1/conversion.go:AddFieldLabelConversionsFor*() (v1.37). Every kind has its name and namespace.
 _EVERY_KIND = ("metadata.name", "metadata.namespace")
-_OF_KIND = {
+_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "Pod": (
         "spec.nodeName",
         "spec.restartPolicy",
@@ -178,14 +178,34 @@ _OF_KIND = {
         "spec.hostNetwork",
         "status.phase",
         "status.podIP",
+        "status.podIPs",
         "status.nominatedNodeName",
     ),
     "Node": ("spec.unschedulable",),
     "Service": ("spec.clusterIP", "spec.type"),
     "Namespace": ("status.phase",),
+    "Secret": ("type",),
+    "ReplicationController": ("status.replicas",),
     "ReplicaSet": ("status.replicas",),
     "Job": ("status.successful",),
+    "Event": (
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
 }
+_ELSEWHERE = {"status.successful": "status.succeeded", "source": "source.component"}
+"""Fields whose label is not their path."""
+_NUMBERS = ("status.replicas", "status.successful")
+_TRUTHS = ("spec.unschedulable", "spec.hostNetwork")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,24 +242,23 @@ def _field_term(kind: str, term: str) -> FieldRequirement:
     if found is None:
         raise BadRequest(f"invalid selector: '{term}'; can't understand '{term}'")
     path, sign, value = found.groups()
-    if path not in _EVERY_KIND + _OF_KIND.get(kind, ()):
-        raise BadRequest(
-            f'"{path}" is not a known field selector: only {_listed(_EVERY_KIND + _OF_KIND.get(kind, ()))}'
-        )
+    own = _OF_KIND.get(kind)
+    if path not in (*_EVERY_KIND, *(own or ())):
+        if own is not None:
+            raise BadRequest(f"field label not supported: {path}")
+        raise BadRequest(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
     return FieldRequirement(path, value, sign != "!=")
 
 
-def _listed(paths: Iterable[str]) -> str:
-    return ", ".join(f'"{path}"' for path in paths)
-
-
 def _field(document: Document, path: str) -> str:
-    *place, name = path.split(".")
+    *place, name = _ELSEWHERE.get(path, path).split(".")
     value = mapping_at(document, *place).get(name)
     match value:
         case None:
-            return "false" if name in ("unschedulable", "hostNetwork") else ""
+            return "0" if path in _NUMBERS else "false" if path in _TRUTHS else ""
         case bool():
             return str(value).lower()
+        case list() | tuple():
+            return ",".join(str(item.get("ip")) for item in value if isinstance(item, Mapping))
         case _:
             return str(value)

@@ -103,7 +103,7 @@ def test_nothing_is_said_as_kubectl_says_it() -> None:
             "it is in namespace default",
         ),
         (("get", "pods", "-l", "a=("), "unable to parse requirement", "such as"),
-        (("get", "pods", "--field-selector", "spec.color=red"), "is not a known field selector", "such as"),
+        (("get", "pods", "--field-selector", "spec.color=red"), "field label not supported: spec.color", "such as"),
         (("get", "pods", "x", "-l", "a=b"), "a name cannot be combined", ""),
         (("get", "pods", "-A", "-n", "x"), "-n and -A exclude each other", "name a namespace"),
         (("describe", "svc", "weB"), 'services "weB" not found', "did you mean web?"),

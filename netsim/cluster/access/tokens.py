@@ -95,6 +95,10 @@ class TokenAuthority:
         extra = {_POD_NAME: (found.metadata.name,), _POD_UID: (found.metadata.uid,)}
         return User(user.name, user.groups, user.uid, extra)
 
+    def time_after(self, seconds: int) -> str:
+        """When something ends that lasts so long, as ``metav1.Time`` is written."""
+        return self._clock.timestamp_at(self._clock.now() + seconds)
+
     # --- RFC 7515 ---------------------------------------------------------------------------------------------------
 
     def _signed(self, claims: Mapping[str, Json]) -> str:
