@@ -415,6 +415,7 @@ PROPOSERS: Mapping[str, tuple[Proposer, ...]] = {
     "POLICY_DROP": (accept,),
     "NODE_PORT_CLOSED": (node_port_addresses, sysctl("net.ipv4.conf.all.route_localnet", "1")),
     "ARRIVED_ELSEWHERE": (host_port,),
+    "REPLY_NOT_TRANSLATED_BACK": (*_LIBERAL,),
     "REPLY_FROM_OTHER_PEER": (
         sysctl("net.bridge.bridge-nf-call-iptables", "1", everywhere=True),
         traffic_policy,

@@ -107,4 +107,12 @@ class Failure:
         return self.flow.protocol in (Protocol.ICMP, Protocol.ICMPV6)
 
 
-_OF_REPLIES_ALONE = frozenset({"REPLY_FROM_OTHER_PEER", "REPLY_TO_OTHER_HOST", "REPLY_UNEXPECTED", "REPLY_LEFT_MODEL"})
+_OF_REPLIES_ALONE = frozenset(
+    {
+        "REPLY_FROM_OTHER_PEER",
+        "REPLY_NOT_TRANSLATED_BACK",
+        "REPLY_TO_OTHER_HOST",
+        "REPLY_UNEXPECTED",
+        "REPLY_LEFT_MODEL",
+    }
+)
