@@ -18,7 +18,7 @@ from netsim.stack.arp_answer import announced, arp_process
 from netsim.stack.bridge import Decision
 from netsim.stack.macvlan import goes_out, siblings_for, uppers_for
 from netsim.stack.namespace import Namespace
-from netsim.stack.neigh_table import neigh_update
+from netsim.stack.neigh_table import arp_overrides, neigh_update
 from netsim.stack.vlan import vlan_of
 from netsim.topology.model import IPIP, Bridge, Device, Dummy, Loopback, Macvlan, Veth, Vlan, Vxlan
 
@@ -144,7 +144,8 @@ class _Walk:
             return
         if message.operation is ARPOperation.REPLY:
             if ns.fib.is_local(message.target_ip):
-                neigh_update(ns, device, message.sender_ip, message.sender_mac)
+                override = arp_overrides(ns, device, message.sender_ip)
+                neigh_update(ns, device, message.sender_ip, message.sender_mac, override=override)
             return
         if arp_process(ns, device, message):
             self.transmit(ns, device, _reply(device, message))

@@ -29,6 +29,15 @@ def neigh_update(ns: Namespace, device: Device, address: Address, mac: MAC, *, o
     return True
 
 
+def arp_overrides(ns: Namespace, device: Device, address: Address) -> bool:
+    """Whether an ARP message may give a known neighbour another MAC: not for a second after the last, so that the first answer counts.
+
+    Within a walk that is: an entry that was there before it. Ref: net/ipv4/arp.c:arp_process(), ``LOCKTIME`` (v6.12).
+    """
+    known = ns.neighbours.get((device.name, address))
+    return any((n.device, n.address, n.mac) == (device.name, address, known) for n in ns.spec.neighbours)
+
+
 def has_room(ns: Namespace, version: int) -> bool:
     """Whether the machine's table takes another entry of a family."""
     limit = _limit(ns, version)

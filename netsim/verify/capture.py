@@ -21,6 +21,8 @@ SO_RCVBUFFORCE = 33
 RECEIVE_BUFFER = 4 << 20
 SNAP_LENGTH = 1024
 _ETHERNET = 14
+_WITHOUT_HEADER = frozenset({768, 769, 65534})
+"""Kinds of devices whose frames are bare packets: ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_NONE of include/uapi/linux/if_arp.h."""
 _NEIGHBOUR_DISCOVERY = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
 _TIMESPEC = struct.Struct("=qq")
 
@@ -69,10 +71,10 @@ class Capture:
     def _frame(
         self, data: bytes, ancillary: list[tuple[int, int, bytes]], address: tuple[str, int, int, int, bytes]
     ) -> Frame | None:
-        device, protocol, kind, _, _ = address
+        device, protocol, kind, hardware, _ = address
         if protocol not in (ETH_P_IP, ETH_P_IPV6):
             return None
-        packet = decode(data[_ETHERNET:], self._firsts)
+        packet = decode(data if hardware in _WITHOUT_HEADER else data[_ETHERNET:], self._firsts)
         if packet is None or is_discovery(packet) or _carries_nothing_known(packet):
             return None
         return Frame(self._netns, device, kind == PACKET_OUTGOING, packet, _time(ancillary))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol
-from netsim.topology.model import Dummy
+from netsim.topology.model import Bridge, BridgePort, Dummy
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
 from netsim.trace.walk import drive
@@ -43,3 +43,17 @@ def test_a_gateway_that_is_an_own_address_of_another_device_is_asked_for():
     there = netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24"), device("b", "d0", Dummy(), "10.9.0.2/32")))
     flow = Flow("a", parse_address("10.9.0.2"), Protocol.ICMP)
     assert trace(topology(here, there), flow, source="a", target="b").verdict.value == "DELIVERED"
+
+
+def test_of_two_hosts_that_answer_arp_the_first_one_counts():
+    """Every node has a load balancer's address. Ref: net/ipv4/arp.c:arp_process(), "use the FIRST one" (v6.12)."""
+    hosts = [netns("h0", (veth("h0/eth0", "s/p0", "10.0.0.1/24"),))]
+    for number in (1, 2):
+        vip = replace(device(f"h{number}", "kube-ipvs0", Dummy(), "10.0.0.50/32"), up=False)
+        hosts.append(
+            netns(f"h{number}", (lo(), veth(f"h{number}/eth0", f"s/p{number}", f"10.0.0.{number + 1}/24"), vip))
+        )
+    ports = [veth(f"s/p{number}", f"h{number}/eth0", port=BridgePort("br0")) for number in range(3)]
+    world = topology(netns("s", (device("s", "br0", Bridge()), *ports)), *hosts)
+    found = trace(world, Flow("h0", parse_address("10.0.0.50"), Protocol.ICMP), source="h0", target="vip")
+    assert [hop.netns for hop in found.branches[0].forward] == ["h0", "s", "h2"]
