@@ -26,6 +26,7 @@ VERDICTS = {
     "conntrack-before-rules": "LEFT:LEFT_MODEL",
     "conntrack-full": "DROPPED:CONNTRACK_FULL",
     "default": "DELIVERED",
+    "dns-race": "DELIVERED",
     "docker-forward-drop": "DROPPED:POLICY_DROP",
     "dual-stack": "DELIVERED",
     "external-ip-hijack": "DELIVERED",

@@ -1,171 +1,141 @@
-"""iptables and nftables mode lead to the same backends with the same chances and visible sources, but for the rows of DIFFERENCES."""
+"""The modes lead to the same backends, as likely, and seen from the same source, but for the rows of ``mode_differences``."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from netsim.net.address import parse_address
-from netsim.net.packet import Protocol
+from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.build import load_world
-from netsim.scenario.every_flow import NamedFlow
+from netsim.scenario.every_flow import NamedFlow, every_flow
+from netsim.scenario.mode_differences import DIFFERENCES, Answer, Circumstance, compared, explanation, is_same
 from netsim.scenario.random_world import Drawn, drawn_worlds, load_text
 from netsim.scenario.world import World
-from netsim.trace.model import Flow, Trace
+from netsim.trace.model import Flow
 from netsim.trace.trace import trace
 from proxy.config.model import ProxyMode
 from tests.cli.console import ROOT
+from tests.property.mode_worlds import clusters
 
+TOPOLOGIES = sorted(path.name for path in (ROOT / "topologies").iterdir() if path.is_dir())
+OTHERS = (ProxyMode.NFTABLES, ProxyMode.IPVS)
+EVERY = 4
+"""One flow of so many is asked of each topology, three of each where hypothesis' profile is thorough."""
 
-@dataclass(frozen=True)
-class Difference:
-    """Reasons of a trace in each mode (any of them), why they differ, and the shipped topology that shows it.
-
-    Branches that have no such reason in nftables mode have one that the trace has in iptables mode too.
-    """
-
-    iptables: frozenset[str]
-    nftables: frozenset[str]
-    why: str
-    topology: str
-    loopback: bool = False
-
-    def explains(self, flow: Flow, mine: set[str], theirs: set[str]) -> bool:
-        new = theirs & self.nftables
-        return (
-            self.loopback == flow.destination.is_loopback
-            and mine <= self.iptables
-            and bool(new)
-            and theirs - new <= mine
-        )
-
-
-def _of(*reasons: str) -> frozenset[str]:
-    return frozenset(reasons)
-
-
-# what becomes of a packet that iptables mode does not translate, and of a segment of no connection
-_UNTRANSLATED = _of(
-    "LEFT_MODEL", "NO_ROUTE", "NEIGHBOUR_FAILED", "ROUTE_UNREACHABLE", "TTL_EXCEEDED", "LOOP", "IP_FORWARDING_OFF"
-)
-_STRAY = _of("NO_CONNECTION", "NOT_ANSWERED", "PORT_CLOSED", "LEFT_MODEL", "NODE_PORT_CLOSED", "TTL_EXCEEDED", "NEIGHBOUR_FAILED",
-             "CLUSTER_IP_PORT_UNKNOWN", "DELIVERED_ONE_WAY", "NO_ROUTE", "DELIVERED", "NO_ANSWER")  # fmt: skip
-
-DIFFERENCES: tuple[Difference, ...] = (
-    Difference(
-        _UNTRANSLATED,
-        _of("CLUSTER_IP_PORT_UNKNOWN"),
-        "kube-proxy/nftables: chain cluster-ips-check rejects ports that no Service has (KEP-3866; k/k#22952)",
-        "nft-unused-clusterip-port",
+NAMED = {
+    # flows of READMEs that no destination of a world stands for
+    "nft-unallocated-address": Flow("pod.default.client", parse_address("10.96.0.99"), Protocol.TCP, 80),
+    "nft-localhost-node-port": Flow("node.node1", parse_address("127.0.0.1"), Protocol.TCP, 30080),
+    "ipvs-localhost-node-port": Flow("node.node1", parse_address("127.0.0.1"), Protocol.TCP, 30080),
+    "nft-invalid-segment": Flow(
+        "pod.default.client", parse_address("10.244.2.2"), Protocol.TCP, 8080, flags=TCPFlags.FIN | TCPFlags.ACK
     ),
-    Difference(
-        _UNTRANSLATED,
-        _of("CLUSTER_IP_UNALLOCATED"),
-        "kube-proxy/nftables: chain cluster-ips-check drops addresses that no Service has (KEP-3866; k/k#22952)",
-        "nft-unallocated-clusterip",
-    ),
-    Difference(
-        _of("DELIVERED"),
-        _of("NODE_PORT_CLOSED"),
-        "nodePortAddresses defaults to the primary address (kubernetes.io, Virtual IPs and Service Proxies; k/k#124383)",
-        "nft-second-node-address",
-    ),
-    Difference(
-        _of("DELIVERED", "NO_ENDPOINTS", "NO_LOCAL_ENDPOINTS"),
-        _of("NODE_PORT_CLOSED", "PORT_CLOSED"),
-        "no NodePorts at 127.0.0.1 (kubernetes.io, Virtual IPs and Service Proxies; k/k#67730)",
-        "nft-localhost-nodeport",
-        loopback=True,
-    ),
-    Difference(
-        _of("INVALID_STATE_DROP"),
-        _STRAY,
-        "only iptables mode drops what conntrack calls INVALID (KUBE-FORWARD; k/k#94861, #120412)",
-        "nft-invalid-segment",
-    ),
-    Difference(
-        _of("DELIVERED", "PORT_CLOSED"),
-        _of("MARTIAN_SOURCE"),
-        "hairpin-connections holds the node's own endpoints only; iptables masquerades for every endpoint",
-        "nft-hairpin-elsewhere",
-    ),
-)
+}
 
 
-def outcomes(found: Trace) -> Counter[tuple[str, str, str, str]]:
-    """The chance of each outcome: verdict, reason, backend, the source's address that the receiver saw (ports may be random)."""
-    chances: Counter[tuple[str, str, str, str]] = Counter()
-    for branch in found.branches:
-        seen = str(branch.seen_source[0]) if branch.seen_source else ""
-        key = (branch.verdict.value, branch.reason, str(branch.backend), seen)
-        chances[key] += branch.probability  # type: ignore[assignment]
-    return chances
+def worlds_of(name: str) -> Mapping[ProxyMode, World]:
+    return {mode: load_world([ROOT / "topologies" / name], mode=mode)[0] for mode in ProxyMode}
 
 
-def asked(world: World, named: NamedFlow) -> Trace:
-    flow = named.flow
-    expected = world.expected(flow.destination, flow.dport or None)
-    return trace(world.topology, flow, source=named.source, target=named.target, expected=expected)
+def asked(worlds: Mapping[ProxyMode, World], named: NamedFlow) -> Mapping[ProxyMode, Answer]:
+    found = {}
+    for mode, world in worlds.items():
+        expected = world.expected(named.flow.destination, named.flow.dport or None)
+        answer = trace(world.topology, named.flow, source=named.source, target=named.target, expected=expected)
+        found[mode] = compared(world, mode, answer)
+    return found
 
 
-def explained(one: Trace, other: Trace) -> Difference | None:
-    mine = {branch.reason for branch in one.branches}
-    theirs = {branch.reason for branch in other.branches}
-    return next((row for row in DIFFERENCES if row.explains(one.flow, mine, theirs)), None)
+def unexplained(answers: Mapping[ProxyMode, Answer]) -> list[Answer]:
+    iptables = answers[ProxyMode.IPTABLES]
+    others = [answers[mode] for mode in OTHERS if mode in answers]
+    return [each for each in others if not is_same(iptables, each) and explanation(iptables, each) is None]
 
 
-def in_both_modes(drawn: Drawn) -> tuple[World, World]:
+def flows(world: World) -> Iterator[NamedFlow]:
+    for version in (4, 6):
+        yield from every_flow(world, version=version, one_of_each=True)
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_every_shipped_topology(name: str) -> None:
+    """Under the thorough profile all flows, else each fourth."""
+    worlds = worlds_of(name)
+    step = EVERY if settings.get_profile("quick") == settings() else 1
+    for named in islice(flows(worlds[ProxyMode.IPTABLES]), TOPOLOGIES.index(name) % step, None, step):
+        answers = asked(worlds, named)
+        assert not unexplained(answers), (named, answers)
+
+
+@pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: row.name)
+def test_a_topology_shows_each_difference(row) -> None:
+    worlds = worlds_of(row.topology)
+    told = [NamedFlow(NAMED[row.name], "", "")] if row.name in NAMED else flows(worlds[ProxyMode.IPTABLES])
+    answers = (asked(worlds, named) for named in told)
+    assert any(explanation(each[ProxyMode.IPTABLES], each[row.mode]) is row for each in answers)
+    assert (ROOT / "topologies" / row.topology / "README.md").exists()
+
+
+def test_rows_have_names_of_their_own() -> None:
+    assert len({row.name for row in DIFFERENCES}) == len(DIFFERENCES)
+    assert all(row.mode in OTHERS and row.why and row.source for row in DIFFERENCES)
+    assert {each for row in DIFFERENCES for each in row.circumstances} == set(Circumstance)
+
+
+def test_a_difference_that_no_row_explains_stays_without_one() -> None:
+    worlds = worlds_of("default")
+    named = next(flows(worlds[ProxyMode.IPTABLES]))
+    answers = asked(worlds, named)
+    lost = Answer(ProxyMode.IPVS, named.flow, {}, frozenset(), frozenset())
+    assert explanation(answers[ProxyMode.IPTABLES], lost) is None
+    assert explanation(answers[ProxyMode.IPTABLES], answers[ProxyMode.IPTABLES]) is None
+
+
+# --- random worlds ----------------------------------------------------------------------------------------------
+
+
+def in_both_modes(drawn: Drawn) -> Mapping[ProxyMode, World]:
     documents = list(yaml.safe_load_all(drawn.documents))
     spec = documents[0]["spec"]
     for node in spec["nodes"]:
         node.pop("iptables", None)  # a person's own rules may tell the modes apart by their marks and chains
     first = load_text(yaml.safe_dump_all(documents))
     proxy = spec["kubeProxy"]
-    settings = {name: value for name, value in proxy.pop("iptables").items() if name != "localhostNodePorts"}
-    proxy |= {"mode": "nftables", "nftables": settings}
-    return first, load_text(yaml.safe_dump_all(documents))
+    chosen = {name: value for name, value in proxy.pop("iptables").items() if name != "localhostNodePorts"}
+    proxy |= {"mode": "nftables", "nftables": chosen}
+    return {ProxyMode.IPTABLES: first, ProxyMode.NFTABLES: load_text(yaml.safe_dump_all(documents))}
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn_worlds(flows=4))
-def test_the_modes_agree(drawn: Drawn) -> None:
-    iptables, nftables = in_both_modes(drawn)
+def test_random_worlds_in_nftables_mode(drawn: Drawn) -> None:
+    worlds = in_both_modes(drawn)
     for flow in drawn.flows:
-        one, other = asked(iptables, flow), asked(nftables, flow)
-        assert sum(outcomes(one).values(), start=Fraction(0)) == 1  # type: ignore[arg-type]
-        assert outcomes(one) == outcomes(other) or explained(one, other) is not None, flow
+        answers = asked(worlds, flow)
+        assert not unexplained(answers), (flow, answers)
+        assert all(sum(each.outcomes.values()) == 1 for each in answers.values())
 
 
-def _worlds(name: str) -> Iterable[World]:
-    for mode in (ProxyMode.IPTABLES, ProxyMode.NFTABLES):
-        yield load_world([ROOT / "topologies" / name], mode=mode)[0]
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(clusters(), st.integers(0, 8))
+def test_random_clusters_in_every_mode(tmp_path_factory: pytest.TempPathFactory, text: str, first: int) -> None:
+    file: Path = tmp_path_factory.mktemp("modes") / "cluster.yaml"
+    file.write_text(text, encoding="utf-8")
+    worlds = {mode: load_world([file], mode=mode)[0] for mode in ProxyMode}
+    for named in islice(flows(worlds[ProxyMode.IPTABLES]), first, None, 9):
+        answers = asked(worlds, named)
+        assert not unexplained(answers), (named, answers)
 
 
-SHOWN = {
-    # topology: the flow of its README
-    "nft-unused-clusterip-port": Flow("pod.default.client", parse_address("10.96.0.10"), Protocol.TCP, 81),
-    "nft-unallocated-clusterip": Flow("pod.default.client", parse_address("10.96.0.99"), Protocol.TCP, 80),
-    "nft-second-node-address": Flow("external.client", parse_address("192.168.0.77"), Protocol.TCP, 30080),
-    "nft-localhost-nodeport": Flow("node.node1", parse_address("127.0.0.1"), Protocol.TCP, 30080),
-    "nft-hairpin-elsewhere": Flow("pod.default.web", parse_address("192.168.0.12"), Protocol.TCP, 30080),
-}
-
-
-@pytest.mark.parametrize("name", SHOWN)
-def test_a_topology_shows_the_difference(name: str) -> None:
-    one, other = (asked(world, NamedFlow(SHOWN[name], "", "")) for world in _worlds(name))
-    found = explained(one, other)
-    assert outcomes(one) != outcomes(other)
-    assert found is not None
-    assert found.topology == name
-
-
-def test_every_difference_is_a_topology() -> None:
+def test_the_documentation_has_every_row() -> None:
+    text = (ROOT / "docs" / "modes.md").read_text(encoding="utf-8")
     for row in DIFFERENCES:
-        assert (ROOT / "topologies" / row.topology / "README.md").exists(), row
+        where = "; ".join(each.value for each in row.circumstances)
+        assert f"| {row.name} | {row.why} | {where} | {row.source} | `{row.topology}` |" in text
