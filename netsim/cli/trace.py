@@ -61,6 +61,11 @@ def mark_value(text: str) -> int:
     help="After the handshake the peer sends a data segment that begins so far beyond (or before) what is expected.",
 )
 @click.option(
+    "--at-once",
+    is_flag=True,
+    help="udp: the socket sends two datagrams at once, as a resolver asks for A and AAAA.",
+)
+@click.option(
     "--size",
     type=click.IntRange(0, 65495),
     default=0,
@@ -109,6 +114,7 @@ def command(
     flags: str | None,
     seq_offset: int | None,
     answer_seq_offset: int | None,
+    at_once: bool,  # noqa: FBT001
     size: int,
     dont_fragment: bool,  # noqa: FBT001  # click calls by name
     ttl: int,
@@ -149,6 +155,7 @@ def command(
         version,
         seq_offset=seq_offset,
         answer_seq_offset=answer_seq_offset,
+        at_once=at_once,
     )
     try:
         question = question_of(world, source, destination, options)

@@ -57,6 +57,7 @@ def _flow(trace: Trace) -> dict[str, Json]:
         "mark": flow.mark,
         "owner": flow.owner,
         **{name: offset for name, offset in offsets.items() if offset is not None},
+        **({"atOnce": True} if flow.at_once else {}),
     }
 
 

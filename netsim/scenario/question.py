@@ -38,6 +38,7 @@ class PacketOptions:
     version: int | None = None
     seq_offset: int | None = None
     answer_seq_offset: int | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def question_of(world: World, source: str, destination: str, options: PacketOpti
         owner=sender.owner,
         seq_offset=options.seq_offset,
         answer_seq_offset=options.answer_seq_offset,
+        at_once=options.at_once,
     )
     _check_offsets(flow)
     return Question(sender, target, flow)
@@ -151,6 +153,8 @@ def _flags(text: str | None, protocol: Protocol) -> TCPFlags:
 
 
 def _check_offsets(flow: Flow) -> None:
+    if flow.at_once and flow.protocol is not Protocol.UDP:
+        raise UnknownNameError("--at-once is for udp: of other protocols a socket waits for the first answer")
     if flow.seq_offset is None and flow.answer_seq_offset is None:
         return
     if flow.protocol is not Protocol.TCP or flow.flags != TCPFlags.SYN:

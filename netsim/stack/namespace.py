@@ -59,6 +59,9 @@ class HookRunner(TypingProtocol):
     def run(self, hook: Hook, skb: SkBuff) -> HookVerdict:
         """Show a packet to everything that is registered at a hook."""
 
+    def race(self) -> None:
+        """Let the next packet be under way at once with those so far."""
+
 
 class HookRunnerFactory(TypingProtocol):
     """Makes a namespace's netfilter from its rule sets."""

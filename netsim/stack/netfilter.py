@@ -205,6 +205,10 @@ class Netfilter:
         self._fragments = FragmentQueues()
         self._registered: dict[tuple[Family, Hook], list[tuple[int, Handler]]] = {}
 
+    def race(self) -> None:
+        """Let the next packet be looked up before the connections of those so far are confirmed."""
+        self.conntrack.race()
+
     def conntrack_active(self, family: Family) -> bool:
         """True where packets of the family are tracked."""
         return family in self._held

@@ -167,6 +167,12 @@ class Network:
                     ip_vs_init(ns)
         return ns
 
+    def race(self) -> None:
+        """Let the next packet be under way at once with those so far: no namespace confirmed their connections before it came."""
+        for ns in self._namespaces.values():
+            if ns.netfilter is not None:
+                ns.netfilter.race()
+
     # --- what namespaces ask ---------------------------------------------------------------------------------
 
     def frame_in_flight(self, netns: str, device: str, skb: SkBuff) -> None:

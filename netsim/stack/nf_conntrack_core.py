@@ -81,13 +81,19 @@ MAXIMUM = "net.netfilter.nf_conntrack_max"
 
 
 class Conntrack:
-    """The table of one namespace. Entries are changed in place as packets go by."""
+    """The table of one namespace. Entries are changed in place as packets go by.
+
+    ``confirmed`` are the entries that packets made, in order. ``unseen`` are those of packets that race with the one under way: it was
+    looked up and translated before they were confirmed, and meets them at its own confirmation.
+    """
 
     def __init__(self, env: HookEnvironment) -> None:
         self._env = env
         self._by_tuple: dict[TableKey, tuple[NfConn, Direction]] = {}
         self._entries: dict[NfConn, None] = {}
         self._by_source: dict[tuple[object, int, int, int], list[NfConn]] = {}
+        self.confirmed: list[NfConn] = []
+        self.unseen: frozenset[NfConn] = frozenset()
 
     def __iter__(self) -> Iterator[NfConn]:
         """The confirmed entries that have not run out, oldest first."""
@@ -188,7 +194,13 @@ class Conntrack:
     def taken(self, key: ConntrackTuple, ours: NfConn) -> bool:
         """True where another connection has the tuple. Ref: nf_conntrack_tuple_taken()."""
         found = self.find(key, ours.zone)
-        return found is not None and found[0] is not ours and found[0].original != ours.original
+        if found is None or found[0] is ours or found[0] in self.unseen:
+            return False
+        return found[0].original != ours.original
+
+    def race(self) -> None:
+        """Let the next packet be under way at the same time as those that made entries so far."""
+        self.unseen = frozenset(self.confirmed)
 
     def remember_source(self, ct: NfConn) -> None:
         """Keep the entry among those of its source, so that later connections get the same mapping (``nf_nat_bysource``)."""
@@ -305,6 +317,8 @@ def _resolve(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff, zo
         made = found is None
         if found is None:
             if not table.has_room():
+        if found is not None and found[1] is Direction.ORIGINAL and found[0] in table.unseen:
+            found = None
                 drop = Drop(DropReason.CONNTRACK_FULL, "nf_conntrack_in", detail=f"{MAXIMUM} = {env.sysctl(MAXIMUM)}")
                 env.recorder.record(env.netns, drop)
                 return HookVerdict.DROP
@@ -369,6 +383,7 @@ def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb
         _record(env, hook, skb, "confirm", "")
         return HookVerdict.ACCEPT
     winner = other[0]
+        table.confirmed.append(ct)
     table.forget_source(ct)
     if ct.original.protocol in ALLOW_CLASH and (winner.original, winner.reply) == (ct.original, ct.reply):
         skb.ct = winner

@@ -33,6 +33,7 @@ class Flow:
     ``payload`` is the number of bytes of the query or of the data segment; ``owner`` names the sending process.
     ``seq_offset`` is how many bytes beyond what the peer expects the data segment begins (below 0: before it), ``answer_seq_offset`` the
     same of a data segment that the peer sends; None: the one is where it belongs, and sent only for a payload, the other is not sent.
+    ``at_once``: the socket sends two datagrams, and no host confirms the connection of the first before the second has come.
     """
 
     netns: str
@@ -49,6 +50,7 @@ class Flow:
     owner: str = "client"
     seq_offset: int | None = None
     answer_seq_offset: int | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """A flow's whole exchange, driven on a modelled network: what the asking process does, and the stack does the rest.
 
 TCP: SYN, SYN-ACK, ACK, the first data segment where the flow has a payload, and one of the peer where that is asked for.
-UDP: query and answer. ICMP: echo request and reply. SCTP: INIT, INIT-ACK, COOKIE-ECHO, COOKIE-ACK. The listeners' answers, resets
-and ICMP errors are the stack's. A TCP flow with other flags than SYN is one segment, sent as it is.
+UDP: query and answer, twice where two datagrams leave at once. ICMP: echo request and reply. SCTP: INIT, INIT-ACK, COOKIE-ECHO,
+COOKIE-ACK. The listeners' answers, resets and ICMP errors are the stack's. A TCP flow with other flags than SYN is one segment, sent
+as it is.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class ModelledNetwork(TypingProtocol):
     def send(self, netns: str, packet: Packet, owner: str, mark: int = 0) -> None:
         """Queue a packet that a process makes."""
 
+    def race(self) -> None:
+        """Let the next packet be under way at once with those so far."""
+
     def run(self) -> None:
         """Walk everything that is queued, and what follows from it, to the end."""
 
@@ -124,6 +128,9 @@ def drive(network: ModelledNetwork, topology: Topology, flow: Flow, *, one_way: 
             _tcp(asker, one_way=one_way)
         case Protocol.UDP:
             asker.send(UDPHeader(flow.sport, flow.dport), flow.payload)
+            if flow.at_once:
+                network.race()
+                asker.send(UDPHeader(flow.sport, flow.dport), flow.payload)
         case Protocol.ICMP | Protocol.ICMPV6:
             asker.send(ICMPHeader(ECHO_REQUEST[flow.protocol], identifier=flow.sport, sequence=1), flow.payload)
         case Protocol.SCTP:

@@ -116,6 +116,12 @@ ERRORS = [
     pytest.param(["10.9.9.9", "svc-x"], "error: 10.9.9.9: no host of this topology has that address\n", id="no host"),
     pytest.param(["pod-a", "[fd00::1]:80"], "error: pod/default/pod-a has no IPv6 address, and fd00::1", id="no IPv6"),
     pytest.param(["pod-a", "svc-x", "-6"], "error: svc/default/svc-x has no IPv6 address\n", id="no IPv6 Service"),
+    pytest.param(["pod-a", "svc-x", "--at-once"], "error: --at-once is for udp", id="tcp at once"),
+    pytest.param(
+        ["pod-a", "svc-x", "--flags", "fin,ack", "--seq-offset", "1"],
+        "error: --seq-offset and --answer-seq-offset are for a segment after TCP's handshake",
+        id="an offset of a lone segment",
+    ),
     pytest.param(["pod-a", "svc-x", "--flags", "sin"], "error: 'SIN' is not a TCP flag\n", id="unknown flag"),
     pytest.param(
         ["pod-a", "svc-x", "--proto", "udp", "--flags", "syn"], "error: --flags is for tcp", id="flags of udp"
