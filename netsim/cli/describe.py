@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import namespace_options, open_inspection, place_of
+from netsim.cli.inspecting import namespace_options, open_inspection, place_of, user_options
 from netsim.cli.options import deliver, output_option, topology_option
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @topology_option
 @namespace_options
+@user_options
 @click.option("-l", "--selector", default="", metavar="LABELS", help="Every object of these labels.")
 @output_option
 def command(
@@ -29,6 +30,8 @@ def command(
     sources: tuple[str, ...],
     namespace: str | None,
     everywhere: bool,  # noqa: FBT001  # click's
+    user: str,
+    as_groups: tuple[str, ...],
     selector: str,
     output: Path | None,
 ) -> Exit:
@@ -40,7 +43,7 @@ def command(
         names = (name, *names)
     if names and (selector or everywhere):
         raise InputError("a name cannot be combined with a selector or with all namespaces")
-    inspection = open_inspection(sources)
+    inspection = open_inspection(sources, user, as_groups)
     place = place_of(namespace, everywhere=everywhere)
     try:
         resource = inspection.resource(kind)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import open_inspection
+from netsim.cli.inspecting import open_inspection, user_options
 from netsim.cli.options import columns, deliver, output_option, topology_option
 
 
@@ -16,19 +16,30 @@ from netsim.cli.options import columns, deliver, output_option, topology_option
 @topology_option
 @click.option("-n", "--namespace", metavar="NS", default="default", help="The pod's namespace instead of default.")
 @click.option("-o", "--output", "form", type=click.Choice(["json"]), help="The links of the chain as JSON.")
+@user_options
 @output_option
-def command(pod: str, sources: tuple[str, ...], namespace: str, form: str | None, output: Path | None) -> Exit:
+def command(
+    pod: str,
+    sources: tuple[str, ...],
+    namespace: str,
+    form: str | None,
+    user: str,
+    as_groups: tuple[str, ...],
+    output: Path | None,
+) -> Exit:
     """How POD came to be, link by link: client, API server, controllers, scheduler, kubelet, CNI, endpoints, kube-proxy.
 
-    Times are seconds since the cluster began, in virtual time.
+    Times are seconds since the cluster began, in virtual time. --as USER tells whether USER could have asked for it.
     """
     import json
     import textwrap
 
+    from netsim.cluster.access.users import ADMIN, impersonated
     from netsim.scenario.creation import creation_of
     from netsim.scenario.inspection import InspectionError
 
     inspection = open_inspection(sources)
+    asking = impersonated(user, as_groups) if user else ADMIN
     name = pod.removeprefix("pod/").removeprefix("pods/")
     place, slash, rest = name.partition("/")
     if slash:
@@ -37,7 +48,7 @@ def command(pod: str, sources: tuple[str, ...], namespace: str, form: str | None
         found = inspection.one(inspection.resource("pods"), namespace, name)
     except InspectionError as error:
         raise InputError(error.message, error.advice) from error
-    links = creation_of(inspection, found)
+    links = creation_of(inspection, found, asking)
     if form == "json":
         rows = [{"at": link.at, "who": link.who, "what": link.what, "warning": link.warning} for link in links]
         deliver(json.dumps(rows, indent=2), output)

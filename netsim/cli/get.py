@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of
+from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of, user_options
 from netsim.cli.options import deliver, output_option, topology_option
 
 FORMS = ("wide", "yaml", "json", "name")
@@ -18,6 +18,7 @@ FORMS = ("wide", "yaml", "json", "name")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @topology_option
 @namespace_options
+@user_options
 @click.option("-o", "--output", "form", type=click.Choice(FORMS), help="More columns, whole objects, or names only.")
 @click.option(
     "-l", "--selector", default="", metavar="LABELS", help="Only objects of these labels: app=web,tier!=cache."
@@ -36,6 +37,8 @@ def command(
     sources: tuple[str, ...],
     namespace: str | None,
     everywhere: bool,  # noqa: FBT001  # click's
+    user: str,
+    as_groups: tuple[str, ...],
     form: str | None,
     selector: str,
     fields: str,
@@ -50,7 +53,7 @@ def command(
         names = (name, *names)
     if names and (selector or fields or everywhere):
         raise InputError("a name cannot be combined with a selector or with all namespaces")
-    inspection = open_inspection(sources)
+    inspection = open_inspection(sources, user, as_groups)
     place = place_of(namespace, everywhere=everywhere)
     try:
         resources = inspection.resources(kinds)

@@ -32,11 +32,33 @@ def place_of(namespace: str | None, *, everywhere: bool) -> str | None:
     return None if everywhere else namespace or "default"
 
 
-def open_inspection(sources: tuple[str, ...]) -> Inspection:
-    """The cluster that the options name, at rest. Warnings go to standard error; what cannot be loaded is an InputError."""
-    from netsim.scenario.inspection import inspect
+def user_options(command: F) -> F:
+    """``--as`` and ``--as-group``, as kubectl has them."""
+    command = click.option(
+        "--as-group",
+        "as_groups",
+        multiple=True,
+        metavar="GROUP",
+        help="A group of that user; may be given several times.",
+    )(command)
+    return click.option(
+        "--as",
+        "user",
+        default="",
+        metavar="USER",
+        help="See what this user may see: jane, or system:serviceaccount:NS:NAME. Without it: the cluster's admin.",
+    )(command)
 
-    return opened(sources, inspect)
+
+def open_inspection(sources: tuple[str, ...], user: str = "", groups: tuple[str, ...] = ()) -> Inspection:
+    """The cluster that the options name, at rest. Warnings go to standard error; what cannot be loaded is an InputError."""
+    from netsim.cluster.access.users import impersonated
+    from netsim.scenario.inspection import Inspection, inspect
+
+    if groups and not user:
+        raise InputError("--as-group says nothing without --as", "name the user too: --as USER --as-group GROUP")
+    inspection = opened(sources, inspect)
+    return Inspection(inspection.plane, impersonated(user, groups)) if user else inspection
 
 
 def age_from(clock: VirtualClock) -> Callable[[str], str]:

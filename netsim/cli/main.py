@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "get": ("netsim.cli.get", "What is in the cluster, in kubectl's columns?"),
     "events": ("netsim.cli.events", "What did the control plane do, and what could it not do?"),
     "describe": ("netsim.cli.describe", "What is there to say of one object, its events included?"),
+    "auth": ("netsim.cli.auth", "May this user do that, and by which rule?"),
     "explain-creation": ("netsim.cli.explain", "How did this pod come to be, link by link?"),
     "topology": ("netsim.cli.topology", "The shipped and given topologies, and a picture of one."),
 }

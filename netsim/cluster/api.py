@@ -191,21 +191,16 @@ class Api:
         self, verb: str, key: Key, api_version: str = "v1", *, subresource: str = "", fields: str = ""
     ) -> None:
         """Raises Forbidden where the user may not do something with an object, or (without a name) with its kind."""
+        self.authorization.check(self.attributes(verb, key, api_version, subresource=subresource, fields=fields))
+
+    def attributes(
+        self, verb: str, key: Key, api_version: str = "v1", *, subresource: str = "", fields: str = ""
+    ) -> Attributes:
+        """What authorizers see of a verb on an object, or (without a name) on its kind."""
         resource = resource_of(key.kind, api_version)
         # A namespace is in itself: who may read it by a RoleBinding in it, may.
         place = key.name if key.kind == "Namespace" else key.namespace if resource.namespaced else ""
-        self.authorization.check(
-            Attributes(
-                self.user,
-                verb,
-                resource.plural,
-                resource.group,
-                place,
-                key.name,
-                subresource,
-                fields=fields,
-            )
-        )
+        return Attributes(self.user, verb, resource.plural, resource.group, place, key.name, subresource, fields=fields)
 
     def _read(self, document: Document, options: Options, *, defaulted: bool = True) -> tuple[Object, Resource]:
         return read_object(document, strict=options.strict, defaulted=defaulted)

@@ -6,13 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netsim.cluster import podstate
+from netsim.cluster.access.users import ADMIN, User, service_account
+from netsim.cluster.admission import CHAIN
+from netsim.cluster.admission.service_account import TOKEN_VOLUME
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.events import Event, Severity
 from netsim.cluster.ownership import controller_key
+from netsim.cluster.resources import resource_of
 from netsim.cluster.scheduling.claims import claim_names
 from netsim.objects.core import SERVICE_NAME_LABEL, Service
 from netsim.objects.meta import Key, Object
 from netsim.scenario.inspection import Inspection
+from netsim.scenario.rights import decision_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +30,18 @@ class Link:
     warning: bool = False
 
 
-def creation_of(inspection: Inspection, pod: Object) -> tuple[Link, ...]:
-    """Every link in the order of cause and effect; the last ones say what a pod waits for, where it does not run."""
+def creation_of(inspection: Inspection, pod: Object, user: User = ADMIN) -> tuple[Link, ...]:
+    """Every link in the order of cause and effect; the last ones say what a pod waits for, where it does not run.
+
+    ``user``: who is taken to have asked; where they may not, the chain ends there.
+    """
     owners = list(_owners(inspection, pod))
-    links = [*_asked(inspection, owners, pod), *_stored(inspection, pod), *_volumes(inspection, pod)]
+    first = owners[-1] if owners else pod
+    asked = list(_asked(inspection, first, user))
+    if asked[-1].warning:
+        return tuple(asked)
+    links = [*asked, *_stored(inspection, first), *_made(inspection, owners, pod)]
+    links += [*_admitted(inspection, pod, by=owners[0] if owners else None), *_volumes(inspection, pod)]
     links += _events(inspection, pod.key, "default-scheduler", Severity.WARNING)
     links += _events(inspection, pod.key, "default-scheduler", Severity.NORMAL)
     if podstate.node_name(pod):
@@ -47,15 +60,45 @@ def _owners(inspection: Inspection, pod: Object) -> Iterator[Object]:
         key = controller_key(owner)
 
 
-def _asked(inspection: Inspection, owners: list[Object], pod: Object) -> Iterator[Link]:
-    first = owners[-1] if owners else pod
-    said = f"{first.kind} {first.metadata.namespace}/{first.metadata.name}"
+def _asked(inspection: Inspection, first: Object, user: User) -> Iterator[Link]:
     made = _time(inspection, first.metadata.creation_timestamp)
-    yield Link(made, "client", f"asks the API server for {said}")
-    yield Link(made, "kube-apiserver", "authentication, authorization: not modelled, everybody may do everything")
-    yield Link(
-        made, "kube-apiserver", f"defaults, validates and admits it, and stores it: {said}, uid {first.metadata.uid}"
-    )
+    yield Link(made, "client", f"asks the API server for {_named(first)}")
+    groups = ", ".join(user.groups)
+    how = "the client certificate (CN, O)" if user == ADMIN else "--as, instead of the client certificate"
+    yield Link(made, "kube-apiserver", f"authentication: {user.name}, of the groups {groups}: from {how}")
+    yield _authorized(inspection, first, user)
+
+
+def _authorized(inspection: Inspection, item: Object, user: User) -> Link:
+    """The link that says by which rule a user may make an object, or that they may not."""
+    made = _time(inspection, item.metadata.creation_timestamp)
+    asked = Key(item.kind, item.metadata.namespace, "")
+    decision = decision_of(inspection, user, "create", asked)
+    if decision.allowed:
+        what = f"{user.name} may create {resource_of(item.kind, item.api_version).qualified}"
+        return Link(made, "kube-apiserver", f"authorization: {what}: {decision.reason}")
+    said = inspection.plane.api.acting_as(user).attributes("create", asked).forbidden
+    return Link(made, "kube-apiserver", f"authorization: {said}: no authorizer allows it", warning=True)
+
+
+def _named(item: Object) -> str:
+    return f"{item.kind} {item.metadata.namespace}/{item.metadata.name}"
+
+
+def _stored(inspection: Inspection, item: Object) -> Iterator[Link]:
+    made = _time(inspection, item.metadata.creation_timestamp)
+    if item.kind != "Pod":
+        changed = ", ".join(inspection.plane.admission.changed_by(item.key))
+        admits = f"admission changes it ({changed})" if changed else "admission leaves it as it is"
+        yield Link(
+            made,
+            "kube-apiserver",
+            f"defaults and validates it, {admits}, and stores it: {_named(item)}, uid {item.metadata.uid}",
+        )
+
+
+def _made(inspection: Inspection, owners: list[Object], pod: Object) -> Iterator[Link]:
+    """What controllers made of it on the way to the pod."""
     inner = [*owners[-2::-1], pod] if owners else []
     for owner, child in zip(reversed(owners), inner, strict=False):
         for event in inspection.plane.events:
@@ -64,18 +107,42 @@ def _asked(inspection: Inspection, owners: list[Object], pod: Object) -> Iterato
                 yield Link(event.first, event.source, f"{event.message} (for {owner.kind} {owner.metadata.name})")
 
 
-def _stored(inspection: Inspection, pod: Object) -> Iterator[Link]:
-    spec = mapping_at(pod.document, "spec")
-    limited = [t for t in list_at(spec, "tolerations") if isinstance(t, Mapping) and "tolerationSeconds" in t]
-    added = [f"service account {text_at(spec, 'serviceAccountName') or 'default'}"]
-    if limited:
-        added.append(f"{limited[0].get('tolerationSeconds')} s on a node that is not ready or not reachable")
-    if spec.get("priority"):
-        added.append(f"priority {spec['priority']} ({text_at(spec, 'priorityClassName')})")
+_CONTROLLERS = {
+    "ReplicaSet": "replicaset-controller",
+    "ReplicationController": "replication-controller",
+    "StatefulSet": "statefulset-controller",
+    "DaemonSet": "daemon-set-controller",
+    "Job": "job-controller",
+}
+
+
+def _admitted(inspection: Inspection, pod: Object, *, by: Object | None) -> Iterator[Link]:
+    if by is not None and by.kind in _CONTROLLERS:
+        yield _authorized(inspection, pod, service_account("kube-system", _CONTROLLERS[by.kind]))
     made = _time(inspection, pod.metadata.creation_timestamp)
-    yield Link(
-        made, "kube-apiserver", f"admits the pod (it gets: {', '.join(added)}) and stores it, without a node yet"
-    )
+    for plugin in inspection.plane.admission.changed_by(pod.key):
+        yield Link(made, "kube-apiserver", f"admission, {plugin}: the pod gets {_got(plugin, pod)}")
+    others = [p.name for p in CHAIN if p.name not in inspection.plane.admission.changed_by(pod.key)]
+    yield Link(made, "kube-apiserver", f"admission: no objection of {', '.join(others)}")
+    yield Link(made, "kube-apiserver", f"stores {_named(pod)}, without a node yet")
+
+
+def _got(plugin: str, pod: Object) -> str:
+    """What a plugin gives a pod."""
+    spec = mapping_at(pod.document, "spec")
+    match plugin:
+        case "ServiceAccount":
+            volumes = (text_at(v, "name") for v in list_at(spec, "volumes") if isinstance(v, Mapping))
+            token = next((name for name in volumes if name.startswith(TOKEN_VOLUME)), "")
+            return f"the account {text_at(spec, 'serviceAccountName')}" + (f" and its token ({token})" if token else "")
+        case "Priority":
+            return f"priority {spec.get('priority')} ({text_at(spec, 'priorityClassName')})"
+        case "DefaultTolerationSeconds":
+            limited = [t for t in list_at(spec, "tolerations") if isinstance(t, Mapping) and "tolerationSeconds" in t]
+            seconds = limited[0].get("tolerationSeconds") if limited else 300
+            return f"{seconds} s on a node that is not ready or not reachable"
+        case _:
+            return "what its containers leave out"
 
 
 def _volumes(inspection: Inspection, pod: Object) -> Iterator[Link]:

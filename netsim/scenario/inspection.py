@@ -1,4 +1,4 @@
-"""What ``get``, ``events`` and ``describe`` look at: a cluster's objects at rest, without its packets."""
+"""What ``get``, ``events``, ``describe`` and ``auth`` look at: a cluster's objects at rest, without its packets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from netsim.cluster.access.users import ADMIN, User
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.controlplane import ControlPlane
-from netsim.cluster.errors import BadRequest
+from netsim.cluster.errors import BadRequest, Forbidden
 from netsim.cluster.events import Event
+from netsim.cluster.listing import selection
 from netsim.cluster.ownership import controller_key
 from netsim.cluster.resources import Resource, known_resources, names_of, resource_named
 from netsim.manifest import Diagnostic, load
@@ -35,9 +37,10 @@ class InspectionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A control plane at rest, for reading."""
+    """A control plane at rest, for reading. ``user``: who reads; what they may not read is an InspectionError."""
 
     plane: ControlPlane = field(repr=False)
+    user: User = ADMIN
 
     @property
     def clock(self) -> VirtualClock:
@@ -72,9 +75,11 @@ class Inspection:
     def list(self, resource: Resource, namespace: str | None, labels: str = "", fields: str = "") -> tuple[Object, ...]:
         """The objects of a resource; ``namespace`` None: of all. Raises InspectionError for a selector that cannot be read."""
         place = namespace if resource.namespaced else None
-        if resource.kind == "Event":
-            return tuple(i for i in event_objects(self.plane) if place is None or i.metadata.namespace == place)
+        self._authorize("list", Key(resource.kind, place or "", ""), fields)
         try:
+            if resource.kind == "Event":
+                selects = selection(resource.kind, place, labels, fields)
+                return tuple(filter(selects, event_objects(self.plane)))
             return self.plane.store.list(resource.kind, place, labels, fields).items
         except BadRequest as error:
             raise InspectionError(
@@ -83,8 +88,9 @@ class Inspection:
 
     def one(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """The object of that name. Raises InspectionError with the nearest name, or the namespaces that have it."""
-        items = self.list(resource, None)
         place = (namespace or "default") if resource.namespaced else ""
+        self._authorize("get", Key(resource.kind, place, name))
+        items = Inspection(self.plane).list(resource, None)
         for item in items:
             if item.metadata.name == name and item.metadata.namespace == place:
                 return item
@@ -98,6 +104,16 @@ class Inspection:
             raise InspectionError(message, f"did you mean {' or '.join(close)}?")
         some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
         raise InspectionError(message, f"there are: {some}" if names else f"there are no {resource.plural} there")
+
+    def _authorize(self, verb: str, key: Key, fields: str = "") -> None:
+        """Raises InspectionError where the user may not. The admin, whom nobody named, is not asked."""
+        if self.user is ADMIN:
+            return
+        try:
+            self.plane.api.acting_as(self.user).authorize(verb, key, fields=fields)
+        except Forbidden as error:
+            advice = f"what {self.user.name} may do: netsim auth can-i --list --as {self.user.name}"
+            raise InspectionError(str(error), advice) from error
 
     def related(self, item: Object) -> tuple[Object, ...]:
         """What a description of an object reads beside it: a Service's slices, a Deployment's ReplicaSets, a node's pods."""

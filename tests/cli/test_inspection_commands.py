@@ -183,11 +183,10 @@ def test_the_chain_of_a_creation_is_in_order() -> None:
     name = netsim("get", "pods", "-o", "name", *NODEPORT).out.split()[0]
     assert [link["who"] for link in links(name, *NODEPORT)] == [
         "client",
-        "kube-apiserver",
-        "kube-apiserver",
+        *["kube-apiserver"] * 3,  # authentication, authorization, admission
         "deployment-controller",
         "replicaset-controller",
-        "kube-apiserver",
+        *["kube-apiserver"] * 5,  # authorization, what two plugins give it, who has no objection, the store
         "default-scheduler",
         *["kubelet node2"] * 2,
         *["kubelet"] * 3,
