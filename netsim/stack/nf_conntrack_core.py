@@ -297,7 +297,10 @@ def _related(table: Conntrack, skb: SkBuff, zone: Zone) -> str | None:
         return "the ICMP type does not exist"
     if not is_error(skb.packet):
         return None
-    quoted = packet_tuple(icmp.quoted).invert() if icmp.quoted is not None else None
+    known = (
+        icmp.quoted is not None and not icmp.quoted.ip.fragment_offset
+    )  # a later fragment has no ports to know it by
+    quoted = packet_tuple(icmp.quoted).invert() if icmp.quoted is not None and known else None
     found = table.find(quoted, zone) if quoted is not None else None
     if found is None:
         return "no connection is known for the packet that the ICMP error quotes"
@@ -314,11 +317,11 @@ def _resolve(table: Conntrack, env: HookEnvironment, hook: Hook, skb: SkBuff, zo
     while True:
         key = packet_tuple(skb.packet)
         found = table.find(key, zone)
+        if found is not None and found[1] is Direction.ORIGINAL and found[0] in table.unseen:
+            found = None
         made = found is None
         if found is None:
             if not table.has_room():
-        if found is not None and found[1] is Direction.ORIGINAL and found[0] in table.unseen:
-            found = None
                 drop = Drop(DropReason.CONNTRACK_FULL, "nf_conntrack_in", detail=f"{MAXIMUM} = {env.sysctl(MAXIMUM)}")
                 env.recorder.record(env.netns, drop)
                 return HookVerdict.DROP
@@ -380,10 +383,10 @@ def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb
     other = next((found for d in Direction if (found := table.find(ct.tuple(d), ct.zone)) is not None), None)
     if other is None:
         table.insert(ct)
+        table.confirmed.append(ct)
         _record(env, hook, skb, "confirm", "")
         return HookVerdict.ACCEPT
     winner = other[0]
-        table.confirmed.append(ct)
     table.forget_source(ct)
     if ct.original.protocol in ALLOW_CLASH and (winner.original, winner.reply) == (ct.original, ct.reply):
         skb.ct = winner
