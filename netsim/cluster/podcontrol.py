@@ -55,25 +55,25 @@ class PodControl:
         return False
 
 
-def in_slow_start(create: Callable[[int], Object], number: int) -> list[Object]:
+def in_slow_start(create: Callable[[int], Object], number: int) -> tuple[list[Object], str]:
     """Make some things, 1 at first and then twice as many each time; after a batch in which some were refused no other begins.
 
-    So a quota that is used up is not asked for each of thousands. ``create`` is called with the number of the thing; Forbidden is
-    no error here: the event says why. Ref: pkg/controller/replicaset/replica_set.go:slowStartBatch() (v1.37).
+    So a quota that is used up is not asked for each of thousands. ``create`` is called with the number of the thing. Answers what was
+    made, and why something was not (Forbidden), empty where all was.
+    Ref: pkg/controller/replicaset/replica_set.go:slowStartBatch() (v1.37).
     """
     made: list[Object] = []
-    batch = min(number, 1)
-    while batch > 0:
-        before = len(made)
-        for n in range(before, before + batch):
+    refused = ""
+    begun, batch = 0, min(number, 1)
+    while batch > 0 and not refused:
+        for n in range(begun, begun + batch):
             try:
                 made.append(create(n))
-            except Forbidden:
-                continue
-        if len(made) < before + batch:
-            return made
-        batch = min(2 * batch, number - len(made))
-    return made
+            except Forbidden as error:
+                refused = refused or str(error)
+        begun += batch
+        batch = min(2 * batch, number - begun)
+    return made, refused
 
 
 def pod_of(owner: Object, template: Document, name: str = "", prefix: str = "") -> Document:

@@ -62,6 +62,7 @@ class StatefulSetSpec:
     pod_management_policy: str = "OrderedReady"
     update_strategy: UpdateStrategy = UpdateStrategy()
     min_ready_seconds: int = 0
+    revision_history_limit: int = 10
     ordinals: Ordinals = Ordinals()
 
 
@@ -71,6 +72,7 @@ class DaemonSetSpec:
 
     update_strategy: UpdateStrategy = UpdateStrategy()
     min_ready_seconds: int = 0
+    revision_history_limit: int = 10
 
 
 @dataclass(frozen=True, slots=True)

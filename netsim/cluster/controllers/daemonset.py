@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
+from netsim.cluster.controllers.daemonset_rollout import Rollout
+from netsim.cluster.controllers.daemonset_rollout import age as _age
+from netsim.cluster.controllers.daemonset_rollout import has_revision as _has
+from netsim.cluster.controllers.history import REVISION_LABEL, History
+from netsim.cluster.controllers.pod_owner import PodOwnerController
 from netsim.cluster.documents import list_at, mapping_at, with_value
-from netsim.cluster.naming import template_hash
-from netsim.cluster.ownership import Claims, controller_key
-from netsim.cluster.podcontrol import PodControl
 from netsim.cluster.scheduling.placement import PlacementSpec
-from netsim.cluster.selectors import of_label_selector
-from netsim.cluster.workloads import DaemonSetSpec, scaled, template_of
-from netsim.cluster.workqueue import WorkQueue
+from netsim.cluster.workloads import DaemonSetSpec, template_of
 from netsim.objects.core import Node
 from netsim.objects.json import Document, Json, decode
 from netsim.objects.meta import Key, Object
 
-REVISION_LABEL = "controller-revision-hash"
+_LONGEST_BACK_OFF = 900.0
 
 # What a daemon bears that other pods do not. Ref: pkg/controller/daemon/util/daemonset_util.go:AddOrUpdateDaemonPodTolerations().
 _TOLERATIONS = (
@@ -30,57 +32,73 @@ _TOLERATIONS = (
 _ON_HOST = ("node.kubernetes.io/network-unavailable", "NoSchedule")  # it may be what brings the network up
 
 
-class DaemonSetController:
+class DaemonSetController(PodOwnerController):
     """Keeps one pod of each DaemonSet on each node on which it should run."""
 
     name = "daemonset-controller"
+    kind = "DaemonSet"
 
     def __init__(self, context: Context) -> None:
-        self.queue = WorkQueue(context.clock)
-        self._clock = context.clock
-        self._store = context.store
-        self._recorder = context.recorder
+        super().__init__(context)
         self._nodes = context.informers.of("Node")
-        self._sets = context.informers.of("DaemonSet")
-        self._pods = context.informers.of("Pod")
-        self._claims = Claims(context.store, self._pods)
-        self._control = PodControl(context.store, context.recorder, self.name)
-        self._sets.add_handler(self._set_changed)
         self._nodes.add_handler(self._node_changed)
-        self._pods.add_handler(self._pod_changed)
+        self._history = History(context.store, context.informers.of("ControllerRevision"))
+        self._failures: dict[tuple[str, str], tuple[float, float]] = {}
 
     def sync(self, key: Key) -> None:
         """Make and delete the pods of one DaemonSet, node by node, and write its status."""
-        owner = self._sets.get(key)
-        if owner is None or owner.metadata.deletion_timestamp is not None:
+        claimed = self._claimed(key)
+        if claimed is None:
             return
-        selector = of_label_selector(mapping_at(owner.document, "spec").get("selector"))
-        if not self._control.selects_own_template(owner, selector):
-            return
+        owner, pods = claimed
         spec = decode(DaemonSetSpec, mapping_at(owner.document, "spec"), "spec")
-        template, digest = self._template(owner)
+        revision, known = self._history.of(owner)
+        template = _template(owner, revision.digest)
         placement = PlacementSpec.of(mapping_at(template, "spec"))
-        on_node = _by_node(self._claims.claim(owner, selector))
+        on_node = _by_node(pods)
         nodes = [Node.of(item) for item in self._nodes.all()]
-        wanted = [node for node in nodes if _should_run(placement, node)]
-        for node in wanted:
-            self._one_on(owner, node, on_node.get(node.metadata.name, []), template)
+        wanted = [node.metadata.name for node in nodes if _should_run(placement, node)]
+        rollout = Rollout.of(spec, len(wanted), revision.digest, self._clock)
+        for name in wanted:
+            self._one_on(owner, name, on_node.get(name, []), template, rollout)
         self._none_elsewhere(owner, placement, nodes, on_node)
-        running = {node.metadata.name: on_node.get(node.metadata.name, []) for node in wanted}
-        self._update(owner, spec, running, digest)
-        self._report(owner, spec, running, digest)
-
-    def _one_on(self, owner: Object, node: Node, pods: list[Object], template: Document) -> None:
-        """Ref: daemon_controller.go:podsShouldBeOnNode(): of several, the oldest stays."""
-        for pod in pods:
-            if podstate.finished(pod):
+        running = {name: on_node.get(name, []) for name in wanted}
+        if spec.update_strategy.type == "RollingUpdate":
+            step = rollout.step(running)
+            for pod in step.delete:
                 self._control.delete(owner, pod)
-        live = [pod for pod in pods if podstate.active(pod)]
-        if not live and not pods:
-            self._control.create(owner, _bound_to(template, node.metadata.name))
-        by_age = sorted(live, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
-        for pod in by_age[1:]:
+            for name in step.create:
+                self._control.create(owner, _bound_to(template, name))
+        self._report(owner, rollout, running, on_node)
+        live = {r.name for r in known.values() if any(_has(pod, r.digest) for pod in pods)}
+        self._history.truncate(owner, {revision.name, *live}, spec.revision_history_limit)
+
+    def _one_on(self, owner: Object, node: str, pods: list[Object], template: Document, rollout: Rollout) -> None:
+        """Ref: daemon_controller.go:podsShouldBeOnNode(): of several the oldest stays, of each revision where they surge."""
+        for pod in pods:
+            if podstate.finished(pod) and pod.metadata.deletion_timestamp is None:
+                self._replace_ended(owner, node, pod)
+        if not pods:
+            self._control.create(owner, _bound_to(template, node))
+        for pod in rollout.superfluous(pods):
             self._control.delete(owner, pod)
+
+    def _replace_ended(self, owner: Object, node: str, pod: Object) -> None:
+        """A pod that has failed is deleted, but not too often: a second after the first, then twice as long each time.
+
+        Ref: failedPodsBackoff: 1 s to 15 min.
+        """
+        since, delay = self._failures.get((owner.metadata.uid, node), (-inf, 0.0))
+        now = self._clock.now()
+        if now - since < delay:
+            self.queue.add_after(owner.key, since + delay - now, background=True)
+            return
+        fresh = now - since > 2 * _LONGEST_BACK_OFF
+        self._failures[owner.metadata.uid, node] = now, 1.0 if fresh else min(delay * 2, _LONGEST_BACK_OFF)
+        if podstate.phase(pod) == "Failed":
+            message = f"Found failed daemon pod {pod.key.namespace}/{pod.key.name} on node {node}, will try to kill it"
+            self._recorder.warning(self.name, owner.key, "FailedDaemonPod", message)
+        self._control.delete(owner, pod)
 
     def _none_elsewhere(
         self, owner: Object, placement: PlacementSpec, nodes: list[Node], on_node: dict[str, list[Object]]
@@ -91,40 +109,12 @@ class DaemonSetController:
             for pod in on_node[name] if name not in stays else ():
                 self._control.delete(owner, pod)
 
-    def _update(self, owner: Object, spec: DaemonSetSpec, running: dict[str, list[Object]], digest: str) -> None:
-        """Replace pods of an old template, ``maxUnavailable`` at a time. Ref: update.go:rollingUpdate(), without surge."""
-        if spec.update_strategy.type != "RollingUpdate":
-            return
-        rolling = spec.update_strategy.rolling_update
-        if rolling.max_surge not in (None, 0, "0", "0%"):
-            message = "maxSurge of a DaemonSet is not modelled: pods are replaced one at a time"
-            self._recorder.warning(self.name, owner.key, "NotModelled", message)
-        room = max(1, scaled(rolling.max_unavailable, len(running), default=1, up=True))
-        live = [pod for pods in running.values() for pod in pods if podstate.active(pod)]
-        old = [pod for pod in live if pod.metadata.labels.get(REVISION_LABEL) != digest]
-        room -= len(running) - sum(self._available(pod, spec) for pod in live)
-        for pod in sorted(old, key=lambda pod: podstate.ready(pod)):
-            if room <= 0 and self._available(pod, spec):
-                return
-            room -= self._available(pod, spec)
-            self._control.delete(owner, pod)
-
-    def _available(self, pod: Object, spec: DaemonSetSpec) -> bool:
-        return podstate.available_in(pod, spec.min_ready_seconds, self._clock) == 0
-
-    def _template(self, owner: Object) -> tuple[Document, str]:
-        """The template with a daemon's tolerations and the label of its revision, and that revision."""
-        template = template_of(owner)
-        digest = template_hash(template)
-        spec = mapping_at(template, "spec")
-        taints = (*_TOLERATIONS, _ON_HOST) if spec.get("hostNetwork") is True else _TOLERATIONS
-        added: list[Json] = [{"key": key, "operator": "Exists", "effect": effect} for key, effect in taints]
-        template = with_value(template, ("spec", "tolerations"), [*list_at(spec, "tolerations"), *added])
-        return with_value(template, ("metadata", "labels", REVISION_LABEL), digest), digest
-
-    def _report(self, owner: Object, spec: DaemonSetSpec, running: dict[str, list[Object]], digest: str) -> None:
-        live = [pod for pods in running.values() for pod in pods if podstate.active(pod)]
-        waits = [podstate.available_in(pod, spec.min_ready_seconds, self._clock) for pod in live]
+    def _report(
+        self, owner: Object, rollout: Rollout, running: dict[str, list[Object]], on_node: dict[str, list[Object]]
+    ) -> None:
+        """Each node counts once, by its oldest pod. Ref: daemon_controller.go:updateDaemonSetStatus()."""
+        oldest = [min(live, key=_age) for pods in running.values() if (live := list(filter(podstate.active, pods)))]
+        waits = [podstate.available_in(pod, rollout.min_ready_seconds, self._clock) for pod in oldest]
         later = [wait for wait in waits if wait]
         if later:
             self.queue.add_after(owner.key, min(later))
@@ -134,31 +124,34 @@ class DaemonSetController:
             "observedGeneration": owner.metadata.generation,
             "desiredNumberScheduled": len(running),
             "currentNumberScheduled": sum(1 for pods in running.values() if pods),
-            "updatedNumberScheduled": sum(pod.metadata.labels.get(REVISION_LABEL) == digest for pod in live),
+            "updatedNumberScheduled": sum(_has(pod, rollout.digest) for pod in oldest),
             "numberReady": sum(wait is not None for wait in waits),
             "numberAvailable": available,
             "numberUnavailable": len(running) - available,
-            "numberMisscheduled": 0,
+            "numberMisscheduled": sum(1 for name, pods in on_node.items() if pods and name not in running),
         }
-        self._store.update_status(
-            Object(owner.api_version, owner.kind, owner.metadata, {**owner.document, "status": status})
-        )
+        self._write_status(owner, status)
 
-    # --- what changed -----------------------------------------------------------------------------------------------
+    def _node_changed(self, before: Object | None, item: Object | None) -> None:
+        """Ref: daemon_controller.go:updateNode(): only labels, taints and whether it may be scheduled matter."""
+        if before is not None and item is not None:
+            same = before.metadata.labels == item.metadata.labels and before.document.get("spec") == item.document.get(
+                "spec"
+            )
+            if same:
+                return
+        for owner in self._owners.all():
+            self.queue.add(owner.key)
 
-    def _set_changed(self, _: Object | None, item: Object | None) -> None:
-        if item is not None:
-            self.queue.add(item.key)
 
-    def _node_changed(self, _: Object | None, __: Object | None) -> None:
-        for item in self._sets.all():
-            self.queue.add(item.key)
-
-    def _pod_changed(self, before: Object | None, pod: Object | None) -> None:
-        for state in (before, pod):
-            owner = None if state is None else controller_key(state)
-            if owner is not None and owner.kind == "DaemonSet":
-                self.queue.add(owner)
+def _template(owner: Object, digest: str) -> Document:
+    """The template with a daemon's tolerations and the label of its revision."""
+    template = template_of(owner)
+    spec = mapping_at(template, "spec")
+    taints = (*_TOLERATIONS, _ON_HOST) if spec.get("hostNetwork") is True else _TOLERATIONS
+    added: list[Json] = [{"key": key, "operator": "Exists", "effect": effect} for key, effect in taints]
+    template = with_value(template, ("spec", "tolerations"), [*list_at(spec, "tolerations"), *added])
+    return with_value(template, ("metadata", "labels", REVISION_LABEL), digest)
 
 
 def _should_run(placement: PlacementSpec, node: Node) -> bool:

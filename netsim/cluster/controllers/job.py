@@ -141,8 +141,10 @@ class JobController:
             return active
         if spec.indexed:
             indexes = missing_indexes(spec, found, missing)
-            return (*active, *in_slow_start(lambda n: self._create(job, indexes[n]), len(indexes)))
-        return (*active, *in_slow_start(lambda _: self._create(job, None), missing))
+            made, _ = in_slow_start(lambda n: self._create(job, indexes[n]), len(indexes))
+        else:
+            made, _ = in_slow_start(lambda _: self._create(job, None), missing)
+        return (*active, *made)
 
     def _create(self, job: Object, index: int | None) -> Object:
         labels = {

@@ -7,22 +7,18 @@ from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at, with_value
-from netsim.cluster.naming import template_hash
-from netsim.cluster.ownership import Claims, controller_key, controller_reference
-from netsim.cluster.podcontrol import PodControl
-from netsim.cluster.selectors import of_label_selector
-from netsim.cluster.workloads import StatefulSetSpec, template_of
-from netsim.cluster.workqueue import WorkQueue
-from netsim.objects.json import Document, Json, decode
+from netsim.cluster.controllers.history import REVISION_LABEL, History
+from netsim.cluster.controllers.pod_owner import PodOwnerController
+from netsim.cluster.controllers.statefulset_claims import PodClaims, volumes
+from netsim.cluster.documents import mapping_at, text_at, with_value
+from netsim.cluster.workloads import StatefulSetSpec, scaled
+from netsim.objects.json import Document, decode
 from netsim.objects.meta import Key, Object
-
-REVISION_LABEL = "controller-revision-hash"
 
 
 @dataclass(frozen=True, slots=True)
 class _Revisions:
-    """Names of the revision that pods had so far and of the one they shall have, and the templates of both."""
+    """Names of the revision that pods had so far and of the one they shall have, and the templates of all."""
 
     current: str
     update: str
@@ -32,38 +28,33 @@ class _Revisions:
         return self.templates.get(name, self.templates[self.update])
 
 
-class StatefulSetController:
+class StatefulSetController(PodOwnerController):
     """Keeps pods ``name-0`` … ``name-(n-1)``, one after the other unless they may be made in parallel."""
 
     name = "statefulset-controller"
+    kind = "StatefulSet"
 
     def __init__(self, context: Context) -> None:
-        self.queue = WorkQueue(context.clock)
-        self._clock = context.clock
-        self._store = context.store
-        self._recorder = context.recorder
-        self._sets = context.informers.of("StatefulSet")
-        self._pods = context.informers.of("Pod")
-        self._claims = Claims(context.store, self._pods)
-        self._control = PodControl(context.store, context.recorder, self.name)
-        self._sets.add_handler(self._set_changed)
-        self._pods.add_handler(self._pod_changed)
+        super().__init__(context)
+        self._history = History(context.store, context.informers.of("ControllerRevision"))
+        self._storage = PodClaims(context.store, context.recorder, self.name)
 
     def sync(self, key: Key) -> None:
         """Make, delete or replace the next pod that is due, and write the status."""
-        owner = self._sets.get(key)
-        if owner is None or owner.metadata.deletion_timestamp is not None:
+        claimed = self._claimed(key)
+        if claimed is None:
             return
-        selector = of_label_selector(mapping_at(owner.document, "spec").get("selector"))
-        if not self._control.selects_own_template(owner, selector):
-            return
+        owner, owned = claimed
         spec = decode(StatefulSetSpec, mapping_at(owner.document, "spec"), "spec")
-        found = ((ordinal_of(owner, pod), pod) for pod in self._claims.claim(owner, selector))
-        pods = {ordinal: pod for ordinal, pod in found if ordinal is not None}
+        pods = {ordinal: pod for pod in owned if (ordinal := ordinal_of(owner, pod)) is not None}
+        for ordinal, pod in sorted(pods.items()):
+            self._storage.hand_over(owner, pod, condemned=ordinal not in _wanted(spec))
         revisions = self._revisions(owner)
         if self._grow(owner, spec, pods, revisions) and self._shrink(owner, spec, pods):
             self._update(owner, spec, pods, revisions)
         self._report(owner, spec, pods, revisions)
+        live = {revisions.current, revisions.update, *(p.metadata.labels.get(REVISION_LABEL, "") for p in owned)}
+        self._history.truncate(owner, live, spec.revision_history_limit)
 
     # --- one step ---------------------------------------------------------------------------------------------------
 
@@ -90,16 +81,25 @@ class StatefulSetController:
         return not condemned
 
     def _update(self, owner: Object, spec: StatefulSetSpec, pods: dict[int, Object], revisions: _Revisions) -> None:
-        """Delete the highest pod of an old revision; it is made again from the new template."""
+        """Delete the highest pods of an old revision, as many at once as may be missing; they are made again from the new template.
+
+        Ref: updateStatefulSetAfterInvariantEstablished().
+        """
         if spec.update_strategy.type == "OnDelete":
             return
-        partition = spec.update_strategy.rolling_update.partition
-        for ordinal in sorted((n for n in pods if n >= partition), reverse=True):
+        rolling = spec.update_strategy.rolling_update
+        room = max(1, scaled(rolling.max_unavailable, spec.replicas, default=1, up=True))
+        missing = sum(not self._healthy(pods.get(n), spec, owner) for n in _wanted(spec))
+        for ordinal in sorted((n for n in pods if n >= spec.ordinals.start + rolling.partition), reverse=True):
             pod = pods[ordinal]
-            if pod.metadata.labels.get(REVISION_LABEL) != revisions.update:
+            healthy = self._healthy(pod, spec, owner)
+            old = pod.metadata.labels.get(REVISION_LABEL) != revisions.update
+            if old and podstate.active(pod):
+                if healthy and missing >= room:
+                    return
                 self._control.delete(owner, pod)
-                return
-            if not self._healthy(pod, spec, owner):
+                missing += healthy
+            if missing >= room:
                 return
 
     def _healthy(self, pod: Object | None, spec: StatefulSetSpec, owner: Object) -> bool:
@@ -112,74 +112,33 @@ class StatefulSetController:
         return wait == 0
 
     def _create(self, owner: Object, spec: StatefulSetSpec, ordinal: int, revisions: _Revisions) -> Object:
-        old = spec.update_strategy.type == "RollingUpdate" and ordinal < spec.update_strategy.rolling_update.partition
+        rolling = spec.update_strategy.rolling_update
+        old = spec.update_strategy.type == "RollingUpdate" and ordinal < spec.ordinals.start + rolling.partition
         revision = revisions.current if old else revisions.update
         name = f"{owner.metadata.name}-{ordinal}"
-        template = with_value(
-            revisions.template(revision), ("metadata", "labels"), self._labels(owner, ordinal, revision)
-        )
-        template = with_value(template, ("spec", "hostname"), name)
-        if spec.service_name:
-            template = with_value(template, ("spec", "subdomain"), spec.service_name)
-        volumes = _volumes(owner, name, template)
-        self._make_claims(owner, name)
-        if volumes:
-            template = with_value(template, ("spec", "volumes"), volumes)
-        return self._control.create(owner, template, name=name)
-
-    def _make_claims(self, owner: Object, pod: str) -> None:
-        """A claim for each claim template, kept where it is there already. Ref: stateful_pod_control.go:createPersistentVolumeClaims()."""
-        for template in list_at(owner.document, "spec", "volumeClaimTemplates"):
-            name = text_at(template, "metadata", "name") if isinstance(template, Mapping) else ""
-            key = Key("PersistentVolumeClaim", owner.metadata.namespace, f"{name}-{pod}")
-            if not isinstance(template, Mapping) or not name or self._store.find(key) is not None:
-                continue
-            labels = {
-                **strings_at(template, "metadata", "labels"),
-                **strings_at(owner.document, "spec", "selector", "matchLabels"),
-            }
-            metadata: dict[str, Json] = {
-                "name": key.name,
-                "namespace": key.namespace,
-                "labels": labels,
-                "annotations": strings_at(template, "metadata", "annotations"),
-            }
-            self._store.create(
-                Object.of(
-                    {
-                        "apiVersion": "v1",
-                        "kind": "PersistentVolumeClaim",
-                        "metadata": metadata,
-                        "spec": mapping_at(template, "spec"),
-                        "status": {"phase": "Pending"},
-                    }
-                )
-            )
-            message = f"create Claim {key.name} Pod {pod} in StatefulSet {owner.metadata.name} success"
-            self._recorder.normal(self.name, owner.key, "SuccessfulCreate", message)
-
-    def _labels(self, owner: Object, ordinal: int, revision: str) -> Document:
-        return {
-            **mapping_at(template_of(owner), "metadata", "labels"),
-            "statefulset.kubernetes.io/pod-name": f"{owner.metadata.name}-{ordinal}",
+        template = revisions.template(revision)
+        labels = {
+            **mapping_at(template, "metadata", "labels"),
+            "statefulset.kubernetes.io/pod-name": name,
             "apps.kubernetes.io/pod-index": str(ordinal),
             REVISION_LABEL: revision,
         }
+        template = with_value(template, ("metadata", "labels"), labels)
+        template = with_value(template, ("spec", "hostname"), name)
+        if spec.service_name:
+            template = with_value(template, ("spec", "subdomain"), spec.service_name)
+        self._storage.make(owner, name)
+        mounted = volumes(owner, name, template)
+        if mounted:
+            template = with_value(template, ("spec", "volumes"), mounted)
+        return self._control.create(owner, template, name=name)
 
     # --- revisions and status ---------------------------------------------------------------------------------------
 
     def _revisions(self, owner: Object) -> _Revisions:
-        template = template_of(owner)
-        update = f"{owner.metadata.name}-{template_hash(template)}"
-        current = text_at(owner.document, "status", "currentRevision") or update
-        templates = {update: template}
-        key = Key("ControllerRevision", owner.metadata.namespace, update)
-        if self._store.find(key) is None:
-            self._store.create(Object.of(_revision(owner, update, template)))
-        old = self._store.find(Key("ControllerRevision", owner.metadata.namespace, current))
-        if old is not None:
-            templates.setdefault(current, mapping_at(old.document, "data", "spec", "template"))
-        return _Revisions(current, update, templates)
+        update, known = self._history.of(owner)
+        current = text_at(owner.document, "status", "currentRevision") or update.name
+        return _Revisions(current, update.name, {name: r.template for name, r in known.items()})
 
     def _report(self, owner: Object, spec: StatefulSetSpec, pods: dict[int, Object], revisions: _Revisions) -> None:
         live = [pods[n] for n in sorted(pods) if podstate.active(pods[n])]
@@ -198,19 +157,7 @@ class StatefulSetController:
             "currentRevision": current,
             "updateRevision": revisions.update,
         }
-        self._store.update_status(
-            Object(owner.api_version, owner.kind, owner.metadata, {**owner.document, "status": status})
-        )
-
-    def _set_changed(self, _: Object | None, item: Object | None) -> None:
-        if item is not None:
-            self.queue.add(item.key)
-
-    def _pod_changed(self, before: Object | None, pod: Object | None) -> None:
-        for state in (before, pod):
-            owner = None if state is None else controller_key(state)
-            if owner is not None and owner.kind == "StatefulSet":
-                self.queue.add(owner)
+        self._write_status(owner, status)
 
 
 def _wanted(spec: StatefulSetSpec) -> range:
@@ -221,29 +168,3 @@ def ordinal_of(owner: Object, pod: Object) -> int | None:
     """The ordinal in a pod's name, None where the name is not one of the set's."""
     prefix, _, tail = pod.metadata.name.rpartition("-")
     return int(tail) if prefix == owner.metadata.name and tail.isdecimal() else None
-
-
-def _volumes(owner: Object, pod: str, template: Document) -> list[Json]:
-    """The template's volumes, with one for each claim template. Ref: stateful_set_utils.go:updateStorage()."""
-    claims: dict[str, Json] = {}
-    for claim in list_at(owner.document, "spec", "volumeClaimTemplates"):
-        name = text_at(claim, "metadata", "name") if isinstance(claim, Mapping) else ""
-        if name:
-            claims[name] = {"name": name, "persistentVolumeClaim": {"claimName": f"{name}-{pod}"}}
-    given = list_at(template, "spec", "volumes")
-    return [*claims.values(), *(v for v in given if isinstance(v, Mapping) and v.get("name") not in claims)]
-
-
-def _revision(owner: Object, name: str, template: Document) -> Document:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ControllerRevision",
-        "metadata": {
-            "name": name,
-            "namespace": owner.metadata.namespace,
-            "labels": dict(mapping_at(template, "metadata", "labels")),
-            "ownerReferences": [controller_reference(owner)],
-        },
-        "revision": owner.metadata.generation,
-        "data": {"spec": {"template": template}},
-    }
