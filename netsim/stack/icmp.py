@@ -95,7 +95,12 @@ def _redirect(ns: Namespace, skb: SkBuff, message: ICMPHeader, quoted: Packet) -
 
 
 def _sender(ns: Namespace, quoted: Packet) -> str | None:
-    """Whose socket sent a packet: a connected one, an accepted one, a UDP listener that answered, or a tunnel device's."""
+    """Whose socket sent a packet: a connected one, an accepted one, a UDP listener that answered, or a tunnel device's.
+
+    Of a later fragment nobody knows. Ref: net/ipv6/exthdrs_core.c:ipv6_skip_exthdr() (v6.12).
+    """
+    if quoted.ip.fragment_offset:
+        return None
     connection = Connection.sending(quoted)
     owner = ns.sockets.clients.get(connection)
     if owner is not None:

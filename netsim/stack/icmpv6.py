@@ -18,10 +18,13 @@ ERRORS_BELOW = 128
 
 
 def icmp6_send(ns: Namespace, skb: SkBuff, error: ICMPHeader, by: str) -> None:
-    """Queue an error about a packet to its sender, unless the rules of RFC 4443 forbid one or there is no way back."""
+    """Queue an error about a packet to its sender, unless the rules of RFC 4443 forbid one or there is no way back.
+
+    Unlike IPv4's it is sent about later fragments too. Ref: net/ipv6/icmp.c:is_ineligible() (v6.12).
+    """
     ip, message = skb.packet.ip, skb.packet.l4
     about_error = ip.protocol is Protocol.ICMPV6 and isinstance(message, ICMPHeader) and message.type < ERRORS_BELOW
-    if skb.pkt_type is not PacketType.HOST or ip.dst.is_multicast or ip.fragment_offset or about_error:
+    if skb.pkt_type is not PacketType.HOST or ip.dst.is_multicast or (about_error and not ip.fragment_offset):
         return
     if ip.src.is_unspecified or ip.src.is_multicast:
         return

@@ -24,6 +24,7 @@ _ETHERNET = 14
 _WITHOUT_HEADER = frozenset({768, 769, 65534})
 """Kinds of devices whose frames are bare packets: ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_NONE of include/uapi/linux/if_arp.h."""
 _NEIGHBOUR_DISCOVERY = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
+_REDIRECT = 5
 _TIMESPEC = struct.Struct("=qq")
 
 
@@ -43,7 +44,7 @@ class Capture:
 
     def __init__(self, netns: str) -> None:
         self._netns = netns
-        self._firsts: Firsts = {}
+        self._firsts = Firsts()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -91,11 +92,16 @@ def is_discovery(packet: Packet) -> bool:
     if isinstance(packet.inner, VXLAN):
         carried = packet.inner.frame.payload
         return not isinstance(carried, Packet) or is_discovery(carried)
-    return (
-        packet.ip.protocol is Protocol.ICMPV6
-        and isinstance(packet.l4, ICMPHeader)
-        and packet.l4.type in _NEIGHBOUR_DISCOVERY
-    )
+    if packet.ip.protocol is not Protocol.ICMPV6 or not isinstance(packet.l4, ICMPHeader):
+        return False
+    if packet.l4.quoted is not None:  # a rule rejected it
+        return is_discovery(packet.l4.quoted)
+    return packet.l4.type in _NEIGHBOUR_DISCOVERY
+
+
+def is_redirect(packet: Packet) -> bool:
+    """A router knows a shorter way. It tells so now and then only, depending on what it told before, so neither side's is compared."""
+    return packet.ip.protocol is Protocol.ICMP and isinstance(packet.l4, ICMPHeader) and packet.l4.type == _REDIRECT
 
 
 def _time(ancillary: list[tuple[int, int, bytes]]) -> int:

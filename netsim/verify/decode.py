@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeAlias
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import (
@@ -40,8 +39,8 @@ _ETH_P_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
-Firsts: TypeAlias = dict[tuple[Address, Address, Protocol, int], Transport]
-"""The transport header of each fragmented packet, by what its fragments share: only the first of them has it."""
+class Firsts(dict[tuple[Address, Address, Protocol, int], Transport]):
+    """The transport header of each fragmented packet, by what its fragments share: only the first of them has it."""
 
 
 def decode(data: bytes, firsts: Firsts | None = None) -> Packet | None:
@@ -49,7 +48,7 @@ def decode(data: bytes, firsts: Firsts | None = None) -> Packet | None:
 
     With ``firsts`` a later fragment has the header of its first one, which came before; without it is None.
     """
-    firsts = {} if firsts is None else firsts
+    firsts = Firsts() if firsts is None else firsts
     if not data:
         return None
     match data[0] >> 4:
@@ -207,7 +206,19 @@ def _icmp(protocol: Protocol, data: bytes) -> ICMPHeader:
     mtu = second if protocol is Protocol.ICMP and (kind, code) == (3, 4) else 0
     if protocol is Protocol.ICMPV6 and kind == 2:
         mtu = first << 16 | second
-    return ICMPHeader(kind, code, mtu=mtu, quoted=decode(data[8:]))
+    return ICMPHeader(kind, code, mtu=mtu, quoted=_quoted(data[8:]))
+
+
+def _quoted(data: bytes) -> Packet | None:
+    """The packet that an error is about. Of a later fragment nothing tells the ports: it has none here."""
+    return decode(data, _NamelessFirsts())
+
+
+class _NamelessFirsts(Firsts):
+    def get(self, key: object, default: object = None) -> Transport:
+        """Whatever began the packet, it is not known."""
+        del key, default
+        return UDPHeader(0, 0)
 
 
 def _sctp(data: bytes) -> tuple[Transport, int] | None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from netsim.net.address import parse_address
 from netsim.net.packet import ICMPHeader, Packet, Protocol, TCPFlags, TCPHeader
 from netsim.stack.ip_vs_conn import PROTOCOL_NAMES, Conn
+from netsim.stack.kernel_reasons import kernel_names
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.network import Network
 from netsim.stack.nf_conntrack_entry import NfConn
@@ -34,10 +35,11 @@ from netsim.topology.model import Route, Topology
 from netsim.trace.explore import WalkChooser
 from netsim.trace.model import Branch, Flow, Hop, Leg, Trace, Verdict
 from netsim.trace.trace import trace
+from netsim.verify.capture import is_discovery, is_redirect
 from netsim.verify.conntrack import COMPARED, Entry
 from netsim.verify.ipvs import IPVSEntry
 from netsim.verify.observe import outcome
-from netsim.verify.walk import TUNNEL, Matched, Passing, Walk, is_tunnel, ports_of
+from netsim.verify.walk import TUNNEL, Ended, Matched, Passing, Walk, is_tunnel, ports_of
 
 ICMP_ERRORS: dict[tuple[int, int], str] = {
     # (type, code): the error that the client's socket gets. Ref: net/ipv4/icmp.c:icmp_err_convert[] (v6.12)
@@ -154,20 +156,16 @@ def _foretell(topology: Topology, flow: Flow, *, seed: int, fresh: bool) -> tupl
 
 
 def _walk(flow: Flow, branch: Branch, network: Network, chooser: WalkChooser, topology: Topology) -> Walk:
-    legs = [leg for leg in branch.legs if not _is_redirect(leg)]
+    legs = [leg for leg in branch.legs if leg.sent is None or not (is_discovery(leg.sent) or is_redirect(leg.sent))]
     return Walk(
         frames=tuple(frame for leg in legs for frame in _frames(leg)),
         matched=tuple(match for leg in legs for match in _matched(leg)),
         conntrack=tuple(_conntrack(network, topology)),
         ipvs=tuple(_ipvs(network, topology)),
         ends=(*_taken(branch, flow), f"the client: {_client(branch, flow)}"),
+        ended=tuple(end for leg in legs for end in _ended(leg)),
         ports=frozenset(picked.port for picked in chooser.picked),
     )
-
-
-def _is_redirect(leg: Leg) -> bool:
-    """Redirects are not compared: how many a host sends depends on those it sent before. ``QUICK`` switches IPv4's off."""
-    return leg.sent is not None and isinstance(leg.sent.l4, ICMPHeader) and leg.sent.l4.gateway is not None
 
 
 def _frames(leg: Leg) -> Iterator[Passing]:
@@ -180,6 +178,20 @@ def _frames(leg: Leg) -> Iterator[Passing]:
                     yield Passing(_name(leg, packet), hop.netns, device, outgoing=True, packet=packet)
                 case _:
                     continue
+
+
+def _ended(leg: Leg) -> Iterator[Ended]:
+    """The drops of a leg of which the kernel tells."""
+    name = leg.name
+    for hop in leg.hops:
+        for step in hop.steps:
+            match step:
+                case Receive(packet=packet) | Encapsulation(outer=packet) | Decapsulation(inner=packet):
+                    name = _name(leg, packet)
+                case Drop(reason=reason, where=where) if names := kernel_names(reason, where):
+                    yield Ended(name, hop.netns, names)
+                case _:
+                    pass
 
 
 def _unseen(hop: Hop, index: int) -> bool:
@@ -336,7 +348,7 @@ def _refused_in(branch: Branch, calls: frozenset[str]) -> bool:
 def _answered(branch: Branch, flow: Flow) -> str | None:
     """What the first answer that the client's socket took means to it."""
     for leg in branch.legs:
-        if not leg.reply or leg.received is None or _is_redirect(leg) or not _at_client(leg, flow):
+        if not leg.reply or leg.received is None or is_redirect(leg.received) or not _at_client(leg, flow):
             continue
         match leg.received.l4:
             case ICMPHeader(type=kind, code=code, quoted=quoted) if quoted is not None:

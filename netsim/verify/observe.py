@@ -25,6 +25,7 @@ from netsim.topology.model import Netns
 from netsim.trace.model import Flow
 from netsim.verify.capture import Capture, Frame, is_discovery
 from netsim.verify.conntrack import Entry, entries, flush
+from netsim.verify.drops import Dropped, Drops
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
 from netsim.verify.ipvs import IPVSEntry, RealIPVS
@@ -37,6 +38,7 @@ from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark
 AFTER_DONE_S = 0.004
 SAMPLE_PORTS = 20000
 EARLIER_PORTS = 21000
+HALF_OPEN_S = 1.1  # a listener gives a connection up that an earlier flow left half open (tcp_synack_retries is 0)
 LONGEST_PHASE_S = 0.9  # a SYN is sent again after a second
 
 
@@ -53,12 +55,14 @@ class Placed:
 class Observation:
     """What the kernel showed of one flow. Frames are in the order of time, with the phase each was seen in.
 
-    ``conntrack`` are the entries of each namespace with rules while the connection was still open, ``ipvs`` those that IPVS made of it.
+    ``drops`` are None where the kernel does not tell them. ``conntrack`` are the entries of each namespace with rules while the connection
+    was still open, ``ipvs`` those that IPVS made of it.
     """
 
     flow: Flow
     frames: list[tuple[int, Frame]] = field(default_factory=list)
     hits: list[Placed] = field(default_factory=list)
+    drops: list[tuple[int, Dropped]] | None = None
     taken: tuple[Taken, ...] = ()
     client: str = ""
     conntrack: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
@@ -82,8 +86,11 @@ class Observer:
         self._asked: dict[str, NetfilterSocket] = {}
         self._ipvs: dict[str, RealIPVS] = {}
         self._scheduled: set[str] = set()
+        self._drops: Drops | None = None
         self._phase = 0
         self._seen = Observation(Flow("", IPv4Address(0), Protocol.TCP))
+        self.without_reasons = ""
+        """Why the kernel's own reasons of drops are not compared; empty where they are."""
 
     def __enter__(self) -> Observer:
         try:
@@ -91,6 +98,7 @@ class Observer:
                 self.ends.listen(self.network.real_name(name), listener)
             for name in self.network.topology.namespaces:
                 self._look_at(name)
+            self._hear_of_drops()
         except BaseException:
             self.close()
             raise
@@ -113,6 +121,8 @@ class Observer:
             asked.close()
         for ipvs in self._ipvs.values():
             ipvs.close()
+        if self._drops is not None:
+            self._drops.close()
         self._selector.close()
 
     def _look_at(self, name: str) -> None:
@@ -127,6 +137,15 @@ class Observer:
                 self._asked[name] = NetfilterSocket()
                 mark_packets(_versions(spec))
                 self._trace(name, spec)
+
+    def _hear_of_drops(self) -> None:
+        names = {name: self.network.real_name(name) for name in self.network.topology.namespaces}
+        try:
+            self._drops = Drops(names)
+        except (OSError, LookupError) as error:
+            self.without_reasons = str(error)
+        else:
+            self._selector.register(self._drops, selectors.EVENT_READ, self._take_drops)
 
     def _trace(self, name: str, spec: Netns) -> None:
         for old in self._traces.pop(name, ()):
@@ -155,10 +174,11 @@ class Observer:
             self._forget(ipvs=False)
         known = self._ipvs_entries()
         if afresh:
+            time.sleep(HALF_OPEN_S)
             self.network.begin_afresh()
         else:
             self.network.be_quick()
-        seen = self._seen = Observation(flow)
+        seen = self._seen = Observation(flow, drops=None if self._drops is None else [])
         self._phase = 0
         self.ends.ask(self.network.real_name(flow.netns), flow)
         self._gather(patience_s)
@@ -244,6 +264,12 @@ class Observer:
     def _take_hits(self, name: str, trace: RuleTrace) -> None:
         self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
 
+    def _take_drops(self) -> None:
+        if self._drops is not None:
+            found = [(self._phase, dropped) for dropped in self._drops.pending()]
+            if self._seen.drops is not None:
+                self._seen.drops += found
+
     def _forget(self, *, ipvs: bool = True) -> None:
         """Close what is open, let its packets pass, and empty what the kernel remembers."""
         self.ends.release()
@@ -254,6 +280,7 @@ class Observer:
         for name, asked in self._asked.items():
             flush(asked)
             self.network.seed_connections(name)
+            spec = self.network.topology.namespaces[name]
             if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
                 with entered(self.network.real_name(name)):
                     _begin_lists(spec.recent)
@@ -277,7 +304,6 @@ class Observer:
             self._trace(name, spec)
 
 
-            spec = self.network.topology.namespaces[name]
 def _discovers(hit: Hit) -> bool:
     return hit.packet is not None and is_discovery(hit.packet)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from netsim.topology.model import Topology
+
 EARLY: tuple[tuple[str, str, str], ...] = (
     # sysctl of a namespace that has nothing but lo yet, value, reason
     ("net/ipv6/conf/all/accept_dad", "0", "addresses are usable at once: duplicates are not looked for"),
@@ -20,11 +24,6 @@ QUICK: tuple[tuple[str, str, str], ...] = (
     ("net/ipv6/neigh/*/delay_first_probe_time", "60", "the same"),
     ("net/ipv4/icmp_ratelimit", "0", "many flows are sent, and each one's error counts"),
     ("net/ipv6/icmp/ratelimit", "0", "the same"),
-    (
-        "net/ipv4/conf/*/send_redirects",
-        "0",
-        "how many redirects a host sends depends on those of the flows before",
-    ),
     ("net/ipv4/tcp_synack_retries", "0", "a listener whose answer was lost does not repeat it into the next flow"),
     ("net/ipv4/tcp_timestamps", "0", "segments have the length that the model gives them"),
     ("net/ipv4/tcp_sack", "0", "the same"),
@@ -38,3 +37,19 @@ PATIENT: tuple[tuple[str, str, str], ...] = (
     ("net/ipv6/neigh/*/mcast_solicit", "3", "the same for neighbour discovery"),
     ("net/ipv6/neigh/*/retrans_time_ms", "100", "the same"),
 )
+
+UNHEEDED = ("net.ipv4.conf.{}.accept_redirects", "net.ipv6.conf.{}.accept_redirects")
+"""Sysctls of each device that are 0, for model and kernel alike, where the topology does not set them."""
+
+
+def heeding_no_redirects(topology: Topology) -> Topology:
+    """The topology with hosts that heed no ICMP redirect, so that no flow changes the way of a later one.
+
+    How many redirects a router sends depends on those it sent before, and what a host learnt from one it keeps.
+    """
+    spaces = {}
+    for name, netns in topology.namespaces.items():
+        devices = [*("all", "default"), *(device.name for device in netns.devices)]
+        unheeded = {sysctl.format(device): "0" for device in devices for sysctl in UNHEEDED}
+        spaces[name] = replace(netns, sysctls={**unheeded, **netns.sysctls})
+    return replace(topology, namespaces=spaces)

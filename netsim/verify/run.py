@@ -19,6 +19,7 @@ from netsim.verify.foretold import Foretold, foretell, is_unknown, outcome_of, r
 from netsim.verify.frequency import ERROR, refused
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.observe import Observer
+from netsim.verify.prepared import heeding_no_redirects
 
 PATIENCE_S = 0.07
 LONG_PATIENCE_S = 0.5
@@ -92,7 +93,7 @@ def verify(
 
     Raises RuntimeError and OSError where it cannot be built, BuildDisagreementError where model and kernel do not refuse the same routes.
     """
-    with RealNetwork(topology, legacy=legacy) as network, Observer(network) as observer:
+    with RealNetwork(heeding_no_redirects(topology), legacy=legacy) as network, Observer(network) as observer:
         _compare_refusals(network)
         for case in cases:
             yield verify_case(observer, case, effort)

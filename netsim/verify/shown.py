@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netsim.net.packet import Packet, Protocol, TCPFlags
-from netsim.topology.model import Netns, Topology
+from netsim.topology.model import Netns, Role, Topology
+from netsim.verify.capture import is_redirect
 from netsim.verify.foretold import taken_text
 from netsim.verify.observe import Observation
-from netsim.verify.walk import Matched, Passing, Walk, is_bare_acknowledgement, leg_of, ports_of
+from netsim.verify.walk import Ended, Matched, Passing, Walk, is_bare_acknowledgement, leg_of, ports_of
 
 DATA = 2
 
@@ -20,6 +21,7 @@ def shown(seen: Observation, topology: Topology, known: frozenset[int]) -> Walk:
     return Walk(
         frames=frames,
         matched=tuple(_matched(seen)),
+        ended=None if seen.drops is None else tuple(_ended(seen, topology)),
         conntrack=conntrack,
         ends=(*(taken_text(each.owner, each.local, each.peer) for each in seen.taken), f"the client: {_client(seen)}"),
         ipvs=tuple((name, str(entry)) for name, found in seen.ipvs.items() for entry in found),
@@ -33,8 +35,16 @@ def _client(seen: Observation) -> str:
     return "sent it" if crafted and seen.client == "silence" else seen.client
 
 
+def _ended(seen: Observation, topology: Topology) -> Iterator[Ended]:
+    """What the kernel dropped, but for the world outside, which is a stand-in."""
+    for phase, dropped in seen.drops or ():
+        leg = leg_of(dropped.packet, answering=phase > 0)
+        if _counts(phase, dropped.packet) and topology.namespaces[dropped.netns].role is not Role.OUTSIDE:
+            yield Ended(leg, dropped.netns, (dropped.reason,))
+
+
 def _counts(phase: int, packet: Packet) -> bool:
-    return not (phase == DATA and is_bare_acknowledgement(packet))
+    return not (phase == DATA and is_bare_acknowledgement(packet)) and not is_redirect(packet)
 
 
 def _frames(seen: Observation, topology: Topology) -> Iterator[Passing]:

@@ -68,10 +68,20 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A packet was dropped in a namespace. ``names`` are what the kernel may call the reason; of the kernel's own walk it is one."""
+
+    leg: str
+    netns: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
     """What was seen of a flow. ``ends`` are what listeners took and what the client got, as text; ``conntrack`` entries by namespace.
 
-    ``ipvs`` are connections of IPVS like those. ``ports`` are those of the walk that a kernel picks at random: they stand for any port.
+    ``ipvs`` are connections of IPVS like those. ``ended`` is None where
+    the kernel does not tell of drops. ``ports`` are those of the walk that a kernel picks at random: they stand for any port.
     """
 
     frames: tuple[Passing, ...]
@@ -80,6 +90,7 @@ class Walk:
     ends: tuple[str, ...]
     ports: frozenset[int] = NO_PORTS
     ipvs: tuple[tuple[str, str], ...] = ()
+    ended: tuple[Ended, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,10 @@ def lines(walk: Walk, names: PortNames) -> Lines:
         what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
         family = "" if match.family == 4 else "ip6 "
         found.setdefault(Place(match.leg, match.netns), []).append(f"{family}{match.table} {match.chain}: {what}")
+    for end in walk.ended or ():
+        place, text = Place(end.leg, end.netns), f"dropped: {end.names[0]}"
+        if text not in found.setdefault(place, []):
+            found[place].append(text)
     for kind, known in (("conntrack", walk.conntrack), ("ipvs", walk.ipvs)):
         entries = [(netns, _without_tunnel_ports(entry)) for netns, entry in known]
         for netns, entry in sorted(entries, key=lambda each: (each[0], names.masked(each[1]))):
@@ -211,8 +226,14 @@ def _transport(packet: Packet, names: PortNames) -> str:
         case ICMPHeader(quoted=quoted) as header:
             assert quoted is not None
             mtu = f" mtu {header.mtu}" if header.mtu else ""
-            inner = f"{_end(quoted, names, source=True)} → {_end(quoted, names, source=False)}"
-            return f"ICMP {header.type}/{header.code}{mtu} about {inner}, ttl {quoted.ip.ttl}"
+            return f"ICMP {header.type}/{header.code}{mtu} about {_quoted(quoted, names)}, ttl {quoted.ip.ttl}"
+
+
+def _quoted(packet: Packet, names: PortNames) -> str:
+    """Whom the packet of an error was from and for; only a first fragment tells ports."""
+    if packet.ip.fragment_offset:
+        return f"{packet.ip.src} → {packet.ip.dst}, fragment at {packet.ip.fragment_offset}"
+    return f"{_end(packet, names, source=True)} → {_end(packet, names, source=False)}"
 
 
 def _flags(flags: TCPFlags) -> str:
@@ -234,7 +255,7 @@ def _ports(packet: Packet) -> Iterator[int]:
             yield identifier
         case ICMPHeader(quoted=quoted):
             assert quoted is not None
-            yield from _ports(quoted)
+            yield from () if quoted.ip.fragment_offset else _ports(quoted)
         case IPIPHeader():
             return
         case header:
