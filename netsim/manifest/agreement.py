@@ -171,7 +171,8 @@ def _within(block: Prefix, cidr: Prefix) -> bool:
 
 def _check_reachable(draft: ClusterDraft, spec: ClusterSpec, report: Report) -> None:
     built: list[ClusterNode | ExternalHost] = [*spec.nodes, *spec.external]
-    for machine, addresses in zip(_machines(draft), (one.addresses for one in built), strict=True):
+    for machine, own in zip(_machines(draft), (one.addresses for one in built), strict=True):
+        addresses = (*own, *(address for device in machine.routing.devices for address in device.addresses))
         for route, spot in machine.routes:
             for via in [] if route.onlink else [route.via, *(hop.via for hop in route.nexthops if not hop.onlink)]:
                 if via is not None and not _on_link(via, addresses):

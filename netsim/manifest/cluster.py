@@ -7,15 +7,17 @@ from enum import Enum
 from typing import TypeVar
 
 from netsim.manifest import networks
+from netsim.manifest.devices import read_devices, read_fdb, read_neighbours
 from netsim.manifest.drafts import ClusterDraft, ExternalDraft, NodeDraft
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.fields import Section, Spot
-from netsim.manifest.routing import read_neighbours, read_routes, read_rules
+from netsim.manifest.routing import read_routes, read_rules
 from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts, RecentList
 from netsim.objects.core import Taint
 from netsim.objects.listen import parse_listen
 from netsim.objects.path import nearest, path_text
 from netsim.objects.validation import names
+from netsim.objects.validation.metadata import check_labels
 
 SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
 CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
@@ -30,7 +32,7 @@ _TEXTS = (
     "ipvs",
     "ipvsConnections",
 )
-_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "recent", "routes", "rules", "neighbours")
+_MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "recent", "routes", "rules", "neighbours", "devices", "fdb")
 _KUBE_PROXY = ("kubeProxy", "kubeProxyRuns")
 NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", *_KUBE_PROXY, "state")
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
@@ -131,7 +133,7 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft = NodeDraft(name, section.spot_of("name"))
     draft.addresses = list(_parsed_all(section, "addresses", networks.interface))
     draft.pod_cidrs = list(_parsed_all(section, "podCIDR", networks.prefix))
-    draft.labels = section.mapping("labels") or {}
+    draft.labels = _read_labels(section)
     draft.annotations = section.mapping("annotations") or {}
     draft.taints = tuple(_read_taints(section))
     draft.unschedulable = bool(section.boolean("unschedulable"))
@@ -140,7 +142,7 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.ip6tables = section.rules("ip6tables")
     draft.texts = _read_texts(section)
     draft.routes = list(read_routes(section))
-    draft.routing = MachineRouting(tuple(read_rules(section)), tuple(read_neighbours(section)))
+    draft.routing = _read_routing(section)
     draft.recent = tuple(_read_recent(section.section("recent")))
     draft.kube_proxy = section.placed("kubeProxy")
     draft.kube_proxy_runs = section.boolean("kubeProxyRuns") is not False
@@ -163,12 +165,25 @@ def _read_external(section: Section) -> ExternalDraft | None:
     draft.ip6tables = section.rules("ip6tables")
     draft.texts = _read_texts(section)
     draft.routes = list(read_routes(section))
-    draft.routing = MachineRouting(tuple(read_rules(section)), tuple(read_neighbours(section)))
+    draft.routing = _read_routing(section)
     draft.recent = tuple(_read_recent(section.section("recent")))
     listen = section.texts("listen")
     found = (section.parsed(text, parse_listen) for text in listen)
     draft.listen = tuple(dict.fromkeys(item for items in found if items for item in items))
     return draft
+
+
+def _read_routing(section: Section) -> MachineRouting:
+    sysctls = section.raw("sysctls")
+    return MachineRouting(
+        rules=tuple(read_rules(section)),
+        neighbours=tuple(read_neighbours(section)),
+        devices=tuple(read_devices(section)),
+        fdb=tuple(read_fdb(section)),
+        sysctl_places={
+            name: section.spot_of("sysctls", name).origin for name in (sysctls if isinstance(sysctls, dict) else {})
+        },
+    )
 
 
 def _read_texts(section: Section) -> MachineTexts:
@@ -219,6 +234,14 @@ def _read_sysctls(section: Section) -> dict[str, str]:
         else:
             where = path_text((*section.path, "sysctls", key))
             section.error(f"{where}: a sysctl's value is text or an integer", "", "sysctls", key)
+    return found
+
+
+def _read_labels(section: Section) -> dict[str, str]:
+    """The labels of the Node object, as the API server takes them. Ref: apimachinery validation.ValidateLabels() (v1.37)."""
+    found = section.mapping("labels") or {}
+    for problem in check_labels(found, (*section.path, "labels")):
+        section.report.problem(section.entry, problem)
     return found
 
 

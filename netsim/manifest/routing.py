@@ -1,4 +1,4 @@
-"""``routes``, ``rules`` and ``neighbours`` of a machine in the Cluster document."""
+"""``routes`` and ``rules`` of a machine in the Cluster document."""
 
 from __future__ import annotations
 
@@ -6,23 +6,44 @@ from collections.abc import Iterator
 
 from netsim.manifest import networks
 from netsim.manifest.fields import Section, Spot, Text
-from netsim.net.address import MAC, Address, Prefix, parse_prefix
+from netsim.manifest.words import word
+from netsim.net.address import Address, Prefix, parse_prefix
 from netsim.objects.cluster import (
     MAIN_TABLE,
+    ROUTE_SCOPES,
     ROUTE_TYPES,
     RULE_ACTIONS,
-    StaticNeighbour,
     StaticNexthop,
     StaticRoute,
     StaticRule,
 )
-from netsim.objects.path import nearest, path_text
+from netsim.objects.listen import PROTOCOLS
 
-ROUTE_FIELDS = ("to", "via", "device", "source", "metric", "table", "type", "onlink", "nexthops")
-RULE_FIELDS = ("priority", "from", "to", "iif", "oif", "fwmark", "table", "action", "suppressPrefixLength", "not")
-NEIGHBOUR_FIELDS = ("device", "address", "mac", "state")
+METRIC_FIELDS = ("mtu", "mtuLock", "advmss")
+ROUTE_FIELDS = (
+    "to",
+    "via",
+    "device",
+    "source",
+    "metric",
+    "table",
+    "type",
+    "scope",
+    "onlink",
+    "nexthops",
+    *METRIC_FIELDS,
+)
+HEADER_FIELDS = ("protocol", "sport", "dport", "tos", "uidRange")
+OUTCOME_FIELDS = ("table", "action", "target", "family", "suppressPrefixLength", "not")
+RULE_FIELDS = ("priority", "from", "to", "iif", "oif", "fwmark", *HEADER_FIELDS, *OUTCOME_FIELDS)
+FAMILIES = {"IPv4": 4, "IPv6": 6}
 TABLES = {"local": 255, "main": MAIN_TABLE, "default": 253}
 LARGEST = 0xFFFFFFFF
+IP_PROTOCOLS = {
+    **{name.lower(): int(number) for name, number in PROTOCOLS.items()},
+    "icmp": 1,
+    "icmpv6": 58,
+}
 EXAMPLE = "such as {to: 172.16.0.0/12, via: 192.168.0.1}"
 
 
@@ -41,7 +62,7 @@ def read_routes(section: Section) -> Iterator[tuple[StaticRoute, Spot]]:
 def _route(item: Section) -> StaticRoute | None:
     destination, via_text, device = item.text("to"), item.text("via"), item.text("device")
     via = item.parsed(via_text, networks.address)
-    kind = _word(item, "type", ROUTE_TYPES, "unicast")
+    kind = word(item, "type", ROUTE_TYPES, "unicast")
     nexthops = tuple(_nexthops(item))
     if destination is None:
         item.error("the route has no destination", EXAMPLE)
@@ -72,6 +93,10 @@ def _route(item: Section) -> StaticRoute | None:
         onlink=bool(item.boolean("onlink")),
         type=kind,
         nexthops=nexthops,
+        scope=word(item, "scope", ROUTE_SCOPES, "") or None,
+        mtu=item.integer("mtu", 68, 65535) or 0,
+        mtu_lock=bool(item.boolean("mtuLock")),
+        advmss=item.integer("advmss", 1, 65535) or 0,
     )
 
 
@@ -108,7 +133,7 @@ def read_rules(section: Section) -> Iterator[StaticRule]:
 def _rule(item: Section) -> StaticRule | None:
     priority = item.integer("priority", 1, LARGEST)
     src, dst = (item.parsed(item.text(name), networks.route_prefix) for name in ("from", "to"))
-    action = _word(item, "action", RULE_ACTIONS, "lookup")
+    action = word(item, "action", RULE_ACTIONS, "lookup")
     table = _table(item, "table", None)
     mark = item.parsed(item.text("fwmark"), _mark)
     if priority is None:
@@ -118,8 +143,14 @@ def _rule(item: Section) -> StaticRule | None:
     if action == "lookup" and not item.has("table"):
         item.error("the rule names no table", "name one, or an action: prohibit, unreachable or blackhole")
         return None
-    if src is not None and dst is not None and src.version != dst.version:
-        item.error("from and to are of different families", "", "to")
+    target = item.integer("target", 1, LARGEST)
+    if (action == "goto") != item.has("target") or (target is not None and target <= priority):
+        item.error(
+            "goto has a target, a larger priority, and nothing else has one", "such as {action: goto, target: 200}"
+        )
+        return None
+    version = _version(item, src, dst)
+    if version is None:
         return None
     if action is None or (action == "lookup" and table is None):
         return None
@@ -136,7 +167,55 @@ def _rule(item: Section) -> StaticRule | None:
         item.integer("suppressPrefixLength", 0, 128),
         bool(item.boolean("not")),
         item.spot.origin,
+        protocol=_protocol(item),
+        sports=_range(item, "sport", 65535),
+        dports=_range(item, "dport", 65535),
+        tos=item.integer("tos", 0, 255) or 0,
+        uids=_range(item, "uidRange", LARGEST),
+        target=target,
+        version=version,
     )
+
+
+def _version(item: Section, src: Prefix | None, dst: Prefix | None) -> int | None:
+    """The family of a rule: what it says must agree."""
+    if src is not None and dst is not None and src.version != dst.version:
+        item.error("from and to are of different families", "", "to")
+        return None
+    prefix = src or dst
+    family = word(item, "family", tuple(FAMILIES), "")
+    if not family:
+        return 4 if prefix is None else prefix.version
+    if prefix is not None and prefix.version != FAMILIES[family]:
+        item.error(f"{prefix} is not of the family {family}", "leave the family out", "family")
+        return None
+    return FAMILIES[family]
+
+
+def _protocol(item: Section) -> int | None:
+    """``tcp``, or a protocol's number."""
+    if isinstance(item.raw("protocol"), str):
+        name = word(item, "protocol", tuple(IP_PROTOCOLS), "")
+        return IP_PROTOCOLS[name] if name else None
+    return item.integer("protocol", 1, 255)
+
+
+def _range(item: Section, name: str, highest: int) -> tuple[int, int] | None:
+    """``80`` or ``8000-8080``."""
+    if isinstance(item.raw(name), str):
+        return item.parsed(item.text(name), lambda text: _numbers(text, highest))
+    number = item.integer(name, 0, highest)
+    return None if number is None else (number, number)
+
+
+def _numbers(text: str, highest: int) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise networks.NetworkError(f'"{text}" is no number and no range', "write 80, or 8000-8080")
+    found = int(first), int(last or first)
+    if not found[0] <= found[1] <= highest:
+        raise networks.NetworkError(f"{text} is no range of numbers up to {highest}")
+    return found
 
 
 def _mark(text: str) -> tuple[int, int]:
@@ -151,37 +230,7 @@ def _mark(text: str) -> tuple[int, int]:
     return found
 
 
-# --- neighbours -------------------------------------------------------------------------------------------------
-
-
-def read_neighbours(section: Section) -> Iterator[StaticNeighbour]:
-    """The neighbour entries that are right."""
-    for item, _ in section.sections("neighbours"):
-        item.allow(*NEIGHBOUR_FIELDS)
-        device = item.text("device")
-        address = item.parsed(item.text("address"), networks.address)
-        mac = item.parsed(item.text("mac"), MAC.parse)
-        state = _word(item, "state", ("permanent", "reachable"), "permanent")
-        if device is None or not item.has("address") or not item.has("mac"):
-            example = "such as {device: eth0, address: 192.168.0.12, mac: 02:00:00:00:00:12}"
-            item.error("a neighbour has a device, an address and a mac", example)
-        elif address is not None and mac is not None and state is not None:
-            yield StaticNeighbour(device.value, address, mac, permanent=state == "permanent")
-
-
 # --- words ------------------------------------------------------------------------------------------------------
-
-
-def _word(item: Section, name: str, words: tuple[str, ...], default: str) -> str | None:
-    text = item.text(name)
-    if text is None:
-        return default
-    if text.value in words:
-        return text.value
-    near = nearest(text.value, words)
-    advice = f"did you mean {near}?" if near else f"one of {', '.join(words)}"
-    item.error(f'{path_text(text.spot.path)}: unknown {name} "{text.value}"', advice, name)
-    return None
 
 
 def _table(item: Section, name: str, default: int | None) -> int | None:
@@ -190,6 +239,6 @@ def _table(item: Section, name: str, default: int | None) -> int | None:
     if raw is None:
         return default
     if isinstance(raw, str):
-        word = _word(item, name, tuple(TABLES), "")
-        return TABLES[word] if word else None
+        named = word(item, name, tuple(TABLES), "")
+        return TABLES[named] if named else None
     return item.integer(name, 1, LARGEST)

@@ -1,16 +1,22 @@
 """Which files a load reads, and their text.
 
-A source is a file, or a folder that stands for the ``*.yaml``, ``*.yml`` and ``*.json`` files in and below it, sorted by path.
+A source is a file, ``-`` for the standard input, or a folder that stands for the ``*.yaml``, ``*.yml`` and ``*.json`` files in and
+below it, sorted by path.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from netsim.manifest.diagnostics import Diagnostic, Severity
+
+STANDARD_INPUT = Path("-")
+"""The source that stands for what is piped in."""
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 MAX_BYTES = 32 * 1024 * 1024
@@ -29,7 +35,9 @@ def read_sources(sources: Sequence[Path | str]) -> Iterator[Text | Diagnostic]:
     seen: set[str] = set()
     for source in sources:
         for found in _expand(Path(source)):
-            if isinstance(found, Diagnostic):
+            if found == STANDARD_INPUT:
+                yield _piped_in()
+            elif isinstance(found, Diagnostic):
                 yield found
             elif (same := _identity(found)) not in seen:
                 seen.add(same)
@@ -45,6 +53,8 @@ def _identity(path: Path) -> str:
 
 
 def _expand(source: Path) -> list[Path | Diagnostic]:
+    if source == STANDARD_INPUT:
+        return [source]
     try:
         if not source.is_dir():
             return [source]
@@ -55,6 +65,16 @@ def _expand(source: Path) -> list[Path | Diagnostic]:
     if found:
         return found
     return [_refusal(source, "the folder has no manifests", "a manifest's name ends in .yaml, .yml or .json")]
+
+
+@cache
+def _piped_in() -> Text | Diagnostic:
+    """What is piped in can be read once, and may be asked for again."""
+    content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        message = f"the standard input is larger than {MAX_BYTES // 1024 // 1024} MiB"
+        return Diagnostic(Severity.ERROR, "<stdin>", 0, 0, message)
+    return decode_text("<stdin>", content)
 
 
 def read_file(path: Path) -> Text | Diagnostic:

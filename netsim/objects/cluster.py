@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from netsim.net.address import MAC, Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
+from netsim.net.address import Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
 from netsim.objects.core import Taint
 from netsim.objects.json import Document
 from netsim.objects.listen import Listen
 from netsim.objects.path import Path, parse_path
+from netsim.objects.wiring import StaticDevice, StaticFdb, StaticNeighbour
 from netsim.rules.source import Origin
 
 CLUSTER_API_VERSION = "netsim.io/v1alpha1"
@@ -140,7 +141,8 @@ class MachineTexts:
 
 MAIN_TABLE = 254
 ROUTE_TYPES = ("unicast", "local", "blackhole", "unreachable", "prohibit", "throw")
-RULE_ACTIONS = ("lookup", "blackhole", "unreachable", "prohibit")
+ROUTE_SCOPES = ("global", "link", "host")
+RULE_ACTIONS = ("lookup", "blackhole", "unreachable", "prohibit", "goto", "nop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +169,19 @@ class StaticRoute:
     onlink: bool = False
     type: str = "unicast"
     nexthops: tuple[StaticNexthop, ...] = ()
+    scope: str | None = None
+    mtu: int = 0
+    mtu_lock: bool = False
+    advmss: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StaticRule:
-    """``rules[]``: a rule of the routing policy database. ``fwmark`` is value and mask; ``action`` is one of RULE_ACTIONS."""
+    """``rules[]``: a rule of the routing policy database. ``fwmark`` is value and mask; ``action`` is one of RULE_ACTIONS.
+
+    ``sports``, ``dports`` and ``uids`` are first and last; ``target`` is the priority that ``goto`` goes on with. ``version`` counts
+    where neither prefix says one.
+    """
 
     priority: int
     table: int = MAIN_TABLE
@@ -184,24 +194,24 @@ class StaticRule:
     suppress_prefixlength: int | None = None
     inverted: bool = False
     origin: Origin | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StaticNeighbour:
-    """``neighbours[]``: a neighbour entry that is there before the first packet; learnt where it is not ``permanent``."""
-
-    device: str
-    address: Address
-    mac: MAC
-    permanent: bool = True
+    protocol: int | None = None
+    sports: tuple[int, int] | None = None
+    dports: tuple[int, int] | None = None
+    tos: int = 0
+    uids: tuple[int, int] | None = None
+    target: int | None = None
+    version: int = 4
 
 
 @dataclass(frozen=True, slots=True)
 class MachineRouting:
-    """What a machine's routing has beside its routes."""
+    """What a machine's links and routing have beside its addresses and routes; ``sysctl_places`` is where each sysctl is set."""
 
     rules: tuple[StaticRule, ...] = ()
     neighbours: tuple[StaticNeighbour, ...] = ()
+    devices: tuple[StaticDevice, ...] = ()
+    fdb: tuple[StaticFdb, ...] = ()
+    sysctl_places: Mapping[str, Origin] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

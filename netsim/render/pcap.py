@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, assert_never
+from zlib import crc32
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import (
@@ -42,7 +44,8 @@ def captures(trace: Trace) -> dict[str, bytes]:
     frames: dict[str, list[tuple[int, bytes]]] = {}
     for number, (netns, step) in enumerate(_frames(trace.decisive)):
         frames.setdefault(netns, []).append((number, frame_bytes(step)))
-    return {f"{_file_name(netns)}.pcap": _capture(seen) for netns, seen in frames.items()}
+    names = _file_names(list(frames))
+    return {f"{names[netns]}.pcap": _capture(seen) for netns, seen in frames.items()}
 
 
 def _frames(branch: Branch) -> Iterator[tuple[str, Receive | Transmit]]:
@@ -53,8 +56,20 @@ def _frames(branch: Branch) -> Iterator[tuple[str, Receive | Transmit]]:
                     yield hop.netns, step
 
 
-def _file_name(netns: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", netns)
+LONGEST_NAME = 255 - len(".pcap") - len(".tmp-12345678")
+"""Bytes of a file's name (NAME_MAX), less what is put after it while it is written."""
+
+
+def _file_names(namespaces: Sequence[str]) -> dict[str, str]:
+    """A name for each namespace that any file system takes; the end of a long one, or of one that two would have, is a hash of it."""
+    plain = {netns: re.sub(r"[^A-Za-z0-9._-]", "_", netns) for netns in namespaces}
+    twice = {name for name, times in Counter(plain.values()).items() if times > 1}
+    return {
+        netns: name
+        if len(name) <= LONGEST_NAME and name not in twice
+        else f"{name[: LONGEST_NAME - 9]}-{crc32(netns.encode()):08x}"
+        for netns, name in plain.items()
+    }
 
 
 def _capture(frames: list[tuple[int, bytes]]) -> bytes:

@@ -103,7 +103,7 @@ def steady(loaded: Loaded) -> ControlPlane:
     plane = begun(loaded)
     plane.run_until_steady()
     if plane.problems:
-        raise _failed(_at(_place_of(loaded, p.object), f"{p.object}: {p.message}") for p in plane.problems)
+        raise _failed(_at(_place_of(loaded, p.object, p.path), f"{p.object}: {p.message}") for p in plane.problems)
     return plane
 
 
@@ -122,7 +122,7 @@ def _wired(plan: ClusterPlan, loaded: Loaded) -> Topology:
     try:
         return build(plan)
     except PlanError as error:
-        raise _failed(_at(_subject_place(loaded, p), str(p), p.advice) for p in error.problems) from error
+        raise _failed(_at(p.origin or _subject_place(loaded, p), str(p), p.advice) for p in error.problems) from error
 
 
 def _with_rules(
@@ -239,11 +239,11 @@ def _at(origin: Origin | None, message: str, advice: str = "") -> Diagnostic:
     return Diagnostic(Severity.ERROR, origin.file, origin.line, origin.column, message, origin.text, advice)
 
 
-def _place_of(loaded: Loaded, key: Key) -> Origin | None:
+def _place_of(loaded: Loaded, key: Key, path: str = "") -> Origin | None:
     node: ClusterNode | None = loaded.cluster.node(key.name) if key.kind == "Node" else None
     if node is not None:
         return node.origin
-    return loaded.where(key, "") if any(item.key == key for item in loaded.objects) else None
+    return loaded.where(key, path) if any(item.key == key for item in loaded.objects) else None
 
 
 def _subject_place(loaded: Loaded, problem: PlanProblem) -> Origin | None:
@@ -253,6 +253,6 @@ def _subject_place(loaded: Loaded, problem: PlanProblem) -> Origin | None:
         case ["external", name]:
             return next((host.origin for host in loaded.cluster.external if host.name == name), None)
         case ["pod", namespace, name]:
-            return _place_of(loaded, Key("Pod", namespace, name))
+            return _place_of(loaded, Key("Pod", namespace, name), problem.path)
         case _:
             return loaded.cluster.origin

@@ -6,21 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import Protocol
-from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost, MachineRouting, StaticRoute
+from netsim.objects.cluster import ClusterNode, ClusterSpec, ExternalHost
 from netsim.objects.core import HOSTNAME_LABEL, Container, Pod
 from netsim.objects.json import Document, Json
 from netsim.objects.listen import PROTOCOLS, pod_listens
 from netsim.objects.meta import Object
-from netsim.topology.model import (
-    Listener,
-    MultipathHop,
-    Neighbour,
-    NeighbourState,
-    PolicyRule,
-    Route,
-    RouteType,
-    RuleAction,
-)
+from netsim.scenario.host_plans import devices_of, fdb_of, neighbours_of, proxies_of, routes_of, rules_of
+from netsim.topology.model import Listener
 from netsim.topology.plan import ClusterPlan, CNIPlan, ExternalPlan, HostPort, MachinePlan, PodPlan
 
 
@@ -79,12 +71,16 @@ def machine_plan(cluster: ClusterSpec, node: ClusterNode, proxy_sysctls: Mapping
         name=node.name,
         addresses=node.addresses,
         gateways=_reachable(cluster.gateways, node),
-        routes=tuple(_routes(node.routes)),
+        routes=tuple(routes_of(node.routes)),
         sysctls={**proxy_sysctls, **node.sysctls},
         pod_cidrs=node.pod_cidrs,
         control_plane=node.control_plane,
-        rules=tuple(_rules(node.routing)),
-        neighbours=tuple(_neighbours(node.routing)),
+        rules=tuple(rules_of(node.routing)),
+        neighbours=tuple(neighbours_of(node.routing)),
+        proxies=tuple(proxies_of(node.routing)),
+        fdb=tuple(fdb_of(node.routing)),
+        devices=tuple(devices_of(node.routing)),
+        places=node.routing.sysctl_places,
     )
 
 
@@ -142,53 +138,16 @@ def _external_plan(host: ExternalHost) -> ExternalPlan:
         name=host.name,
         addresses=host.addresses,
         gateways=host.gateways,
-        routes=tuple(_routes(host.routes)),
+        routes=tuple(routes_of(host.routes)),
         listeners=tuple(Listener(protocol, port, owner=host.name) for protocol, port in host.listen),
         sysctls=host.sysctls,
-        rules=tuple(_rules(host.routing)),
-        neighbours=tuple(_neighbours(host.routing)),
+        rules=tuple(rules_of(host.routing)),
+        neighbours=tuple(neighbours_of(host.routing)),
+        proxies=tuple(proxies_of(host.routing)),
+        fdb=tuple(fdb_of(host.routing)),
+        devices=tuple(devices_of(host.routing)),
+        places=host.routing.sysctl_places,
     )
-
-
-def _routes(routes: Iterable[StaticRoute]) -> Iterator[Route]:
-    for route in routes:
-        yield Route(
-            route.to,
-            device=route.device,
-            via=route.via,
-            source=route.source,
-            metric=route.metric,
-            type=RouteType(route.type),
-            onlink=route.onlink,
-            origin=route.origin,
-            table=route.table,
-            nexthops=tuple(MultipathHop(hop.device, hop.via, hop.weight, hop.onlink) for hop in route.nexthops),
-        )
-
-
-def _rules(routing: MachineRouting) -> Iterator[PolicyRule]:
-    for rule in routing.rules:
-        mark, mask = rule.fwmark or (None, 0xFFFFFFFF)
-        yield PolicyRule(
-            rule.priority,
-            rule.table,
-            RuleAction(rule.action),
-            rule.src,
-            rule.dst,
-            rule.iif,
-            rule.oif,
-            mark,
-            mask,
-            rule.suppress_prefixlength,
-            rule.inverted,
-            origin=rule.origin,
-        )
-
-
-def _neighbours(routing: MachineRouting) -> Iterator[Neighbour]:
-    for entry in routing.neighbours:
-        state = NeighbourState.PERMANENT if entry.permanent else NeighbourState.REACHABLE
-        yield Neighbour(entry.device, entry.address, entry.mac, state)
 
 
 def _reachable(gateways: Iterable[Address], node: ClusterNode) -> tuple[Address, ...]:

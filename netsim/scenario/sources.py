@@ -11,6 +11,7 @@ from pathlib import Path
 ENVIRONMENT_VARIABLE = "NETSIM_TOPOLOGY"
 LOCAL_FILE = "netsim.yaml"
 DEFAULT = "default"
+STANDARD_INPUT = "-"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -57,7 +58,7 @@ def find_sources(given: Sequence[str], environment: Mapping[str, str]) -> tuple[
 
 def _find(name: str) -> Path:
     path = Path(name)
-    if path.exists():
+    if name == STANDARD_INPUT or path.exists():
         return path
     file = _file_of(shipped_folder() / name)
     if "/" not in name and file.is_file():

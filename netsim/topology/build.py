@@ -22,6 +22,7 @@ from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.xtables.ast import Ruleset
 from netsim.topology.cni import bridge, flannel, ptp
+from netsim.topology.devices import fitted
 from netsim.topology.feasible import contradictions, unreachable_routers
 from netsim.topology.lan import LAN, WAN, Card, arrange, on_link
 from netsim.topology.model import (
@@ -104,7 +105,7 @@ def build(plan: ClusterPlan) -> Topology:
     for machine in plan.machines:
         namespaces += wiring.node(machine)
     namespaces += [wiring.external(host) for host in plan.externals]
-    return Topology(plan.name, {netns.name: netns for netns in namespaces})
+    return fitted(Topology(plan.name, {netns.name: netns for netns in namespaces}), plan)
 
 
 def with_rules(topology: Topology, rules: Mapping[str, Sequence[Ruleset]]) -> Topology:
@@ -224,7 +225,7 @@ class _Wiring:
             node=machine.name,
             devices=(*host.devices, *way.devices, *attached.devices),
             neighbours=_neighbours(way.neighbours, host.neighbours),
-            fdb=way.fdb,
+            fdb=(*way.fdb, *host.fdb),
             sysctls=sysctls,
             listeners=(*_node_listeners(machine), *machine.listeners, *listeners),
         )
@@ -245,6 +246,8 @@ class _Wiring:
             listeners=host.listeners,
             rules=host.rules,
             neighbours=host.neighbours,
+            proxies=host.proxies,
+            fdb=host.fdb,
         )
 
     def _card(self, netns: str, card: Card) -> Device:

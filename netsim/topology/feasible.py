@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from netsim.rules.source import Origin
 from netsim.topology.cni import bridge
 from netsim.topology.lan import LAN, Card, on_link
 from netsim.topology.model import Route, RouteType
@@ -42,9 +43,9 @@ def unreachable_routers(plan: ClusterPlan, lan: LAN) -> list[PlanProblem]:
             if on_link(router, cards) is None
         ]
         problems += [
-            PlanProblem(subject, f"the route to {route.to} {refusal}", networks)
+            PlanProblem(subject, f"the route to {route.to} {refusal}", networks, origin=route.origin)
             for route in host.routes
-            if (refusal := _refusal(route, cards)) is not None
+            if (refusal := _refusal(route, cards, host)) is not None
         ]
     return problems
 
@@ -69,15 +70,15 @@ def _pod_problems(plan: ClusterPlan) -> list[PlanProblem]:
 
 
 def _sysctl_problems(plan: ClusterPlan) -> list[PlanProblem]:
-    settings: list[tuple[str, Mapping[str, str]]] = [
-        *((f"node/{host.name}", host.sysctls) for host in plan.machines),
-        *((f"pod/{pod.namespace}/{pod.name}", pod.sysctls) for pod in plan.pods),
-        *((f"external/{host.name}", host.sysctls) for host in plan.externals),
-        ("gateway", plan.gateway.sysctls),
+    settings: list[tuple[str, Mapping[str, str], Mapping[str, Origin]]] = [
+        *((f"node/{host.name}", host.sysctls, host.places) for host in plan.machines),
+        *((f"pod/{pod.namespace}/{pod.name}", pod.sysctls, {}) for pod in plan.pods),
+        *((f"external/{host.name}", host.sysctls, host.places) for host in plan.externals),
+        ("gateway", plan.gateway.sysctls, {}),
     ]
     return [
-        PlanProblem(subject, problem.message, problem.advice)
-        for subject, sysctls in settings
+        PlanProblem(subject, problem.message, problem.advice, origin=places.get(name))
+        for subject, sysctls, places in settings
         for name, value in sysctls.items()
         if (problem := check(name, value)) is not None
     ]
@@ -90,7 +91,7 @@ def _routed(plan: ClusterPlan, lan: LAN) -> list[tuple[str, HostPlan, Sequence[C
     return [*nodes, *externals, ("gateway", router, lan.gateway_cards)]
 
 
-def _refusal(route: Route, cards: Sequence[Card]) -> str | None:
+def _refusal(route: Route, cards: Sequence[Card], host: HostPlan) -> str | None:
     """What the kernel says of a route; None where it takes it.
 
     A route through a device that is no network card (``cni0``) is left to ``validate``.
@@ -100,10 +101,12 @@ def _refusal(route: Route, cards: Sequence[Card]) -> str | None:
         return None
     if route.nexthops:
         hops = (replace(route, device=h.device, via=h.via, onlink=h.onlink, nexthops=()) for h in route.nexthops)
-        return next((refusal for hop in hops if (refusal := _refusal(hop, cards)) is not None), None)
+        return next((refusal for hop in hops if (refusal := _refusal(hop, cards, host)) is not None), None)
     if route.via is None:
         return None if route.device is not None else "names neither a gateway nor a device"
     beside = [card for card in cards if route.device in (None, card.device)]
     if route.onlink or (route.device is not None and not beside) or on_link(route.via, beside) is not None:
+        return None
+    if any(a.version == route.via.version and route.via in a.network for d in host.devices for a in d.addresses):
         return None
     return f"has the gateway {route.via}, which is on none of its networks"

@@ -337,6 +337,7 @@ class Neighbour:
     address: Address
     mac: MAC | None
     state: NeighbourState = NeighbourState.PERMANENT
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +346,7 @@ class ProxyNeighbour:
 
     device: str
     address: Address
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +359,7 @@ class FdbEntry:
     device: str
     mac: MAC
     dst: Address | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netsim.net.address import Address, InterfaceAddress, Prefix
+from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
 from netsim.objects.cluster import CNIBackend, CNIPlugin
-from netsim.topology.model import Listener, Neighbour, PolicyRule, Route
+from netsim.rules.source import Origin
+from netsim.topology.model import DeviceKind, FdbEntry, Listener, Neighbour, PolicyRule, ProxyNeighbour, Route
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """A further device of a machine, or without ``kind`` a change of one that it has; the macvlan's parent has no namespace yet.
+
+    ``pod`` (namespace and name) stands for the node's end towards that pod. None where nothing is said; ``places`` are the fields'.
+    """
+
+    name: str | None
+    kind: DeviceKind | None = None
+    pod: tuple[str, str] | None = None
+    addresses: tuple[InterfaceAddress, ...] = ()
+    mtu: int | None = None
+    mac: MAC | None = None
+    up: bool | None = None
+    carrier: bool | None = None
+    master: str | None = None
+    hairpin: bool | None = None
+    isolated: bool | None = None
+    learning: bool | None = None
+    origin: Origin | None = field(default=None, compare=False)
+    places: Mapping[str, Origin] = field(default_factory=dict, compare=False)
+
+    def where(self, name: str) -> Origin | None:
+        """The place of a field, else the device's own."""
+        return self.places.get(name, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +50,7 @@ class HostPlan:
     ``addresses`` with a full prefix length (``192.168.0.11/32``) get the length of the described network that they lie in, else
     /24 (/64 for IPv6). ``gateways`` are the default routers, at most one a family; a family without one gets the network's
     gateway. A route to 0.0.0.0/0 or ::/0 among ``routes`` takes the default router's place. ``sysctls`` win over what
-    the cluster's programs set.
+    the cluster's programs set; ``places`` is where each is set. ``devices`` come on top of the network cards, or change them.
     """
 
     name: str
@@ -33,6 +61,10 @@ class HostPlan:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[PolicyRule, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    proxies: tuple[ProxyNeighbour, ...] = ()
+    fdb: tuple[FdbEntry, ...] = ()
+    devices: tuple[DevicePlan, ...] = ()
+    places: Mapping[str, Origin] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +151,16 @@ class ClusterPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlanProblem:
-    """Why a plan cannot be built: ``subject`` is ``node/NAME``, ``pod/NAMESPACE/NAME``, ``external/NAME`` or ``gateway``."""
+    """Why a plan cannot be built: ``subject`` is ``node/NAME``, ``pod/NAMESPACE/NAME``, ``external/NAME`` or ``gateway``.
+
+    ``origin`` is the place of what is wrong, where the plan knows it; ``path`` the field of the subject's object.
+    """
 
     subject: str
     message: str
     advice: str = ""
+    origin: Origin | None = field(default=None, compare=False)
+    path: str = ""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.message}"

@@ -21,7 +21,7 @@ from netsim.net.packet import (
     TCPHeader,
     UDPHeader,
 )
-from netsim.stack.steps import LocalSend, SocketLookup, Step
+from netsim.stack.steps import Drop, LocalSend, SocketLookup, Step
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow, Hop, Leg
 
@@ -89,12 +89,21 @@ def _piece(entries: list[Entry]) -> Piece:
 
 
 def legs_of(entries: list[Entry], topology: Topology, flow: Flow) -> tuple[Leg, ...]:
-    """The legs of a walk, in the order in which the packets were made."""
-    pieces = cut(entries)
+    """The legs of a walk, in the order in which the packets were made, but for redirects that never leave their host."""
+    pieces = [piece for piece in cut(entries) if not _stillborn(piece)]
     replies: list[bool] = []
     for position, piece in enumerate(pieces):
         replies.append(_is_reply(pieces, replies, position, flow) if piece.made else False)
     return tuple(_leg(piece, topology, reply=reply) for piece, reply in zip(pieces, replies, strict=True))
+
+
+def _stillborn(piece: Piece) -> bool:
+    """A redirect that NAT on its own host drops, as it does with all that are about translated connections: nobody ever sees it."""
+    made = piece.made.packet.l4 if piece.made is not None else None
+    if not isinstance(made, ICMPHeader) or made.gateway is None:
+        return False
+    last = piece.entries[-1].step
+    return isinstance(last, Drop) and last.where == "nf_nat_icmp_reply_translation"
 
 
 def _is_reply(pieces: list[Piece], replies: list[bool], position: int, flow: Flow) -> bool:

@@ -16,10 +16,11 @@ from netsim.objects.meta import Key
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that a given object asks for and cannot have."""
+    """Something that a given object asks for and cannot have; ``path`` is the field that asks."""
 
     object: Key
     message: str
+    path: str = ""
 
 
 @dataclass(slots=True)
@@ -37,8 +38,8 @@ class Fleet:
         self.network = PodNetwork(self.report)
 
     def report(self, key: Key, message: str) -> None:
-        """A given object cannot have what it asks for."""
-        problem = Problem(key, message)
+        """A given pod cannot have the address that it asks for."""
+        problem = Problem(key, message, "status.podIP")
         if problem not in self.problems:
             self.problems.append(problem)
 

@@ -48,7 +48,7 @@ def problems_of(pod: PodPlan, machine: MachinePlan) -> list[PlanProblem]:
         ]
     advice = f"the pod CIDRs of {machine.name}: {', '.join(map(str, machine.pod_cidrs)) or 'none'}"
     return [
-        PlanProblem(subject, f"{address} lies in no pod CIDR of its node {machine.name}", advice)
+        PlanProblem(subject, f"{address} lies in no pod CIDR of its node {machine.name}", advice, path="status.podIP")
         for address in pod.addresses
         if cidr_of(address, machine.pod_cidrs) is None
     ]
