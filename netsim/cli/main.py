@@ -18,6 +18,7 @@ from netsim.cli.options import discard_output
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, what it answers)
     "trace": ("netsim.cli.trace", "Where does this packet go, hop by hop, there and back?"),
+    "run": ("netsim.cli.run", "What happens over time: packets, changes and misfortunes under a virtual clock."),
     "explain": ("netsim.cli.reasons", "What does a reason mean, how is it seen, how is it mended?"),
     "check": ("netsim.cli.check", "Do these expectations hold? For CI."),
     "rules": ("netsim.cli.rules", "What does kube-proxy program on a node?"),

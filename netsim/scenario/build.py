@@ -5,7 +5,7 @@ Whatever any of these refuses becomes a diagnostic with its place in the user's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -58,11 +58,22 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     return assembled(loaded, mode, plane, proxies)
 
 
-def assembled(loaded: Loaded, mode: ProxyMode | None, plane: ControlPlane, proxies: Mapping[str, NodeProxy]) -> World:
-    """The world of a control plane and the kube-proxies of its nodes, as they are at this moment. Raises LoadError."""
+def assembled(
+    loaded: Loaded,
+    mode: ProxyMode | None,
+    plane: ControlPlane,
+    proxies: Mapping[str, NodeProxy],
+    had_pods: Collection[str] = (),
+) -> World:
+    """The world of a control plane and the kube-proxies of its nodes, as they are at this moment. Raises LoadError.
+
+    ``had_pods`` are nodes that had pods before, whose network plugin left its bridge behind.
+    """
     cluster, store = loaded.cluster, plane.store
     pods = [Pod.of(item) for item in store.list("Pod").items]
-    machines = tuple(_machine(cluster, node, proxies[node.name]) for node in cluster.nodes)
+    machines = tuple(
+        replace(_machine(cluster, node, proxies[node.name]), had_pods=node.name in had_pods) for node in cluster.nodes
+    )
     plan = cluster_plan(cluster, machines, filter(_runs, pods))
     topology = _with_rules(_wired(plan, loaded), cluster, proxies, plan)
     objects = {item.key: item for kind in store.kinds for item in store.list(kind).items}

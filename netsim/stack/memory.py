@@ -20,6 +20,7 @@ from netsim.stack.ip_vs_seed import destination_of
 from netsim.stack.namespace import Namespace
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.network import Network
+from netsim.stack.nf_conntrack_core import Conntrack
 from netsim.stack.nf_conntrack_entry import NfConn
 from netsim.stack.nft_state import SetState
 from netsim.stack.sockets import Connection
@@ -29,9 +30,9 @@ from netsim.topology.model import Listener, Topology
 
 @dataclass(frozen=True, slots=True)
 class NamespaceMemory:
-    """One namespace's. ``recent`` is by list and address, ``sets`` by family, table and set."""
+    """One namespace's. ``conntrack`` is its table, which goes on in the next network; ``recent`` is by list and address, ``sets`` by family, table and set."""
 
-    connections: tuple[NfConn, ...] = ()
+    conntrack: Conntrack | None = None
     recent: Mapping[str, Mapping[object, RecentEntry]] = field(default_factory=dict)
     sets: Mapping[tuple[str, str, str], SetState] = field(default_factory=dict)
     ipvs: tuple[Conn, ...] = ()
@@ -49,11 +50,12 @@ class Memory:
         """What a namespace remembers; nothing where no packet came to it."""
         return self.namespaces.get(netns) or NamespaceMemory()
 
-    def without(self, netns: str, forgotten: Callable[[NfConn], bool]) -> Memory:
-        """The memory without some of a namespace's conntrack entries: ``conntrack -D``."""
-        held = self.of(netns)
-        kept = tuple(ct for ct in held.connections if not forgotten(ct))
-        return Memory({**self.namespaces, netns: replace(held, connections=kept)})
+    def forget(self, netns: str, forgotten: Callable[[NfConn], bool]) -> None:
+        """Remove some of a namespace's conntrack entries, as ``conntrack -D`` does."""
+        table = self.of(netns).conntrack
+        for ct in [ct for ct in table or () if forgotten(ct)]:
+            assert table is not None
+            table.kill(ct)
 
 
 def begin(topology: Topology, network: Callable[[Topology], Network]) -> Memory:
@@ -86,7 +88,7 @@ def _of(ns: Namespace) -> NamespaceMemory:
     netfilter = ns.netfilter
     tables = netfilter.state if isinstance(netfilter, Netfilter) else None
     return NamespaceMemory(
-        tuple(netfilter.conntrack) if isinstance(netfilter, Netfilter) else (),
+        netfilter.conntrack if isinstance(netfilter, Netfilter) else None,
         dict(tables.recent) if tables else {},
         dict(tables.nft.sets) if tables else {},
         tuple(ns.ipvs.conns) if ns.ipvs is not None else (),
@@ -106,17 +108,17 @@ def recall(network: Network, topology: Topology, memory: Memory) -> None:
             {c: listener for c, listener in held.accepted.items() if listener in ns.sockets.listeners}
         )
         if isinstance(ns.netfilter, Netfilter):
-            _recall_tables(ns.netfilter, held, ns.now())
+            _recall_tables(ns.netfilter, held)
         if ns.ipvs is not None:
             _recall_ipvs(ns.ipvs, held.ipvs, ns.now())
 
 
-def _recall_tables(netfilter: Netfilter, held: NamespaceMemory, now: float) -> None:
-    for ct in held.connections:
-        if ct.deadline > now:
+def _recall_tables(netfilter: Netfilter, held: NamespaceMemory) -> None:
+    if held.conntrack is not None:
+        for ct in held.conntrack:
             for sender in ct.windows.seen.values():
                 sender.liberal = True
-            netfilter.conntrack.insert(ct)
+        netfilter.conntrack.resume(held.conntrack)
     netfilter.state.recent.update({name: dict(entries) for name, entries in held.recent.items()})
     netfilter.state.nft.sets.update(held.sets)
 

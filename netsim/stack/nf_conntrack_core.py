@@ -95,6 +95,10 @@ class Conntrack:
         self.confirmed: list[NfConn] = []
         self.unseen: frozenset[NfConn] = frozenset()
 
+    def resume(self, earlier: Conntrack) -> None:
+        """Go on with the entries of the same namespace's table at an earlier time; they are this table's from now on."""
+        self._by_tuple, self._entries, self._by_source = earlier._by_tuple, earlier._entries, earlier._by_source
+
     def __iter__(self) -> Iterator[NfConn]:
         """The confirmed entries that have not run out, oldest first."""
         now = self._env.clock.now()

@@ -71,11 +71,13 @@ class HostPlan:
 class MachinePlan(HostPlan):
     """A node of the cluster. ``pod_cidrs`` are its share of the pod network, at most one a family.
 
-    ``listeners`` come on top of those that every kubeadm node has (``build.NODE_LISTENERS``).
+    ``listeners`` come on top of those that every kubeadm node has (``build.NODE_LISTENERS``). ``had_pods``: what the network plugin made
+    for its pods is there, even if there are none.
     """
 
     pod_cidrs: tuple[Prefix, ...] = ()
     control_plane: bool = False
+    had_pods: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The CNI plugin ``bridge`` (v1.x) as flannel delegates to it: isDefaultGateway, hairpinMode, host-local addresses.
 
 A node's pods hang on one Linux bridge, ``cni0``, which has the first address of the node's pod CIDR. Like the plugin, this makes
-``cni0`` with the node's first pod: a node without pods has none, and a packet to its pod CIDR follows the default route.
+``cni0`` with the node's first pod and leaves it there: a node that never had one has none, and a packet to its pod CIDR follows
+the default route.
 
 Ref: containernetworking/plugins plugins/main/bridge/bridge.go: calcGatewayIP(), setupVeth(), ensureAddr() (v1.5);
 flannel-io/cni-plugin flannel_linux.go: doCmdAdd(), getDelegateIPAM() (v1.5).
@@ -73,7 +74,7 @@ def pod_namespace(
 
 def attach(machine: MachinePlan, pods: Sequence[PodPlan], cni: CNIPlan, node_sysctls: dict[str, str]) -> Attached:
     """Run ADD for each pod of the node, in order. The pods have addresses in the node's pod CIDRs (``problems_of``)."""
-    if not pods:
+    if not pods and not machine.had_pods:
         return Attached((), ())
     gateways = _gateways(machine, pods)
     bridge = Device(BRIDGE, Bridge(), address_mac(gateways[0].ip), cni.mtu, addresses=gateways)
@@ -105,7 +106,7 @@ def _gateways(machine: MachinePlan, pods: Sequence[PodPlan]) -> tuple[InterfaceA
     in_use = {
         cidr for pod in pods for address in pod.addresses if (cidr := cidr_of(address, machine.pod_cidrs)) is not None
     }
-    return tuple(gateway_of(cidr) for cidr in machine.pod_cidrs if cidr in in_use)
+    return tuple(gateway_of(cidr) for cidr in machine.pod_cidrs if cidr in in_use or machine.had_pods)
 
 
 def _pod(pod: PodPlan, machine: MachinePlan, cni: CNIPlan, peer: Endpoint, node_sysctls: dict[str, str]) -> Netns:
