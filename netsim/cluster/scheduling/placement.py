@@ -131,10 +131,21 @@ class Placements:
         """What a pod asks for. Raises DecodeError, BadRequest."""
         spec = mapping_at(pod.document, "spec")
         fields = {name: spec[name] for name in _FIELDS if name in spec}
+        for group in ("containers", "initContainers"):
+            if group in fields:
+                fields[group] = [_asking(c) for c in list_at(spec, group) if isinstance(c, Mapping)]
         text = canonical(fields)
         if text not in self._specs:
             self._specs[text] = PlacementSpec.of(fields)
         return self._specs[text]
+
+
+_OF_CONTAINERS = ("ports", "resources", "restartPolicy")
+
+
+def _asking(container: Document) -> Document:
+    """What of a container decides where it runs: not its mounts, as each pod's token has a name of its own."""
+    return {name: container[name] for name in _OF_CONTAINERS if name in container}
 
 
 def _required_terms(spec: Document) -> tuple[NodeTerm, ...] | None:
