@@ -6,36 +6,43 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
-from netsim.objects.json import Document, Json
+from netsim.objects.json import Document, Json, is_object
 
 
 def is_mapping(value: Json) -> TypeGuard[Document]:
     """True for a JSON object."""
-    return isinstance(value, Mapping)
+    return is_object(value)
 
 
 def mapping_at(document: Document, *path: str) -> Document:
     """The JSON object at a path of keys, empty where there is none."""
-    value: Json = document
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+    value = _at(document, path)
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def list_at(document: Document, *path: str) -> Sequence[Json]:
     """The list at a path of keys, empty where there is none."""
-    value: Json = document
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
+    value = _at(document, path)
+    if type(value) is list:
+        return value
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def text_at(document: Document, *path: str) -> str:
     """The text at a path of keys, empty where there is none."""
+    value = _at(document, path)
+    return value if isinstance(value, str) else ""
+
+
+def _at(document: Document, path: tuple[str, ...]) -> Json:
     value: Json = document
     for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, str) else ""
+        if type(value) is not dict and not isinstance(
+            value, Mapping
+        ):  # nearly all are dicts, and the second check is slow
+            return None
+        value = value.get(key)
+    return value
 
 
 def strings_at(document: Document, *path: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeGuard, TypeVar, cast
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 Document: TypeAlias = Mapping[str, Json]
@@ -29,17 +29,15 @@ def decode(view: type[T], document: Json, path: str = "") -> T:
 
     Keys that the view does not have are left alone: the view is a part of the object. Raises DecodeError with the path.
     """
-    if not isinstance(document, Mapping):
-        raise DecodeError(path, f"expected an object, found {kind_of(document)}")
-    values: dict[str, object] = {}
-    for name, key, hint, required in _fields(cast("Any", view)):
-        where = f"{path}.{key}" if path else key
-        value = document.get(key)
-        if value is not None:
-            values[name] = _convert(hint, value, where)
-        elif required:
-            raise DecodeError(where, "is required")
-    return view(**values)
+    try:
+        return cast("T", _read(cast("Any", view), document))
+    except DecodeError as error:
+        raise (DecodeError(_joined(path, error.path), error.message) if path else error) from None
+
+
+def is_object(value: Json) -> TypeGuard[Document]:
+    """True for a JSON object."""
+    return type(value) is dict or isinstance(value, Mapping)  # nearly all are dicts, and Mapping's own check is slow
 
 
 def kind_of(value: Json) -> str:
@@ -65,14 +63,38 @@ def camel_case(name: str) -> str:
     return head + "".join(word.capitalize() for word in tail)
 
 
+Reader: TypeAlias = "Callable[[Json], object]"
+"""Reads one value. Raises DecodeError with the path from that value on."""
+
+
+def _read(view: Any, document: Json) -> object:
+    if not is_object(document):
+        raise DecodeError("", f"expected an object, found {kind_of(document)}")
+    values: dict[str, object] = {}
+    for name, key, read, required in _fields(view):
+        value = document.get(key)
+        if value is not None:
+            try:
+                values[name] = read(value)
+            except DecodeError as error:
+                raise DecodeError(_joined(key, error.path), error.message) from None
+        elif required:
+            raise DecodeError(key, "is required")
+    return view(**values)
+
+
+def _joined(path: str, rest: str) -> str:
+    return f"{path}{'.' if rest and not rest.startswith('[') else ''}{rest}"
+
+
 @functools.cache
-def _fields(view: Any) -> tuple[tuple[str, str, Any, bool], ...]:
+def _fields(view: Any) -> tuple[tuple[str, str, Reader, bool], ...]:
     hints = typing.get_type_hints(view)
     return tuple(
         (
             item.name,
             item.metadata.get("json", camel_case(item.name)),
-            hints[item.name],
+            _reader(hints[item.name]),
             item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING,
         )
         for item in dataclasses.fields(view)
@@ -82,35 +104,77 @@ def _fields(view: Any) -> tuple[tuple[str, str, Any, bool], ...]:
 _SCALARS: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
 
 
-def _convert(hint: Any, value: Json, path: str) -> object:
+def _reader(hint: Any) -> Reader:
+    """What reads values of a type; made once for each field of each view."""
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return _convert_union([a for a in arguments if a is not type(None)], value, path)
+        return _union_reader([a for a in arguments if a is not type(None)])
     if origin is tuple:
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise DecodeError(path, f"expected a list, found {kind_of(value)}")
-        return tuple(_convert(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+        return _list_reader(_reader(arguments[0]))
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise DecodeError(path, f"expected an object, found {kind_of(value)}")
-        return {str(k): _convert(arguments[1], v, f"{path}.{k}") for k, v in value.items()}
+        return _map_reader(_reader(arguments[1]))
     if dataclasses.is_dataclass(hint):
-        return decode(cast("type[object]", hint), value, path)
+        return functools.partial(_read, hint)
     if hint in _SCALARS:
-        if not isinstance(value, _SCALARS[hint]) or (isinstance(value, bool) and hint is not bool):
-            raise DecodeError(path, f"expected {_name(hint)}, found {kind_of(value)}")
+        return _scalar_reader(hint)
+    return lambda value: value
+
+
+def _list_reader(read: Reader) -> Reader:
+    def reader(value: Json) -> object:
+        if type(value) is not list and (isinstance(value, str) or not isinstance(value, Sequence)):
+            raise DecodeError("", f"expected a list, found {kind_of(value)}")
+        items: list[object] = []
+        for item in value:
+            try:
+                items.append(read(item))
+            except DecodeError as error:
+                raise DecodeError(_joined(f"[{len(items)}]", error.path), error.message) from None
+        return tuple(items)
+
+    return reader
+
+
+def _map_reader(read: Reader) -> Reader:
+    def reader(value: Json) -> object:
+        if not is_object(value):
+            raise DecodeError("", f"expected an object, found {kind_of(value)}")
+        found: dict[str, object] = {}
+        for key, item in value.items():
+            try:
+                found[str(key)] = read(item)
+            except DecodeError as error:
+                raise DecodeError(_joined(str(key), error.path), error.message) from None
+        return found
+
+    return reader
+
+
+def _scalar_reader(hint: Any) -> Reader:
+    allowed = _SCALARS[hint]
+
+    def reader(value: Json) -> object:
+        if type(value) is not hint and (
+            not isinstance(value, allowed) or (isinstance(value, bool) and hint is not bool)
+        ):
+            raise DecodeError("", f"expected {_name(hint)}, found {kind_of(value)}")
         return value
-    return value
+
+    return reader
 
 
-def _convert_union(members: list[Any], value: Json, path: str) -> object:
+def _union_reader(members: list[Any]) -> Reader:
     if len(members) == 1:
-        return _convert(members[0], value, path)
-    for member in members:
-        if member in _SCALARS and isinstance(value, _SCALARS[member]) and not isinstance(value, bool):
-            return value
-    raise DecodeError(path, f"expected {' or '.join(_name(m) for m in members)}, found {kind_of(value)}")
+        return _reader(members[0])
+    scalars = tuple(t for member in members for t in _SCALARS.get(member, ()))
+
+    def reader(value: Json) -> object:
+        if not isinstance(value, scalars) or isinstance(value, bool):
+            raise DecodeError("", f"expected {' or '.join(_name(m) for m in members)}, found {kind_of(value)}")
+        return value
+
+    return reader
 
 
 def _name(hint: Any) -> str:
