@@ -117,6 +117,7 @@ def _holds(circumstance: Circumstance, iptables: Answer, other: Answer) -> bool:
             | Circumstance.FROM_INSIDE
             | Circumstance.REMEMBERED
             | Circumstance.OWN_RULES
+            | Circumstance.NODE_ADDRESS
             | Circumstance.VIRTUAL_SOURCE
         ):
             return circumstance in iptables.circumstances | other.circumstances
@@ -141,9 +142,14 @@ def _circumstances(world: World, flow: Flow) -> frozenset[Circumstance]:
         Circumstance.FROM_INSIDE: asking.role in (Role.NODE, Role.POD),
         Circumstance.REMEMBERED: any(each.conntrack or each.ipvs_connections for each in machines),
         Circumstance.OWN_RULES: any(own),
+        Circumstance.NODE_ADDRESS: any(world.service_of(address, None) for address in _of_nodes(world)),
         Circumstance.VIRTUAL_SOURCE: any(world.service_of(address, None) for address in addresses),
     }
     return frozenset(each for each, holds in held.items() if holds)
+
+
+def _of_nodes(world: World) -> list[Address]:
+    return [address for node in world.cluster.nodes for address in world.node_addresses(node.name)]
 
 
 def _is_local(world: World, flow: Flow) -> bool:
