@@ -1,10 +1,12 @@
-"""The agreement rate: random flows through random worlds, model against this machine's kernel, by feature.
+"""The agreement rate: random flows through random worlds, model against this machine's kernel, by mode, family and feature.
 
-    python bench/agreement.py                          # 1,000 flows with iptables-nft, as root; prints the table
-    python bench/agreement.py --flows 5000 --legacy    # more of them, with iptables-legacy
+    python bench/agreement.py                          # every mode and family, as root; prints the table
+    python bench/agreement.py --flows 900 --seed 2     # 900 flows for each mode, other ones
+    python bench/agreement.py --mode nftables          # one mode alone; several: --mode nftables --mode legacy
     python bench/agreement.py --write docs/verify.md   # put the table between the marks of a page
 
-Flows that are drawn twice count once. A flow counts for every feature that its walk shows.
+A mode's flows are a third each in worlds of IPv4, of IPv6 and of both. Flows that are drawn twice count once. A flow counts for every
+feature that its walk shows, under the IP version of its destination.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import argparse
 import platform
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,53 +26,118 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.rules.xtables.ast import CommentMatch, Jump, Verdict
 from netsim.scenario.random_check import check
-from netsim.stack.steps import BridgeDecision, ChainPass, NATStep, Step
+from netsim.scenario.random_ground import Families
+from netsim.stack.steps import BridgeDecision, ChainPass, NATStep, NftChainPass, Step
 from netsim.verify.run import Answer, Outcome
 
 BEGIN, END = "<!-- agreement: begin -->", "<!-- agreement: end -->"
+MODES: Mapping[str, tuple[str, str, bool]] = {
+    # name: what the table calls it, kube-proxy's mode, rules loaded with iptables-legacy
+    "iptables": ("iptables (nft)", "iptables", False),
+    "legacy": ("iptables (legacy)", "iptables", True),
+    "nftables": ("nftables", "nftables", False),
+}
+ALL = "all flows"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One run of ``check``: a mode of ``MODES`` and the families of its worlds."""
+
+    mode: str
+    families: Families
+    flows: int
+    seed: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """Cases and agreed ones by (mode, IP version, feature); what was not compared, worlds not built, differences."""
+
+    cases: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    agreed: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    left_out: int = 0
+    refused: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.cases + other.cases,
+            self.agreed + other.agreed,
+            self.left_out + other.left_out,
+            self.refused + other.refused,
+            [*self.differences, *other.differences],
+        )
 
 
 def main() -> int:
     """Verify, print, and fail on a disagreement."""
     parser = argparse.ArgumentParser(description="The agreement rate of model and kernel.")
-    parser.add_argument("--flows", type=int, default=1000)
+    parser.add_argument("--flows", type=int, default=600, help="for each mode (default 600)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--legacy", action="store_true", help="load rules with iptables-legacy")
+    parser.add_argument("--mode", action="append", choices=list(MODES), help="these modes alone")
+    parser.add_argument("--processes", type=int, default=2, help="parts at a time (default 2)")
     parser.add_argument("--write", type=Path, help="the page to put the table into")
     given = parser.parse_args()
-    found = check(given.flows, given.seed, legacy=given.legacy, shrink=False, advance=_advance(given.flows))
-    mode = "iptables (legacy)" if given.legacy else "iptables (nft)"
-    text = report(found.outcomes, mode)
+    parts = [
+        Part(mode, families, given.flows // len(Families), given.seed)
+        for mode in given.mode or MODES
+        for families in Families
+    ]
+    with ProcessPoolExecutor(given.processes) as pool:
+        tally = reduce(Tally.__add__, pool.map(run, parts), Tally())
+    text = report(tally)
     print(text)
-    for outcome in found.outcomes:
-        if outcome.answer is Answer.DIFFERS:
-            print(f"\n{outcome.case} {outcome.case.flow}\n{outcome.difference}", file=sys.stderr)
+    print("\n\n".join(tally.differences), file=sys.stderr)
     if given.write is not None:
         _write(given.write, text)
-    return 1 if any(outcome.answer is Answer.DIFFERS for outcome in found.outcomes) else 0
+    return 1 if tally.differences else 0
 
 
-def report(outcomes: Iterable[Outcome], mode: str) -> str:
-    """The table as Markdown: all flows, then a row for each feature; the kernel's version below it."""
-    cases: Counter[str] = Counter()
-    agreed: Counter[str] = Counter()
-    left_out = 0
+def run(part: Part) -> Tally:
+    """Verify one part. It tells on standard error that it is done."""
+    _, mode, legacy = MODES[part.mode]
+    found = check(part.flows, part.seed, legacy=legacy, mode=mode, families=part.families, shrink=False)
+    tally = count(part.mode, found.outcomes)
+    tally.refused = len(found.refused)
+    tally.differences += [found.smallest] if found.smallest is not None else []
+    agreed = sum(outcome.answer is Answer.AGREES for outcome in found.outcomes)
+    print(f"{part.mode} {part.families.value}: {agreed} of {len(found.outcomes)} flows agree", file=sys.stderr)
+    return tally
+
+
+def count(mode: str, outcomes: Iterable[Outcome]) -> Tally:
+    """The outcomes of a mode by IP version and feature."""
+    tally = Tally()
     for outcome in outcomes:
         if outcome.answer is Answer.NOT_MODELLED:
-            left_out += 1
+            tally.left_out += 1
             continue
-        for feature in ("all flows", *sorted(set(features(outcome)))):
-            cases[feature] += 1
-            agreed[feature] += outcome.answer is Answer.AGREES
-    names = ["all flows", *sorted(name for name in cases if name != "all flows")]
-    rows = [(mode, "IPv4", name, str(cases[name]), str(agreed[name])) for name in names]
-    lines = ["| mode | family | feature | cases | agreed |", "| --- | --- | --- | ---: | ---: |"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += [
-        "",
-        f"Linux {platform.release()}; {left_out} further flows met what is not modelled and were not compared.",
-    ]
-    return "\n".join(lines)
+        if outcome.answer is Answer.DIFFERS:
+            tally.differences.append(f"{mode}: {outcome.case} {outcome.case.flow}\n{outcome.difference}")
+        for feature in (ALL, *sorted(set(features(outcome)))):
+            key = (mode, outcome.case.flow.destination.version, feature)
+            tally.cases[key] += 1
+            tally.agreed[key] += outcome.answer is Answer.AGREES
+    return tally
+
+
+def report(tally: Tally) -> str:
+    """The table as Markdown: a row for each feature, a column for each mode and family with ``agreed / cases``."""
+    columns = [(mode, version) for mode in MODES for version in (4, 6) if tally.cases[mode, version, ALL]]
+    names = [ALL, *sorted({feature for _, _, feature in tally.cases} - {ALL})]
+    heads = [f"{MODES[mode][0]}, IPv{version}" for mode, version in columns]
+    lines = [f"| feature | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(columns)}"]
+    for name in names:
+        cells = [_cell(tally, (*column, name)) for column in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    rest = f"{tally.left_out} further flows met what is not modelled and were not compared"
+    refused = f"; {tally.refused} drawn worlds could not be built" if tally.refused else ""
+    return "\n".join([*lines, "", f"Agreed / cases. Linux {platform.release()}; {rest}{refused}."])
+
+
+def _cell(tally: Tally, key: tuple[str, int, str]) -> str:
+    return f"{tally.agreed[key]} / {tally.cases[key]}" if tally.cases[key] else ""
 
 
 def features(outcome: Outcome) -> Iterator[str]:
@@ -107,6 +177,9 @@ def _of_step(step: Step) -> Iterator[str]:
                         f"match: {type(each).__name__}" for each in rule.matches if not isinstance(each, CommentMatch)
                     )
                     yield f"target: {_target(rule.target)}"
+        case NftChainPass(evaluations=evaluations):
+            for nft in evaluations:
+                yield from (f"nft: {type(each).__name__}" for each in nft.ref.rule.statements if nft.matched)
         case _:
             return
 
@@ -121,17 +194,6 @@ def _target(target: object) -> str:
             return "goto" if goto else "jump"
         case _:
             return type(target).__name__.removesuffix("Target")
-
-
-def _advance(total: int) -> Callable[[int], None]:
-    done = Counter[str]()
-
-    def advance(number: int) -> None:
-        done["flows"] += number
-        if sys.stderr.isatty():
-            print(f"\r{done['flows']} of {total}", end="", file=sys.stderr)
-
-    return advance
 
 
 def _write(page: Path, text: str) -> None:

@@ -64,14 +64,14 @@ def check(
             return
         try:
             outcomes = _outcomes(drawn, new, legacy=legacy)
+        except BuildDisagreementError as error:
+            raise _told(found, f"{drawn!r}\n{error}") from error
         except (RuntimeError, OSError) as error:
             found.refused.append(str(error))
             return
         differing = [outcome for outcome in outcomes if outcome.answer is Answer.DIFFERS]
         if differing and shrink:
-            told = f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing)
-            found.smallest = f"{told}\n(it was not seen again in the same world)"
-            raise DisagreementError(told)
+            raise _told(found, f"{drawn!r}\n" + "\n".join(f"{each.case}:\n{each.difference}" for each in differing))
         known.update((drawn.key, each.flow) for each in new)
         found.outcomes += outcomes
         if advance is not None:
@@ -93,9 +93,12 @@ def check(
     return found
 
 
+def _told(found: Found, text: str) -> DisagreementError:
+    """The disagreement, noted also for the case that it does not come again when it is made small."""
+    found.smallest = f"{text}\n(it was not seen again in the same world)"
+    return DisagreementError(text)
+
+
 def _outcomes(drawn: Drawn | DrawnWiring, flows: Sequence[NamedFlow], *, legacy: bool) -> list[Outcome]:
     cases = [Case(named.flow, named.source, named.target) for named in flows]
-    try:
-        return list(verify(drawn.topology, cases, legacy=legacy, effort=Effort(cover=False)))
-    except BuildDisagreementError as error:
-        raise DisagreementError(f"{drawn!r}\n{error}") from error
+    return list(verify(drawn.topology, cases, legacy=legacy, effort=Effort(cover=False)))

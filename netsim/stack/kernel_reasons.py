@@ -88,6 +88,14 @@ KERNEL_NAMES: Mapping[DropReason, tuple[str, ...]] = {
 }
 
 
+AT_PLACES: Mapping[str, tuple[str, ...]] = {
+    # the model's place: what the kernel says there, whatever the model knows of the cause
+    "neigh_resolve_output": KERNEL_NAMES[DropReason.NEIGH_FAILED],
+}
+
+
 def kernel_names(reason: DropReason, where: str) -> tuple[str, ...]:
     """What the kernel may call a drop at one of the model's places; empty where it drops no packet there."""
-    return () if where in NO_DROP else KERNEL_NAMES.get(reason, ())
+    if where in NO_DROP:
+        return ()
+    return AT_PLACES.get(where) or KERNEL_NAMES.get(reason, ())

@@ -1,11 +1,15 @@
 """Captures on every device of a namespace with one packet socket, so that the order in which frames passed is kept.
 
+The socket has a ring, into which the kernel copies a frame's bytes as it passes. Read without one, a frame shares its bytes with the
+packet, and a node that cuts a joined packet again writes the new headers over those of the fragments that came.
 Ref: packet(7), net/core/dev.c:dev_queue_xmit_nit(), __netif_receive_skb_core() (v6.12): a frame is tapped when a device sends it, and
-when a device receives it, before any bridge looks at it.
+when a device receives it, before any bridge looks at it; net/packet/af_packet.c:tpacket_rcv(), packet_rcv();
+net/ipv4/ip_output.c:ip_do_fragment(), net/ipv6/ip6_output.c:ip6_fragment(), which look at skb_shared(frag) and not at skb_cloned(frag).
 """
 
 from __future__ import annotations
 
+import mmap
 import socket
 import struct
 from collections.abc import Iterator
@@ -16,16 +20,19 @@ from netsim.verify.decode import VXLAN_PORTS, Firsts, decode
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
-SO_TIMESTAMPNS = 35
-SO_RCVBUFFORCE = 33
-RECEIVE_BUFFER = 4 << 20
-SNAP_LENGTH = 1024
-_ETHERNET = 14
-_WITHOUT_HEADER = frozenset({768, 769, 65534})
-"""Kinds of devices whose frames are bare packets: ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_NONE of include/uapi/linux/if_arp.h."""
+SOL_PACKET, PACKET_RX_RING, PACKET_VERSION, TPACKET_V2 = 263, 5, 10, 1
+FRAME_SIZE, FRAMES, BLOCK_SIZE = 1024, 512, 1 << 16
+_STATUS = struct.Struct("=I")
+_HEAD = struct.Struct("=IIIHHII")
+"""struct tpacket2_hdr: status, length, captured, offsets of the frame and of what it carries, seconds, nanoseconds."""
+
+_ADDRESS_AT = 32
+_ADDRESS = struct.Struct("=HHiHB")
+"""struct sockaddr_ll: family, protocol, interface, kind of link, kind of packet."""
+
 _NEIGHBOUR_DISCOVERY = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
 _REDIRECT = 5
-_TIMESPEC = struct.Struct("=qq")
+_ETHERNET = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,15 @@ class Capture:
     def __init__(self, netns: str) -> None:
         self._netns = netns
         self._firsts = Firsts()
+        self._devices = dict(socket.if_nameindex())
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(ETH_P_ALL))
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._socket.settimeout(0)
+        self._socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
+        blocks = FRAME_SIZE * FRAMES // BLOCK_SIZE
+        self._socket.setsockopt(
+            SOL_PACKET, PACKET_RX_RING, struct.pack("=IIII", BLOCK_SIZE, blocks, FRAME_SIZE, FRAMES)
+        )
+        self._ring = mmap.mmap(self._socket.fileno(), FRAME_SIZE * FRAMES)
+        self._next = 0
 
     def fileno(self) -> int:
         """For a selector."""
@@ -57,28 +69,31 @@ class Capture:
     def pending(self) -> Iterator[Frame]:
         """What has been captured, without waiting."""
         while True:
-            try:
-                data, ancillary, _, address = self._socket.recvmsg(SNAP_LENGTH, 64)
-            except BlockingIOError:
+            at = self._next * FRAME_SIZE
+            status, _, captured, mac, _, seconds, nanoseconds = _HEAD.unpack_from(self._ring, at)
+            if not status:
                 return
-            frame = self._frame(data, ancillary, address)
-            if frame is not None:
-                yield frame
+            _, protocol, index, _, kind = _ADDRESS.unpack_from(self._ring, at + _ADDRESS_AT)
+            data = self._ring[at + mac : at + mac + captured]
+            _STATUS.pack_into(self._ring, at, 0)
+            self._next = (self._next + 1) % FRAMES
+            packet = self._packet(data, socket.ntohs(protocol))
+            if packet is not None:
+                time_ns = seconds * 1_000_000_000 + nanoseconds
+                yield Frame(self._netns, self._devices[index], kind == PACKET_OUTGOING, packet, time_ns)
 
     def close(self) -> None:
         """Close it."""
+        self._ring.close()
         self._socket.close()
 
-    def _frame(
-        self, data: bytes, ancillary: list[tuple[int, int, bytes]], address: tuple[str, int, int, int, bytes]
-    ) -> Frame | None:
-        device, protocol, kind, hardware, _ = address
+    def _packet(self, data: bytes, protocol: int) -> Packet | None:
         if protocol not in (ETH_P_IP, ETH_P_IPV6):
             return None
-        packet = decode(data if hardware in _WITHOUT_HEADER else data[_ETHERNET:], self._firsts)
+        packet = decode(data[_ETHERNET:], self._firsts)
         if packet is None or is_discovery(packet) or _carries_nothing_known(packet):
             return None
-        return Frame(self._netns, device, kind == PACKET_OUTGOING, packet, _time(ancillary))
+        return packet
 
 
 def _carries_nothing_known(packet: Packet) -> bool:
@@ -102,11 +117,3 @@ def is_discovery(packet: Packet) -> bool:
 def is_redirect(packet: Packet) -> bool:
     """A router knows a shorter way. It tells so now and then only, depending on what it told before, so neither side's is compared."""
     return packet.ip.protocol is Protocol.ICMP and isinstance(packet.l4, ICMPHeader) and packet.l4.type == _REDIRECT
-
-
-def _time(ancillary: list[tuple[int, int, bytes]]) -> int:
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            return int(seconds * 1_000_000_000 + nanoseconds)
-    return 0

@@ -122,7 +122,7 @@ def is_tunnel(packet: Packet) -> bool:
 def lines(walk: Walk, names: PortNames) -> Lines:
     """The walk as text, line by line, by place; places in the order of their first line.
 
-    Fragments follow each other so closely that who is first on which device says nothing: theirs are sorted.
+    Fragments, and ICMP errors about them, follow each other so closely that who is first says nothing: theirs are sorted.
     """
     found: dict[Place, list[str]] = {}
     parts: dict[Place, list[str]] = {}
@@ -131,12 +131,15 @@ def lines(walk: Walk, names: PortNames) -> Lines:
         place, text = Place(frame.leg, frame.netns), f"{way} {frame.device}: {packet_text(frame.packet, names)}"
         found.setdefault(place, [])
         (parts if _is_part(frame.packet) else found).setdefault(place, []).append(text)
+    mixed = {Place(frame.leg, frame.netns) for frame in walk.frames if _is_about_part(frame.packet)}
     for place, texts in parts.items():
         found[place] += sorted(texts)
     for match in walk.matched:
         what = f"policy {match.policy}" if match.index is None else f"rule {match.index + 1}"
         family = "" if match.family == 4 else "ip6 "
         found.setdefault(Place(match.leg, match.netns), []).append(f"{family}{match.table} {match.chain}: {what}")
+    for place in mixed:
+        found[place].sort()
     for end in walk.ended or ():
         place, text = Place(end.leg, end.netns), f"dropped: {end.names[0]}"
         if text not in found.setdefault(place, []):
@@ -188,6 +191,13 @@ def _is_part(packet: Packet) -> bool:
             return True
         case _:
             return packet.ip.more_fragments or packet.ip.fragment_offset > 0
+
+
+def _is_about_part(packet: Packet) -> bool:
+    """True for an ICMP error about a later fragment; one about the first of them is sent at the same time."""
+    return (
+        isinstance(packet.l4, ICMPHeader) and packet.l4.quoted is not None and packet.l4.quoted.ip.fragment_offset > 0
+    )
 
 
 def packet_text(packet: Packet, names: PortNames) -> str:
