@@ -84,7 +84,7 @@ def _transport(packet: Packet) -> dict[str, Json]:
                 "sequence": icmp.sequence,
                 "mtu": icmp.mtu,
                 "quoted": None if icmp.quoted is None else packet_document(icmp.quoted),
-                **({} if icmp.gateway is None else {"gateway": str(icmp.gateway)}),
+                "gateway": None if icmp.gateway is None else str(icmp.gateway),
             }
         case _ as never:
             assert_never(never)
