@@ -88,6 +88,24 @@ class ConnTable:
     _by_client: dict[ConnKey, Conn] = field(default_factory=dict)
     _by_real: dict[ConnKey, Conn] = field(default_factory=dict)
 
+    def resume(self, earlier: ConnTable) -> None:
+        """Go on with the entries of the same namespace's table at an earlier time; they are this table's from now on."""
+        self._by_client, self._by_real = earlier._by_client, earlier._by_real
+        now = self.clock.now()
+        for conn in [conn for conn in self._by_client.values() if conn.deadline <= now and not conn.template]:
+            self.remove(conn)  # by its timer, which nobody had to look at
+
+    def rebind(self, conn: Conn, dest: Dest) -> None:
+        """Count an entry at its real server, which may be another object than before: the virtual server was made anew."""
+        conn.dest = dest
+        if conn.template:
+            dest.persistent += 1
+        elif conn.active:
+            dest.active += 1
+        else:
+            dest.inactive += 1
+        dest.bound()
+
     def __iter__(self) -> Iterator[Conn]:
         now = self.clock.now()
         return iter([conn for conn in self._by_client.values() if conn.deadline > now])
@@ -122,13 +140,7 @@ class ConnTable:
             self._by_real[_reply_key(conn)] = conn
         conn.deadline = self.clock.now() + conn.timeout
         if conn.dest is not None:
-            if conn.template:
-                conn.dest.persistent += 1
-            elif conn.active:
-                conn.dest.active += 1
-            else:
-                conn.dest.inactive += 1
-            conn.dest.bound()
+            self.rebind(conn, conn.dest)
 
     def control(self, conn: Conn, template: Conn) -> None:
         """Hang a connection on its template. Ref: ip_vs_control_add()."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_ctl import IPVS
 from netsim.stack.ip_vs_seed import destination_of
 from netsim.stack.namespace import Namespace
@@ -30,12 +29,15 @@ from netsim.topology.model import Listener, Topology
 
 @dataclass(frozen=True, slots=True)
 class NamespaceMemory:
-    """One namespace's. ``conntrack`` is its table, which goes on in the next network; ``recent`` is by list and address, ``sets`` by family, table and set."""
+    """One namespace's. ``conntrack`` and ``ipvs`` go on in the next network.
+
+    ``recent`` is by list and address, ``sets`` by family, table and set.
+    """
 
     conntrack: Conntrack | None = None
     recent: Mapping[str, Mapping[object, RecentEntry]] = field(default_factory=dict)
     sets: Mapping[tuple[str, str, str], SetState] = field(default_factory=dict)
-    ipvs: tuple[Conn, ...] = ()
+    ipvs: IPVS | None = None
     clients: Mapping[Connection, str] = field(default_factory=dict)
     accepted: Mapping[Connection, Listener] = field(default_factory=dict)
 
@@ -91,14 +93,17 @@ def _of(ns: Namespace) -> NamespaceMemory:
         netfilter.conntrack if isinstance(netfilter, Netfilter) else None,
         dict(tables.recent) if tables else {},
         dict(tables.nft.sets) if tables else {},
-        tuple(ns.ipvs.conns) if ns.ipvs is not None else (),
+        ns.ipvs,
         dict(ns.sockets.clients),
         dict(ns.sockets.accepted),
     )
 
 
 def recall(network: Network, topology: Topology, memory: Memory) -> None:
-    """Give a fresh network what is remembered."""
+    """Give a fresh network what is remembered. Nothing else was before it: IPVS's schedulers begin where they begin."""
+    for name, netns in topology.namespaces.items():
+        if netns.ipvs.servers and (ipvs := network.namespace(name).ipvs) is not None:
+            ipvs.fresh = True
     for name, held in memory.namespaces.items():
         if name not in topology.namespaces:
             continue
@@ -109,8 +114,8 @@ def recall(network: Network, topology: Topology, memory: Memory) -> None:
         )
         if isinstance(ns.netfilter, Netfilter):
             _recall_tables(ns.netfilter, held)
-        if ns.ipvs is not None:
-            _recall_ipvs(ns.ipvs, held.ipvs, ns.now())
+        if ns.ipvs is not None and held.ipvs is not None:
+            _recall_ipvs(ns.ipvs, held.ipvs)
 
 
 def _recall_tables(netfilter: Netfilter, held: NamespaceMemory) -> None:
@@ -123,19 +128,12 @@ def _recall_tables(netfilter: Netfilter, held: NamespaceMemory) -> None:
     netfilter.state.nft.sets.update(held.sets)
 
 
-def _recall_ipvs(ipvs: IPVS, held: tuple[Conn, ...], now: float) -> None:
+def _recall_ipvs(ipvs: IPVS, earlier: IPVS) -> None:
     """Connections with the real servers as they are now; one that is gone is kept, unavailable. Ref: ip_vs_trash_get_dest()."""
-    found: dict[int, Conn] = {}
-    for conn in sorted(held, key=lambda each: not each.template):
-        if conn.deadline <= now and not conn.controlled:
-            continue
+    ipvs.resume(earlier)
+    for conn in ipvs.conns:
         key = conn.key
         mark, address = (key.vaddr, conn.daddr) if isinstance(key.vaddr, int) else (0, key.vaddr)
         service = ipvs.find_service(mark, key.protocol, address, key.vport)
-        again = replace(conn, dest=destination_of((conn.daddr, conn.dport), service), control=None, controlled=0)
-        ipvs.conns.add(again)
-        if conn.control is not None and (template := found.get(id(conn.control))) is not None:
-            again.control = template
-            template.controlled += 1
-        again.deadline = conn.deadline
-        found[id(conn)] = again
+        if service is None or conn.dest not in service.dests:
+            ipvs.conns.rebind(conn, destination_of((conn.daddr, conn.dport), service))

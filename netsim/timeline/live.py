@@ -47,12 +47,12 @@ class _Connections:
 
     def count(self, server: VirtualServer, real: RealServer) -> int:
         """Active and inactive connections, as ``ipvsadm -Ln`` counts them together."""
-        now = self.live.now
-        held = (conn for conn in self.live.memory.of(self.netns).ipvs if conn.deadline > now and not conn.template)
+        ipvs = self.live.memory.of(self.netns).ipvs
         virtual = (server.address, server.port)
         return sum(
             (conn.key.vaddr, conn.key.vport) == virtual and (conn.daddr, conn.dport) == (real.address, real.port)
-            for conn in held
+            for conn in (ipvs.conns if ipvs is not None else ())
+            if not conn.template
         )
 
 
@@ -191,8 +191,8 @@ class LiveWorld:
             proxy.pull(self.now)
             due = proxy.due_at
             if due is not None and due <= self.now:
-                proxy.sync(self)
                 self.tell("kube-proxy", f"{name} syncs")
+                proxy.sync(self)
 
     def tell(self, who: str, what: str) -> None:
         """Write down that something happened now."""
