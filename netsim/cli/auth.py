@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import open_inspection, user_options
+from netsim.cli.inspecting import open_inspection, store_option, user_options
 from netsim.cli.options import deliver, output_option, topology_option
 
 
@@ -25,6 +25,7 @@ def command() -> None:
 @click.option("--subresource", default="", help="status, log, exec, …: a part of the resource.")
 @click.option("--list", "listed", is_flag=True, help="Every rule that allows something, instead of an answer.")
 @user_options
+@store_option
 @output_option
 def can_i(
     verb: str | None,
@@ -36,6 +37,7 @@ def can_i(
     listed: bool,  # noqa: FBT001  # click's
     user: str,
     as_groups: tuple[str, ...],
+    store: Path | None,
     output: Path | None,
 ) -> Exit:
     """May a user do VERB to RESOURCE? The answer names the rule that allows it; exit status 1 where nothing does."""
@@ -45,7 +47,7 @@ def can_i(
 
     if listed == bool(verb or what) or bool(verb) != bool(what):
         raise InputError("say what is to be done, or --list", "netsim auth can-i create pods --as jane")
-    inspection = open_inspection(sources, user, as_groups)
+    inspection = open_inspection(sources, user, as_groups, store=store)
     place = "" if everywhere else namespace
     if listed:
         deliver(table(rights.HEADERS, rights.rows(inspection, place)), output)

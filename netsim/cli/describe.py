@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import namespace_options, open_inspection, place_of, user_options
+from netsim.cli.inspecting import namespace_options, open_inspection, place_of, store_option, user_options
 from netsim.cli.options import deliver, output_option, topology_option
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @namespace_options
 @user_options
 @click.option("-l", "--selector", default="", metavar="LABELS", help="Every object of these labels.")
+@store_option
 @output_option
 def command(
     kind: str,
@@ -33,6 +34,7 @@ def command(
     user: str,
     as_groups: tuple[str, ...],
     selector: str,
+    store: Path | None,
     output: Path | None,
 ) -> Exit:
     """Everything about an object, as kubectl describes it, with the events that concern it."""
@@ -43,7 +45,7 @@ def command(
         names = (name, *names)
     if names and (selector or everywhere):
         raise InputError("a name cannot be combined with a selector or with all namespaces")
-    inspection = open_inspection(sources, user, as_groups)
+    inspection = open_inspection(sources, user, as_groups, store=store)
     place = place_of(namespace, everywhere=everywhere)
     try:
         resource = inspection.resource(kind)

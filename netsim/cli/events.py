@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of
+from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of, store_option
 from netsim.cli.options import deliver, output_option, topology_option
 
 
@@ -19,6 +19,7 @@ from netsim.cli.options import deliver, output_option, topology_option
 @click.option(
     "-o", "--output", "form", type=click.Choice(["wide", "yaml", "json"]), help="More columns, or whole objects."
 )
+@store_option
 @output_option
 def command(
     sources: tuple[str, ...],
@@ -27,6 +28,7 @@ def command(
     subject: str | None,
     types: str,
     form: str | None,
+    store: Path | None,
     output: Path | None,
 ) -> Exit:
     """What the control plane did, and could not do, on the way to rest; oldest first."""
@@ -37,7 +39,7 @@ def command(
     wanted_types = {word.strip().capitalize() for word in types.split(",") if word.strip()}
     if wanted_types - {"Normal", "Warning"}:
         raise InputError(f"--types {types}: an event's type is Normal or Warning")
-    inspection = open_inspection(sources)
+    inspection = open_inspection(sources, store=store)
     place = place_of(namespace, everywhere=everywhere)
     try:
         items = list(inspection.list(inspection.resource("events"), place))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import open_inspection, user_options
+from netsim.cli.inspecting import open_inspection, store_option, user_options
 from netsim.cli.options import columns, deliver, output_option, topology_option
 
 
@@ -17,6 +17,7 @@ from netsim.cli.options import columns, deliver, output_option, topology_option
 @click.option("-n", "--namespace", metavar="NS", default="default", help="The pod's namespace instead of default.")
 @click.option("-o", "--output", "form", type=click.Choice(["json"]), help="The links of the chain as JSON.")
 @user_options
+@store_option
 @output_option
 def command(
     pod: str,
@@ -25,6 +26,7 @@ def command(
     form: str | None,
     user: str,
     as_groups: tuple[str, ...],
+    store: Path | None,
     output: Path | None,
 ) -> Exit:
     """How POD came to be, link by link: client, API server, controllers, scheduler, kubelet, CNI, endpoints, kube-proxy.
@@ -38,7 +40,7 @@ def command(
     from netsim.scenario.creation import creation_of
     from netsim.scenario.inspection import InspectionError
 
-    inspection = open_inspection(sources)
+    inspection = open_inspection(sources, store=store)
     asking = impersonated(user, as_groups) if user else ADMIN
     name = pod.removeprefix("pod/").removeprefix("pods/")
     place, slash, rest = name.partition("/")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of, user_options
+from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of, store_option, user_options
 from netsim.cli.options import deliver, output_option, topology_option
 
 FORMS = ("wide", "yaml", "json", "name")
@@ -30,6 +30,7 @@ FORMS = ("wide", "yaml", "json", "name")
     metavar="FIELDS",
     help="Only objects of these fields: status.phase=Running.",
 )
+@store_option
 @output_option
 def command(
     kinds: str,
@@ -42,6 +43,7 @@ def command(
     form: str | None,
     selector: str,
     fields: str,
+    store: Path | None,
     output: Path | None,
 ) -> Exit:
     """What is in the cluster, as kubectl lists it: pods, services, endpointslices, deployments, nodes, …, or all."""
@@ -53,7 +55,7 @@ def command(
         names = (name, *names)
     if names and (selector or fields or everywhere):
         raise InputError("a name cannot be combined with a selector or with all namespaces")
-    inspection = open_inspection(sources, user, as_groups)
+    inspection = open_inspection(sources, user, as_groups, store=store)
     place = place_of(namespace, everywhere=everywhere)
     try:
         resources = inspection.resources(kinds)

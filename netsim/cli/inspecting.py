@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -50,15 +51,48 @@ def user_options(command: F) -> F:
     )(command)
 
 
-def open_inspection(sources: tuple[str, ...], user: str = "", groups: tuple[str, ...] = ()) -> Inspection:
+def store_option(command: F) -> F:
+    """``--store``."""
+    return click.option(
+        "--store",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Keep the cluster at rest in this file, with every revision of its objects; where it is there already, "
+        "look at what it holds without settling anew (then without -t).",
+    )(command)
+
+
+def open_inspection(
+    sources: tuple[str, ...], user: str = "", groups: tuple[str, ...] = (), *, store: Path | None = None
+) -> Inspection:
     """The cluster that the options name, at rest. Warnings go to standard error; what cannot be loaded is an InputError."""
     from netsim.cluster.access.users import impersonated
-    from netsim.scenario.inspection import Inspection, inspect
+    from netsim.scenario.inspection import Inspection
 
     if groups and not user:
         raise InputError("--as-group says nothing without --as", "name the user too: --as USER --as-group GROUP")
-    inspection = opened(sources, inspect)
+    inspection = _opened(sources, store)
     return Inspection(inspection.plane, impersonated(user, groups)) if user else inspection
+
+
+def _opened(sources: tuple[str, ...], store: Path | None) -> Inspection:
+    from netsim.scenario.inspection import inspect, inspect_recorded
+
+    if store is None:
+        return opened(sources, inspect)
+    from netsim.persistence.sqlite import StoreFileError
+
+    if sources and store.exists():
+        advice = "leave -t out to look at what it holds, or remove it to record another cluster"
+        raise InputError(f"{store}: a cluster is recorded there already", advice)
+    try:
+        if not store.exists():
+            return opened(sources, lambda found: inspect(found, store))
+        inspection = inspect_recorded(store)
+        click.get_current_context().call_on_close(inspection.plane.store.backend.close)
+        return inspection
+    except StoreFileError as error:
+        raise InputError(error.message, error.advice) from error
 
 
 def age_from(clock: VirtualClock) -> Callable[[str], str]:

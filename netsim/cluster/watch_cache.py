@@ -49,6 +49,11 @@ class WatchCache:
             self._objects[item.kind][item.metadata.namespace, item.metadata.name] = item
 
     @property
+    def backend(self) -> KeyValueStore:
+        """What this is a cache of."""
+        return self._backend
+
+    @property
     def resource_version(self) -> str:
         """The version of the last write."""
         return str(self._version)

@@ -43,15 +43,17 @@ class StoreFileError(ValueError):
 class SqliteStore(EmbeddedStore):
     """Every key's versions since the last compaction are rows; a deletion is a row of version 0.
 
+    ``read_only``: the file has to be there, nothing is written, and others may read it meanwhile.
     Raises StoreFileError where the path cannot be opened, is no store, is one of a newer netsim, or is in use.
     """
 
-    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+    def __init__(self, path: Path, now: Callable[[], float], *, read_only: bool = False) -> None:
         super().__init__(now)
         self._path = path
+        place = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         try:
-            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-            self._open()
+            self._connection = sqlite3.connect(place, uri=True, timeout=0, isolation_level=None)
+            self._open(read_only=read_only)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise StoreFileError(
@@ -63,17 +65,23 @@ class SqliteStore(EmbeddedStore):
                 f"{path}: {error}", "name a file that netsim made, or one that is not there"
             ) from error
 
-    def _open(self) -> None:
+    def _open(self, *, read_only: bool) -> None:
         run = self._connection.execute
         application, format_ = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
         used = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if used and application != _APPLICATION:
+        if (used or read_only) and application != _APPLICATION:
             raise StoreFileError(
                 f"{self._path}: not a store of netsim, but another database", "name a file that is not there"
             )
         if format_ > _FORMAT:
             advice = f"this netsim reads format {_FORMAT}; use the newer one, or another file"
             raise StoreFileError(f"{self._path}: a store of format {format_}, of a newer netsim", advice)
+        if not read_only:
+            self._prepare()
+        self._load()
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
         run("PRAGMA locking_mode = EXCLUSIVE")
         run("PRAGMA synchronous = NORMAL")
         run("BEGIN IMMEDIATE")
@@ -82,7 +90,6 @@ class SqliteStore(EmbeddedStore):
         run(f"PRAGMA application_id = {_APPLICATION}")
         run(f"PRAGMA user_version = {_FORMAT}")
         run("COMMIT")
-        self._load()
 
     def _load(self) -> None:
         run = self._connection.execute

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netsim.cluster.access.users import ADMIN, User
 from netsim.cluster.clock import VirtualClock
@@ -18,6 +19,9 @@ from netsim.cluster.resources import Resource, known_resources, names_of, resour
 from netsim.manifest import Diagnostic, load
 from netsim.objects.core import SERVICE_NAME_LABEL
 from netsim.objects.meta import Key, Object
+
+if TYPE_CHECKING:
+    from netsim.scenario.recording import Recorded
 
 ALL = (
     # what `kubectl get all` means, in its order. Ref: pkg/registry/*/rest/storage_*.go:Categories() (v1.37)
@@ -39,7 +43,7 @@ class InspectionError(ValueError):
 class Inspection:
     """A control plane at rest, for reading. ``user``: who reads; what they may not read is an InspectionError."""
 
-    plane: ControlPlane = field(repr=False)
+    plane: ControlPlane | Recorded = field(repr=False)
     user: User = ADMIN
 
     @property
@@ -135,20 +139,35 @@ class Inspection:
         return sorted((e for e in self.plane.events if e.object in wanted), key=lambda e: e.last)
 
 
-def inspect(sources: Sequence[Path]) -> tuple[Inspection, tuple[Diagnostic, ...]]:
-    """The cluster that files describe, at rest, and the load's warnings. Raises LoadError."""
+def inspect(sources: Sequence[Path], record_to: Path | None = None) -> tuple[Inspection, tuple[Diagnostic, ...]]:
+    """The cluster that files describe, at rest, and the load's warnings. Raises LoadError.
+
+    ``record_to``: a file to record it in; raises StoreFileError where that cannot be done.
+    """
     from netsim.scenario.build import steady
 
     loaded = load(sources)
-    return Inspection(steady(loaded)), loaded.warnings
+    plane = steady(loaded)
+    if record_to is not None:
+        from netsim.scenario.recording import record
+
+        record(plane, record_to)
+    return Inspection(plane), loaded.warnings
 
 
-def event_objects(plane: ControlPlane) -> tuple[Object, ...]:
+def inspect_recorded(path: Path) -> Inspection:
+    """The cluster that was recorded in a file. Raises StoreFileError."""
+    from netsim.scenario.recording import recorded
+
+    return Inspection(recorded(path))
+
+
+def event_objects(plane: ControlPlane | Recorded) -> tuple[Object, ...]:
     """The events as objects of kind Event, oldest first. Those about a cluster-scoped object are in namespace ``default``."""
     return tuple(_event_object(plane, event, n) for n, event in enumerate(sorted(plane.events, key=lambda e: e.last)))
 
 
-def _event_object(plane: ControlPlane, event: Event, number: int) -> Object:
+def _event_object(plane: ControlPlane | Recorded, event: Event, number: int) -> Object:
     found = plane.store.find(event.object)
     involved = {"kind": event.object.kind, "name": event.object.name, "namespace": event.object.namespace}
     if found is not None:

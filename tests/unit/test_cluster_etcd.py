@@ -337,3 +337,16 @@ def test_a_store_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreFileError, match="another netsim is using this store"):
         SqliteStore(tmp_path / "s", lambda: 0.0)
     first.close()
+
+
+def test_a_store_is_read_by_several_at_once(tmp_path: Path) -> None:
+    first = SqliteStore(tmp_path / "s", lambda: 0.0)
+    put(first, "a")
+    first.close()
+    readers = [SqliteStore(tmp_path / "s", lambda: 0.0, read_only=True) for _ in range(2)]
+    assert [list(keys(reader)) for reader in readers] == [["a"], ["a"]]
+    for reader in readers:
+        reader.close()
+    with pytest.raises(StoreFileError, match="unable to open"):
+        SqliteStore(tmp_path / "none", lambda: 0.0, read_only=True)
+    assert not (tmp_path / "none").exists()

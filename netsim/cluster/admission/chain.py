@@ -65,6 +65,14 @@ class Admission:
             self._changed[after.key] = changed
         return after
 
+    def changes(self) -> tuple[tuple[Key, tuple[str, ...]], ...]:
+        """Every object that was changed, and by which plugins."""
+        return tuple(sorted(self._changed.items()))
+
+    def restore(self, key: Key, plugins: tuple[str, ...]) -> None:
+        """Know again what changed an object."""
+        self._changed[key] = plugins
+
     def changed_by(self, key: Key) -> tuple[str, ...]:
         """The plugins that changed an object when it was last made, in their order."""
         return self._changed.get(key, ())
