@@ -5,7 +5,7 @@ Ref: net/ipv4/netfilter/nf_reject_ipv4.c:nf_send_unreach(), nf_send_reset(), nf_
 
 from __future__ import annotations
 
-from netsim.net.packet import TCPFlags, TCPHeader
+from netsim.net.packet import ICMPHeader, Protocol, TCPFlags, TCPHeader
 from netsim.stack.answer import answering
 from netsim.stack.dst import route_input
 from netsim.stack.icmp_send import Message, Unreachable, icmp_send
@@ -17,6 +17,7 @@ from netsim.stack.steps import Hook
 from netsim.stack.tcp import reset
 
 TCP_RESET = "tcp-reset"
+ECHO_REPLIES = {Protocol.ICMP: 0, Protocol.ICMPV6: 129}
 _KINDS: dict[str, Message] = {
     # net/ipv4/netfilter/ipt_REJECT.c:reject_tg(), net/ipv6/netfilter/ip6t_REJECT.c:reject_tg6()
     "icmp-net-unreachable": Unreachable.NET.value[0],
@@ -45,7 +46,18 @@ def send_reject(ns: Namespace, skb: SkBuff, hook: Hook, kind: str) -> None:
     message = _KINDS.get(kind)
     if message is None:
         raise NotModelledError(f"REJECT --reject-with {kind}", "reject_tg")
-    icmp_send(ns, skb, message, by="REJECT")
+    if not _icmp_is_busy(skb, hook):
+        icmp_send(ns, skb, message, by="REJECT")
+
+
+def _icmp_is_busy(skb: SkBuff, hook: Hook) -> bool:
+    """True for an echo reply of this kernel: its one ICMP socket sends it just now, and so sends no error.
+
+    Ref: net/ipv4/icmp.c:icmp_xmit_lock(), net/ipv6/icmp.c:icmpv6_xmit_lock() (v6.12).
+    """
+    message = skb.packet.l4
+    is_reply = isinstance(message, ICMPHeader) and message.type == ECHO_REPLIES[skb.packet.ip.protocol]
+    return hook is Hook.OUTPUT and is_reply
 
 
 def _fill_route(ns: Namespace, skb: SkBuff) -> None:

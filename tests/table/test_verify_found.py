@@ -76,3 +76,32 @@ def test_a_frame_over_lo_has_no_source_mac_to_match():
     world = topology(replace(netns("h", (lo(),), listeners=(web,)), xtables=(rules,)))
     flow = Flow("h", parse_address("127.0.0.1"), Protocol.TCP, 80)
     assert trace(world, flow, source="h", target="127.0.0.1:80").verdict.value == "DELIVERED"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_echo_reply_that_is_rejected_is_answered_by_nothing(version):
+    """The kernel's one ICMP socket is busy with the reply. Ref: net/ipv4/icmp.c:icmp_xmit_lock(), net/ipv6/icmp.c (v6.12)."""
+    one, two = ("10.0.0.1/24", "10.0.0.2/24") if version == 4 else ("fd00::1/64", "fd00::2/64")
+    echo = "icmp -m icmp --icmp-type 0" if version == 4 else "ipv6-icmp -m icmp6 --icmpv6-type 129"
+    text = f"*filter\n:OUTPUT ACCEPT\n-A OUTPUT -p {echo} -j REJECT\nCOMMIT\n"
+    rules = parse(text, Family(version), "rules")
+    here = netns("a", (lo(), veth("a/eth0", "b/eth0", one)))
+    there = replace(netns("b", (lo(), veth("b/eth0", "a/eth0", two))), xtables=(rules,))
+    ping = Protocol.ICMP if version == 4 else Protocol.ICMPV6
+    flow = Flow("a", parse_address(two.partition("/")[0]), ping)
+    found = trace(topology(here, there), flow, source="a", target="b")
+    assert [leg.name for leg in found.branches[0].legs] == ["echo request", "echo reply"]
+    assert found.branches[0].reason == "REPLY_RULE_REJECT"
+
+
+def test_icmpv6_errors_are_sent_about_later_fragments_too():
+    """IPv4 sends one about the first alone. Ref: net/ipv6/icmp.c:is_ineligible(), net/ipv4/icmp.c:__icmp_send() (v6.12)."""
+    sent = {}
+    for version, address in ((4, "10.0.0.1/24"), (6, "fd00::1/64")):
+        host = netns("a", (lo(), veth("a/eth0", "b/eth0", address)))
+        there = netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24", "fd00::2/64")))
+        nobody = parse_address("10.0.0.9" if version == 4 else "fd00::9")
+        flow = Flow("a", nobody, Protocol.UDP, 53, payload=2000, dont_fragment=False)
+        found = trace(topology(host, there), flow, source="a", target="b")
+        sent[version] = sum(leg.name.startswith("ICMP") for leg in found.branches[0].legs)
+    assert sent == {4: 1, 6: 2}
