@@ -77,9 +77,11 @@ def service(number: int) -> dict[str, Any]:
 
 def measure(nodes: int) -> None:
     """One size, in this process."""
+    from netsim.cli.main import collect_rarely
     from netsim.cluster.controlplane import ControlPlane
     from netsim.objects.meta import Object
 
+    collect_rarely()  # as every command does
     count = nodes * PODS_A_NODE // PODS_A_SERVICE
     stick = yardstick()
     begin, worked = time.perf_counter(), time.process_time()
