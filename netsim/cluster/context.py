@@ -10,11 +10,15 @@ from netsim.cluster.informer import Informers
 from netsim.cluster.machines import Machines
 from netsim.cluster.scheduling.placement import Placements
 from netsim.cluster.store import Store
+from netsim.objects.meta import Key
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One cluster's store, clock, informers and events, and the machines that it runs on."""
+    """One cluster's store, clock, informers and events, and the machines that it runs on.
+
+    ``given``: objects that were loaded as they are, where a controller would otherwise take them for its own.
+    """
 
     clock: VirtualClock
     store: Store
@@ -22,6 +26,7 @@ class Context:
     recorder: EventRecorder
     machines: Machines
     placements: Placements = field(default_factory=Placements)
+    given: set[Key] = field(default_factory=set)
 
     @classmethod
     def of(cls, store: Store, clock: VirtualClock) -> Context:

@@ -22,10 +22,12 @@ from netsim.cluster.context import Context
 from netsim.cluster.controllers.cronjob import CronJobController
 from netsim.cluster.controllers.daemonset import DaemonSetController
 from netsim.cluster.controllers.deployment import DeploymentController
+from netsim.cluster.controllers.endpoints import EndpointsController
 from netsim.cluster.controllers.endpointslice import EndpointSliceController
 from netsim.cluster.controllers.eviction import EvictionController
 from netsim.cluster.controllers.garbage import GarbageCollector
 from netsim.cluster.controllers.job import JobController
+from netsim.cluster.controllers.loadbalancer import LoadBalancerController
 from netsim.cluster.controllers.mirroring import MirroringController
 from netsim.cluster.controllers.namespace import NamespaceController
 from netsim.cluster.controllers.nodelifecycle import NodeLifecycleController, with_readiness
@@ -83,7 +85,7 @@ class ControlPlane:
     default. ``api_server``: where ``default/kubernetes`` leads; None: the cluster has no such Service; ``"auto"``:
     ``ApiServer.of_nodes``. ``api`` are the verbs of users, for who changes the running cluster; ``faults`` are
     what happens to its machines and programs.
-    ``seed`` decides the names that are generated.
+    ``seed`` decides the names that are generated. ``load_balancer_pools``: prefixes whose addresses Services of type LoadBalancer get.
 
     Raises StatusError where an object is there twice or has no name, DecodeError where one has not the form of its kind.
     """
@@ -98,7 +100,9 @@ class ControlPlane:
         service_cidrs: Sequence[str] = ("10.96.0.0/16",),
         api_server: ApiServer | Literal["auto"] | None = "auto",
         max_rounds: int = 20_000,
+        load_balancer_pools: Sequence[str] = (),
     ) -> None:
+        self._pools = tuple(parse_prefix(pool) for pool in load_balancer_pools)
         self.clock = clock or VirtualClock()
         self.store = Store(self.clock, NameSource(seed))
         self._context = Context.of(self.store, self.clock)
@@ -144,8 +148,10 @@ class ControlPlane:
             Scheduler(context),
             self._kubelet,
             EvictionController(context),
+            EndpointsController(context, families),
             EndpointSliceController(context, families),
             MirroringController(context),
+            LoadBalancerController(context, self._pools),
             NamespaceController(context),
             GarbageCollector(context),
         ]
@@ -195,6 +201,8 @@ class ControlPlane:
         if item.kind == "Pod" and item.metadata.deletion_timestamp:
             item = Object.of(with_value(item.document, ("metadata", "annotations", podstate.HOLD_TERMINATING), "true"))
         made = self.store.create(item)
+        if made.kind in ("EndpointSlice", "Endpoints"):
+            self._context.given.add(made.key)
         if made.kind == "Pod" and mapping_at(made.document, "status"):
             self._fleet.given[made.key] = mapping_at(made.document, "status")
         return made

@@ -19,7 +19,6 @@ from tests.cluster_objects import (
     slices,
     steady,
     template,
-    warnings,
     workload,
 )
 
@@ -270,14 +269,6 @@ def test_hints_come_and_go_with_the_service():
     assert endpoints(plane)["10.244.1.2"]["hints"] == {"forZones": [{"name": "a"}]}
     changed(plane, "Service", "web", trafficDistribution=None)
     assert "hints" not in endpoints(plane)["10.244.1.2"]
-
-
-def test_topology_mode_is_said_not_to_be_modelled():
-    item = service().document
-    metadata = {**item["metadata"], "annotations": {"service.kubernetes.io/topology-mode": "Auto"}}
-    plane = steady([Object.of({**item, "metadata": metadata}), pod("a")], ZONES)
-    assert "hints" not in endpoints(plane)["10.244.1.2"]
-    assert [reason for reason, _ in warnings(plane)] == ["NotModelled"]
 
 
 # --- filling ----------------------------------------------------------------------------------------------------

@@ -361,6 +361,7 @@ def test_daemonset_keeps_enough_pods_while_it_rolls(rolling, left):
     nodes = [node(n) for n in (1, 2, 3)]
     broken = template(annotations={"netsim.io/ready": "false"})
     plane = steady([workload("DaemonSet", updateStrategy=strategy)], nodes)
+    plane.run_until(60)  # the pod that is shown of a node is the older one: not both are made in one second
     changed(plane, "DaemonSet", "web", template=broken)
     assert doc(plane, "DaemonSet", "web")["status"]["numberAvailable"] == left
 

@@ -47,11 +47,12 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: slices to make, to write anew, and to delete (by name)."""
+    """What is to be done: slices to make, to write anew, and to delete (by name); and those that stay as they are."""
 
     create: tuple[Slice, ...] = ()
     update: tuple[Slice, ...] = ()
     delete: tuple[str, ...] = ()
+    unchanged: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,13 @@ class Placed:
     zone: str | None
 
 
-def reconcile(service: Service, address_type: str, pods: Iterable[Placed], existing: Sequence[Slice]) -> Plan:
-    """What to do with the slices of one address type. Ref: reconciler.go:reconcileByAddressType()."""
+def reconcile(
+    service: Service, address_type: str, pods: Iterable[Placed], existing: Sequence[Slice], *, hints: bool = True
+) -> Plan:
+    """What to do with the slices of one address type. ``hints`` False: they are somebody else's to set.
+
+    Ref: reconciler.go:reconcileByAddressType().
+    """
     labels = slice_labels(service)
     wanted = _wanted(service, address_type, pods)
     create: list[Slice] = []
@@ -79,7 +85,10 @@ def reconcile(service: Service, address_type: str, pods: Iterable[Placed], exist
     if len(delete) == len(existing) and not create:
         create, delete = _with_placeholder(existing, Slice("", address_type, (), (), labels))
     touched = {s.name for s in update} | set(delete)
-    return _hinted(service, create, update, delete, [s for s in existing if s.name not in touched])
+    unchanged = [s for s in existing if s.name not in touched]
+    if not hints:
+        return Plan(tuple(create), tuple(update), tuple(delete), tuple(unchanged))
+    return _hinted(service, create, update, delete, unchanged)
 
 
 def _with_placeholder(existing: Sequence[Slice], placeholder: Slice) -> tuple[list[Slice], list[str]]:
@@ -103,7 +112,7 @@ def _fill(
         kept = tuple(left.pop(identity) for identity in identities if identity in left)
         if item.endpoints and not kept:
             emptied.append(item.name)
-        elif kept != item.endpoints or dict(item.labels) != dict(empty.labels):
+        elif kept != tuple(map(without_hints, item.endpoints)) or dict(item.labels) != dict(empty.labels):
             changed[item.name] = replace(item, endpoints=kept, labels=empty.labels)
         else:
             same[item.name] = item
@@ -303,5 +312,10 @@ def _hint(endpoint: Document, distribution: str | None) -> Document:
             hints["forZones"] = [{"name": endpoint["zone"]}]
         if distribution == "PreferSameNode" and endpoint.get("nodeName"):
             hints["forNodes"] = [{"name": endpoint["nodeName"]}]
-    rest = {key: value for key, value in endpoint.items() if key != "hints"}
+    rest = without_hints(endpoint)
     return {**rest, "hints": hints} if hints else rest
+
+
+def without_hints(endpoint: Document) -> Document:
+    """An endpoint for everybody."""
+    return {key: value for key, value in endpoint.items() if key != "hints"}
