@@ -30,6 +30,7 @@ from netsim.rules.xtables.ast import (
     ConntrackMatch,
     DNATTarget,
     MasqueradeTarget,
+    Match,
     NotModelledMatch,
     NotModelledTarget,
     RedirectTarget,
@@ -37,8 +38,8 @@ from netsim.rules.xtables.ast import (
     Ruleset,
     SNATTarget,
 )
-from netsim.rules.xtables.matches import ConnLimitMatch
-from netsim.rules.xtables.targets import CTTarget, NetmapTarget
+from netsim.rules.xtables.matches import AbsentMatch, ConnBytesMatch, ConnLimitMatch
+from netsim.rules.xtables.targets import CTTarget, NetmapTarget, PassiveTarget
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.ip_fragment import FragmentQueues, is_fragment
 from netsim.stack.ip_set import kernel_sets
@@ -106,7 +107,7 @@ DEVICES: dict[Hook, tuple[bool, bool]] = {
 }
 
 # Parts of rules that hold conntrack. Each one's checkentry function calls nf_ct_netns_get().
-HOLDING_MATCHES = (ConntrackMatch, ConnmarkMatch, ConnLimitMatch)
+HOLDING_MATCHES = (ConntrackMatch, ConnmarkMatch, ConnLimitMatch, ConnBytesMatch)
 HOLDING_TARGETS = (
     ConnmarkTarget,
     DNATTarget,
@@ -116,7 +117,7 @@ HOLDING_TARGETS = (
     NetmapTarget,
     CTTarget,
 )
-HOLDING_NAMES = frozenset({"connbytes", "connlabel", "cluster", "helper", "CONNSECMARK", "DNAT", "SYNPROXY"})
+HOLDING_NAMES = frozenset({"connlabel", "cluster", "helper", "CONNSECMARK", "DNAT", "SYNPROXY"})
 
 Handler: TypeAlias = Callable[[XtContext], HookVerdict]
 HookFunction: TypeAlias = Callable[[Hook, SkBuff], HookVerdict]
@@ -142,12 +143,13 @@ def holds_conntrack(rule: Rule) -> bool:
     """True where the rule's mere presence turns conntrack on for its family."""
     if isinstance(rule.target, HOLDING_TARGETS):
         return True
-    if isinstance(rule.target, NotModelledTarget) and rule.target.name in HOLDING_NAMES:
+    if isinstance(rule.target, NotModelledTarget | PassiveTarget) and rule.target.name in HOLDING_NAMES:
         return True
-    return any(
-        isinstance(match, HOLDING_MATCHES) or (isinstance(match, NotModelledMatch) and match.module in HOLDING_NAMES)
-        for match in rule.matches
-    )
+    return any(isinstance(match, HOLDING_MATCHES) or _named_holder(match) for match in rule.matches)
+
+
+def _named_holder(match: Match) -> bool:
+    return isinstance(match, NotModelledMatch | AbsentMatch) and match.module in HOLDING_NAMES
 
 
 _CACHE_SIZE = 1024

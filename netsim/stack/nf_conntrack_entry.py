@@ -114,6 +114,8 @@ class NfConn:
     bindings: dict[Manip, NatBinding] = field(default_factory=dict)
     masquerade_device: str | None = None
     zone: Zone = DEFAULT_ZONE
+    passed: dict[Direction, tuple[int, int]] = field(default_factory=lambda: dict.fromkeys(Direction, (0, 0)))
+    """Packets and bytes of each direction, as ``nf_conntrack_acct`` counts them."""
 
     def tuple(self, direction: Direction) -> ConntrackTuple:
         """The tuple of packets of a direction as they come in."""

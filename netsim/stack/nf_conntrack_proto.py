@@ -8,6 +8,7 @@ from enum import Enum
 
 from netsim.net.packet import Packet
 from netsim.stack.nf_conntrack_entry import CtInfo, CtStatus, NfConn
+from netsim.stack.skb_len import skb_len
 
 
 class Tracked(Enum):
@@ -37,6 +38,9 @@ class Tracking:
         return self.sysctl(f"net.netfilter.nf_conntrack_{name}")
 
     def refresh(self, seconds: float) -> None:
-        """The entry lives so long from now. Ref: nf_ct_refresh_acct()."""
+        """The entry lives so long from now, and counts the packet. Ref: nf_ct_refresh_acct()."""
         if not self.ct.has(CtStatus.FIXED_TIMEOUT):
             self.ct.deadline = self.now + seconds
+        direction = self.ctinfo.direction
+        packets, octets = self.ct.passed[direction]
+        self.ct.passed[direction] = (packets + 1, octets + skb_len(self.packet))

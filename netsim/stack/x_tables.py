@@ -81,7 +81,8 @@ class TablesState:
     """What matches and targets remember in one namespace, from packet to packet.
 
     ``recent``: list name, then address, in the order of last use. ``nth``: counters of ``-m statistic --mode nth``, by rule.
-    ``buckets``: those of ``limit`` by rule, those of ``hashlimit`` by name and packet. ``counted``: connections of ``connlimit``, by rule.
+    ``buckets``: those of ``limit`` by rule, those of ``hashlimit`` by name and packet. ``counted``: connections of ``connlimit``, by rule;
+    ``quotas``: the bytes that are left to ``quota``, by rule.
     ``nft``: what nftables remembers.
     """
 
@@ -92,6 +93,7 @@ class TablesState:
     buckets: dict[object, TokenBucket] = field(default_factory=dict)
     nft: NftState = field(default_factory=NftState)
     counted: dict[object, CountedConnections] = field(default_factory=dict)
+    quotas: dict[object, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ from netsim.rules.xtables.ast import (
     UDPMatch,
 )
 from netsim.rules.xtables.matches import (
+    AbsentMatch,
+    ConnBytesMatch,
     ConnLimitMatch,
     HashLimitMatch,
     IPRangeMatch,
@@ -36,6 +38,7 @@ from netsim.rules.xtables.matches import (
     LimitMatch,
     OwnerMatch,
     PacketTypeMatch,
+    QuotaMatch,
     RPFilterMatch,
     SocketMatch,
     TCPMSSMatch,
@@ -43,6 +46,7 @@ from netsim.rules.xtables.matches import (
     TTLMatch,
 )
 from netsim.stack import (
+    xt_absent,
     xt_addrtype,
     xt_conntrack,
     xt_header,
@@ -55,6 +59,7 @@ from netsim.stack import (
     xt_socket,
     xt_statistic,
     xt_tcpudp,
+    xt_volume,
 )
 from netsim.stack.steps import RuleRef
 from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
@@ -164,6 +169,12 @@ def _match(match: Match, ref: RuleRef) -> Check:  # noqa: C901 - one line a matc
             return xt_ipvs.ipvs(match)
         case SocketMatch():
             return xt_socket.socket(match)
+        case AbsentMatch():
+            return xt_absent.absent(match)
+        case QuotaMatch():
+            return xt_volume.quota(match)
+        case ConnBytesMatch():
+            return xt_volume.connbytes(match)
         case NotModelledMatch():
             return _not_modelled(match)
         case _:

@@ -333,7 +333,7 @@ NOT_MODELLED = [
     ("-m u32 --u32 0x0=0 -j DROP", "-m u32"),
     ("-m time --timestart 10:00 -j DROP", "-m time"),
     ("-m hashlimit --hashlimit-upto 1mb/s --hashlimit-name x -j DROP", "-m hashlimit"),
-    ("-j TEE --gateway 10.0.0.1", "-j TEE"),
+    ("-p tcp -j SYNPROXY --mss 1460", "-j SYNPROXY"),
     ("-j NFQUEUE --queue-num 3", "queue 3"),
     ("-j QUEUE", "-j QUEUE"),
 ]

@@ -18,6 +18,8 @@ from typing import TypeAlias
 from netsim.net.address import Address, Family, Prefix
 from netsim.rules.source import Origin
 from netsim.rules.xtables.matches import (
+    AbsentMatch,
+    ConnBytesMatch,
     ConnLimitMatch,
     HashLimitMatch,
     IPRangeMatch,
@@ -27,6 +29,7 @@ from netsim.rules.xtables.matches import (
     NumberRange,
     OwnerMatch,
     PacketTypeMatch,
+    QuotaMatch,
     RPFilterMatch,
     SocketMatch,
     TCPMSSMatch,
@@ -368,6 +371,9 @@ Match: TypeAlias = (
     | TOSMatch
     | PacketTypeMatch
     | TCPMSSMatch
+    | QuotaMatch
+    | ConnBytesMatch
+    | AbsentMatch
     | NotModelledMatch
 )
 

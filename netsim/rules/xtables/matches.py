@@ -203,3 +203,37 @@ class TCPMSSMatch:
 
     mss: NumberRange
     inverted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentMatch:
+    """A match on what packets, connections and devices of the model do not have: IPsec, extension headers, helpers, groups, realms.
+
+    ``words`` are its options as iptables-save prints them. What is not there is known, so a packet is decided.
+    """
+
+    module: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaMatch:
+    """``-m quota``: so many bytes match, then none. Ref: net/netfilter/xt_quota.c:quota_mt() (v6.12)."""
+
+    quota: int
+    inverted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnBytesMatch:
+    """``-m connbytes``: what a connection transferred so far, this packet included; ``last`` None has no upper end.
+
+    ``mode`` is ``packets``, ``bytes`` or ``avgpkt``, ``direction`` ``original``, ``reply`` or ``both``.
+    Ref: net/netfilter/xt_connbytes.c:connbytes_mt() (v6.12).
+    """
+
+    first: int
+    last: int | None
+    mode: str
+    direction: str
+    inverted: bool = False

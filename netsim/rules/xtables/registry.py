@@ -16,6 +16,7 @@ from netsim.rules.xtables.ast import (
     TCPMatch,
     UDPMatch,
 )
+from netsim.rules.xtables.extensions.absent import ABSENT_MATCHES
 from netsim.rules.xtables.extensions.addrtype import ADDRTYPE
 from netsim.rules.xtables.extensions.comment import COMMENT
 from netsim.rules.xtables.extensions.conntrack import CONNTRACK, STATE
@@ -41,7 +42,7 @@ from netsim.rules.xtables.extensions.link import MAC, PHYSDEV
 from netsim.rules.xtables.extensions.log import LOG, NFLOG
 from netsim.rules.xtables.extensions.mark import CONNMARK_MATCH, CONNMARK_TARGET, MARK_MATCH, MARK_TARGET
 from netsim.rules.xtables.extensions.nat import DNAT, MASQUERADE, NETMAP, REDIRECT, SNAT
-from netsim.rules.xtables.extensions.passive import AUDIT, CHECKSUM, CLASSIFY, TRACE
+from netsim.rules.xtables.extensions.passive import AUDIT, CHECKSUM, CLASSIFY, FURTHER_PASSIVE, TRACE
 from netsim.rules.xtables.extensions.rate import CONNLIMIT, HASHLIMIT, LIMIT
 from netsim.rules.xtables.extensions.raw import CT, NOTRACK
 from netsim.rules.xtables.extensions.recent import RECENT
@@ -50,6 +51,8 @@ from netsim.rules.xtables.extensions.socket import NFQUEUE, OWNER, RPFILTER, SOC
 from netsim.rules.xtables.extensions.statistic import STATISTIC
 from netsim.rules.xtables.extensions.transport import MULTIPORT, SCTP, TCP, UDP
 from netsim.rules.xtables.extensions.unmodelled import UNMODELLED_MATCHES, UNMODELLED_TARGETS
+from netsim.rules.xtables.extensions.volume import CONNBYTES, QUOTA
+from netsim.rules.xtables.matches import AbsentMatch
 from netsim.rules.xtables.option import NOTHING, Extension, Needs, nothing
 from netsim.rules.xtables.targets import PassiveTarget
 
@@ -59,13 +62,15 @@ _MATCH_ROWS: tuple[Extension[Any], ...] = (
     *(CONNTRACK, STATE, MARK_MATCH, CONNMARK_MATCH),
     *(COMMENT, STATISTIC, RECENT, ADDRTYPE, SET, PHYSDEV, MAC),
     *(IPRANGE, LENGTH, TTL_MATCH, HL_MATCH, TOS_MATCH, DSCP_MATCH, PKTTYPE, TCPMSS_MATCH),
-    *(LIMIT, HASHLIMIT, CONNLIMIT, IPVS, OWNER, RPFILTER, SOCKET),
+    *(LIMIT, HASHLIMIT, CONNLIMIT, QUOTA, CONNBYTES, IPVS, OWNER, RPFILTER, SOCKET),
+    *ABSENT_MATCHES,
     *UNMODELLED_MATCHES,
 )
 _TARGET_ROWS: tuple[Extension[Any], ...] = (
     *(DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP, REJECT),
     *(MARK_TARGET, CONNMARK_TARGET, NOTRACK, CT, LOG, NFLOG, NFQUEUE, TPROXY, SET_TARGET),
     *(TTL_TARGET, HL_TARGET, TOS_TARGET, DSCP_TARGET, TCPMSS_TARGET, TRACE, AUDIT, CLASSIFY, CHECKSUM),
+    *FURTHER_PASSIVE,
     *UNMODELLED_TARGETS,
 )
 
@@ -103,7 +108,7 @@ HOOKED = PLACED - {TCPMatch, UDPMatch, SCTPMatch, MultiportMatch, ICMPMatch}
 
 _NAMED: dict[tuple[type, str], Extension[Any]] = {
     # values that stand for many rows, and name theirs
-    **{(NotModelledMatch, row.name): row for row in _MATCH_ROWS},
+    **{(kind, row.name): row for row in _MATCH_ROWS for kind in (NotModelledMatch, AbsentMatch)},
     **{(kind, row.name): row for row in _TARGET_ROWS for kind in (NotModelledTarget, PassiveTarget)},
 }
 
@@ -135,8 +140,8 @@ def target_names(family: Family) -> tuple[str, ...]:
 
 def extension_of(value: Match | Target) -> Extension[Any] | None:
     """The row that a match or target comes from; None for verdicts and jumps."""
-    if isinstance(value, NotModelledMatch):
-        return _NAMED.get((NotModelledMatch, value.module))
+    if isinstance(value, NotModelledMatch | AbsentMatch):
+        return _NAMED.get((type(value), value.module))
     if isinstance(value, NotModelledTarget | PassiveTarget):
         return _NAMED.get((type(value), value.name))
     return _BY_TYPE.get(type(value))

@@ -1,7 +1,8 @@
 """Extensions that iptables knows and the model does not: where their words end is known, what they mean is not.
 
 Each row names a module's options: ``!`` may be inverted, ``=N`` is followed by N words (1 where nothing is said), ``|`` joins
-spellings. A rule that uses one is kept with its words; a walk that meets it ends UNKNOWN. Ref: iptables-extensions(8) (v1.8.9).
+spellings, ``+`` must be given. A rule that uses one is kept with its words; a walk that meets it ends UNKNOWN.
+Ref: iptables-extensions(8) (v1.8.9).
 """
 
 from __future__ import annotations
@@ -15,53 +16,22 @@ from netsim.rules.xtables.option import BOTH, Extension, Given, Needs, Option
 from netsim.rules.xtables.words import quote_where_needed
 
 _V4, _V6 = (Family.IPV4,), (Family.IPV6,)
-_SPEC = re.compile(r"(?P<inverts>!?)(?P<names>[a-z0-9|-]+)(=(?P<values>[0-9]))?")
+_SPEC = re.compile(r"(?P<inverts>!?)(?P<names>[a-z0-9|-]+)(=(?P<values>[0-9]))?(?P<required>\+?)")
 
 _MATCHES: tuple[tuple[str, tuple[Family, ...], str], ...] = (
     # module, families, options
-    ("ah", BOTH, "!ahspi !ahlen ahres=0"),
     ("bpf", BOTH, "object-pinned bytecode"),
-    ("cgroup", BOTH, "!path !cgroup"),
     ("cluster", BOTH, "cluster-total-nodes !cluster-local-node !cluster-local-nodemask cluster-hash-seed"),
-    ("connbytes", BOTH, "!connbytes connbytes-dir connbytes-mode"),
     ("connlabel", BOTH, "!label set=0"),
     ("cpu", BOTH, "!cpu"),
-    ("dccp", BOTH, "!source-port|sport !destination-port|dport !dccp-types !dccp-option"),
-    ("devgroup", BOTH, "!src-group !dst-group"),
-    ("dst", _V6, "!dst-len dst-opts dst-not-strict=0"),
-    ("ecn", BOTH, "!ecn-tcp-cwr=0 !ecn-tcp-ece=0 !ecn-ip-ect"),
-    ("esp", BOTH, "!espspi"),
-    ("eui64", _V6, ""),
-    ("frag", _V6, "!fragid !fraglen fragres=0 fragfirst=0 fragmore=0 fraglast=0"),
-    ("hbh", _V6, "!hbh-len hbh-opts hbh-not-strict=0"),
-    ("helper", BOTH, "!helper"),
-    ("ipcomp", BOTH, "!ipcompspi compres=0"),
-    ("ipv6header", _V6, "soft=0 !header"),
-    ("mh", _V6, "!mh-type"),
     ("nfacct", BOTH, "nfacct-name"),
     ("osf", BOTH, "!genre ttl log"),
-    (
-        "policy",
-        BOTH,
-        ("dir pol strict=0 !reqid !spi !proto !mode !tunnel-src !tunnel-dst next=0"),
-    ),
-    ("quota", BOTH, "!quota"),
     (
         "rateest",
         BOTH,
         (
             "rateest-delta=0 !rateest-lt=0 !rateest-gt=0 !rateest-eq=0 rateest rateest1 rateest2 rateest-bps rateest-pps "
             "rateest-bps1 rateest-bps2 rateest-pps1 rateest-pps2"
-        ),
-    ),
-    ("realm", _V4, "!realm"),
-    ("rt", _V6, "!rt-type !rt-segsleft !rt-len rt-0-res=0 rt-0-addrs rt-0-not-strict=0"),
-    (
-        "srh",
-        _V6,
-        (
-            "!srh-next-hdr !srh-hdr-len-eq !srh-hdr-len-gt !srh-hdr-len-lt !srh-segs-left-eq !srh-segs-left-gt "
-            "!srh-segs-left-lt !srh-last-entry-eq !srh-last-entry-gt !srh-last-entry-lt !srh-tag !srh-psid !srh-nsid !srh-lsid"
         ),
     ),
     ("string", BOTH, "algo from to !string !hex-string icase=0"),
@@ -77,7 +47,6 @@ _MANGLE = Needs(tables=("mangle",))
 _TARGETS: tuple[tuple[str, tuple[Family, ...], str, Needs], ...] = (
     # target, families, options, what the kernel asks of the rule
     ("CLUSTERIP", _V4, "new=0 hashmode clustermac total-nodes local-node hash-init", Needs()),
-    ("CONNSECMARK", BOTH, "save=0 restore=0", Needs(tables=("mangle", "security"))),
     ("DNPT", _V6, "src-pfx dst-pfx", _MANGLE),
     ("ECN", _V4, "ecn-tcp-remove=0 ecn-tcp-cwr ecn-tcp-ece ecn-ip-ect", _MANGLE),
     (
@@ -89,26 +58,23 @@ _TARGETS: tuple[tuple[str, tuple[Family, ...], str, Needs], ...] = (
         ),
         Needs(),
     ),
-    ("IDLETIMER", BOTH, "timeout label alarm=0", Needs()),
-    ("LED", BOTH, "led-trigger-id led-delay led-always-blink=0", Needs()),
-    ("RATEEST", BOTH, "rateest-name rateest-interval rateest-ewmalog", Needs()),
-    ("SECMARK", BOTH, "selctx", Needs(tables=("mangle", "security"))),
     ("SNPT", _V6, "src-pfx dst-pfx", _MANGLE),
     ("SYNPROXY", BOTH, "mss wscale sack-perm=0 timestamp=0", Needs((6,), (), ("INPUT", "FORWARD"))),
     ("TCPOPTSTRIP", BOTH, "strip-options", Needs((6,), ("mangle",))),
-    ("TEE", BOTH, "gateway", Needs()),
-    ("ULOG", _V4, "ulog-nlgroup ulog-prefix ulog-cprange ulog-qthreshold", Needs()),
 )
 
 
-def _options(specs: str) -> tuple[Option, ...]:
+def options_of(specs: str) -> tuple[Option, ...]:
+    """The options that a row of this form names."""
     options: list[Option] = []
     for spec in specs.split():
         parts = _SPEC.fullmatch(spec)
         if parts is None:
             raise ValueError(f"option specification {spec!r}")
         name, *aliases = parts["names"].split("|")
-        options.append(Option(name, tuple(aliases), int(parts["values"] or 1), bool(parts["inverts"])))
+        options.append(
+            Option(name, tuple(aliases), int(parts["values"] or 1), bool(parts["inverts"]), bool(parts["required"]))
+        )
     return tuple(options)
 
 
@@ -135,13 +101,13 @@ def target_words(target: NotModelledTarget, _family: Family) -> list[str]:
 
 
 UNMODELLED_MATCHES: tuple[Extension[NotModelledMatch], ...] = tuple(
-    Extension(name, _options(specs), _build_match, match_words, (NotModelledMatch,), families=families)
+    Extension(name, options_of(specs), _build_match, match_words, (NotModelledMatch,), families=families)
     for name, families, specs in _MATCHES
 )
 UNMODELLED_TARGETS: tuple[Extension[NotModelledTarget], ...] = tuple(
     Extension(
         name,
-        _options(specs),
+        options_of(specs),
         _build_target,
         target_words,
         (NotModelledTarget,),
