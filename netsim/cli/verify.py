@@ -29,6 +29,7 @@ FLOWS_FOR_EACH_WORLD = 8
 DRAWN_MODES = ("iptables", "nftables", "ipvs")
 """The modes of kube-proxy that --random draws worlds in."""
 
+FAMILIES = ("ipv4", "ipv6", "dual")
 SAMPLES = 60
 
 
@@ -48,8 +49,11 @@ class UnableError(InputError):
     "--random", "count", type=click.IntRange(min=1), metavar="N", help="N flows through worlds drawn at random."
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="S", help="Draws the worlds of --random.")
+@click.option("--family", type=click.Choice(FAMILIES), help="The IP versions of --random's worlds.  [default: ipv4]")
 @click.option("--legacy", is_flag=True, help="Load the rules with iptables-legacy instead of iptables-nft.")
 @guest_options
+@click.option("-4", "version", flag_value=4, type=int, help="Take DST's IPv4 address.")
+@click.option("-6", "version", flag_value=6, type=int, help="Take DST's IPv6 address.")
 @click.option("-p", "--port", type=PORT, metavar="PORT", help="Destination port, where DST does not name it.")
 @click.option(
     "--proto", "protocol", type=click.Choice(["tcp", "udp", "icmp"]), help="Default: that of the port, else tcp."
@@ -68,9 +72,11 @@ def command(
     all_flows: bool,  # noqa: FBT001  # click calls by name
     count: int | None,
     seed: int,
+    family: str | None,
     legacy: bool,  # noqa: FBT001
     guest: bool,  # noqa: FBT001
     guest_kernel: str | None,
+    version: int | None,
     port: int | None,
     protocol: str | None,
     sport: int | None,
@@ -87,16 +93,15 @@ def command(
     from netsim.scenario.question import PacketOptions
     from netsim.verify.run import Effort
 
-    options = PacketOptions(port, protocol, sport, flags, size, dont_fragment, ttl, mark, version=4)
-    _check_together(
-        source, destination, sources, count, mode, all_flows=all_flows, plain=options == PacketOptions(version=4)
-    )
+    options = PacketOptions(port, protocol, sport, flags, size, dont_fragment, ttl, mark, version)
+    plain = options == PacketOptions()
+    _check_together(source, destination, sources, count, mode, family, all_flows=all_flows, plain=plain)
     with _interruptible():
         if guest or _named_kernel(guest_kernel):
             return _in_guest(guest_kernel)
         legacy = legacy or _must_be_legacy()
         if count is not None:
-            return _random(count, seed, mode or DRAWN_MODES[0], legacy=legacy)
+            return _random(count, seed, mode or DRAWN_MODES[0], family or FAMILIES[0], legacy=legacy)
         world = open_world(sources, mode)
         _check_machine(world.topology, legacy=legacy)
         cases = (
@@ -117,10 +122,13 @@ def _check_together(
     sources: tuple[str, ...],
     count: int | None,
     mode: str | None,
+    family: str | None,
     *,
     all_flows: bool,
     plain: bool,
 ) -> None:
+    if count is None and family is not None:
+        raise InputError("--family is for worlds that are drawn", "name the address, or give -4 or -6; or --random N")
     if source and not destination:
         raise InputError("verify needs both SRC and DST, or neither", "netsim verify SRC DST")
     if count is not None and (source or sources or all_flows):
@@ -149,7 +157,8 @@ def _every(world: World, *, all_flows: bool) -> list[Case]:
     from netsim.scenario.every_flow import every_flow
     from netsim.verify.run import Case
 
-    return [Case(named.flow, named.source, named.target) for named in every_flow(world, one_of_each=not all_flows)]
+    flows = (flow for version in (4, 6) for flow in every_flow(world, version=version, one_of_each=not all_flows))
+    return [Case(named.flow, named.source, named.target) for named in flows]
 
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
@@ -255,6 +264,8 @@ def _report(outcomes: Sequence[Outcome], *, single: bool) -> Exit:
     click.echo(
         f"{agreed} of {compared} flows agree with Linux {platform.release()}" + _left_out(len(outcomes) - compared)
     )
+    for why in dict.fromkeys(outcome.without_reasons for outcome in outcomes if outcome.without_reasons):
+        click.echo(f"note: why this kernel drops a packet was not compared with the model's reason: {why}")
     if differing:
         return Exit.DISAGREEMENT
     return Exit.OK if compared else Exit.UNKNOWN
@@ -264,10 +275,11 @@ def _left_out(number: int) -> str:
     return f"; {number} not compared, as the model does not have what they meet" if number else ""
 
 
-def _random(count: int, seed: int, mode: str, *, legacy: bool) -> Exit:
+def _random(count: int, seed: int, mode: str, family: str, *, legacy: bool) -> Exit:
     _check_machine(None, legacy=legacy)
     try:
         from netsim.scenario.random_check import check
+        from netsim.scenario.random_ground import Families
     except ModuleNotFoundError as error:
         raise UnableError(
             f"worlds are drawn with {error.name}, which is not installed", "pip install 'netsim[test]'"
@@ -277,8 +289,10 @@ def _random(count: int, seed: int, mode: str, *, legacy: bool) -> Exit:
         if sys.stderr.isatty():
             bar = stack.enter_context(click.progressbar(length=count, label="verifying", file=sys.stderr))
             advance = bar.update
-        found = check(count, seed, legacy=legacy, mode=mode, advance=advance)
+        found = check(count, seed, legacy=legacy, mode=mode, families=Families(family), advance=advance)
     if found.smallest is not None:
         click.echo(found.smallest)
         return Exit.DISAGREEMENT
+    for why in dict.fromkeys(found.refused):
+        click.echo(f"left out, {found.refused.count(why)} of the drawn worlds: {why}")
     return _report(found.outcomes, single=False)

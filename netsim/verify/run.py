@@ -54,7 +54,8 @@ class Answer(Enum):
 class Outcome:
     """``branches`` is how many the model has and ``seen`` how many of them the kernel took; ``difference`` is text where it differs.
 
-    ``repeated`` counts walks that were only once seen to differ.
+    ``repeated`` counts walks that were only once seen to differ. ``without_reasons`` says why the kernel's reasons of drops were not
+    compared; empty where they were.
     """
 
     case: Case
@@ -65,6 +66,7 @@ class Outcome:
     sent: int = 0
     difference: str = ""
     repeated: int = 0
+    without_reasons: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def verify_case(observer: Observer, case: Case, effort: Effort) -> Outcome:
         sent=tally.sent,
         difference=difference,
         repeated=len(tally.differing) if not difference else 0,
+        without_reasons=observer.without_reasons,
     )
 
 

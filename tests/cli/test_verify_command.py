@@ -19,6 +19,7 @@ from tests.cli.commands import netsim
         (("--ttl", "3"), "the packet's options are for one flow"),
         (("--random", "5", "--all-flows", "--guest"), "--random draws its own worlds"),
         (("pod-a", "svc-nowhere"), "svc-nowhere"),
+        (("pod-a", "svc-x", "--family", "ipv6"), "--family is for worlds that are drawn"),
     ],
 )
 def test_usage(words, message, monkeypatch):
