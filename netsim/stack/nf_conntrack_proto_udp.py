@@ -17,7 +17,7 @@ def udp_packet(t: Tracking) -> Tracked:
         t.ct.udp_stream_since = t.now + STREAM_AFTER
     stream = t.ct.has(CtStatus.SEEN_REPLY) and t.now > t.ct.udp_stream_since
     t.refresh(t.timeout("udp_timeout_stream" if stream else "udp_timeout"))
-    if stream:
+    if stream and not t.ct.has(CtStatus.NAT_CLASH):  # the loser of a race goes soon
         t.ct.status |= CtStatus.ASSURED
     return Tracked.ACCEPT
 

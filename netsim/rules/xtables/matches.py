@@ -1,6 +1,6 @@
 """Matches that few rules use: addresses and lengths, rates and counts, sockets and types of service.
 
-``netsim.rules.xtables.ast`` holds those of every node and names all of them in ``Match``.
+``common_matches`` and ``header_matches`` hold those of every node; ``ast`` names all of them in ``Match``.
 """
 
 from __future__ import annotations

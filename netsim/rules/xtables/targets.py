@@ -1,6 +1,6 @@
 """Targets that few rules use: packets handed to programs, header fields, conntrack zones, sets.
 
-``netsim.rules.xtables.ast`` holds those of every node and names all of them in ``Target``.
+``common_targets`` holds those of every node; ``ast`` names all of them in ``Target``.
 """
 
 from __future__ import annotations
