@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from netsim.objects.meta import Object
 from netsim.objects.path import Problem
+from netsim.objects.validation.config import check_claim, check_config
 from netsim.objects.validation.metadata import check_metadata
 from netsim.objects.validation.network import check_endpoint_slice, check_endpoints, check_node
+from netsim.objects.validation.rbac import check_binding, check_role
 from netsim.objects.validation.service import check_service
 from netsim.objects.validation.workload import check_pod, check_workload
 
@@ -29,6 +31,13 @@ _CHECKS: Mapping[str, Callable[[Object], Iterator[Problem]]] = {
     "DaemonSet": check_workload,
     "ReplicationController": check_workload,
     "Job": check_workload,
+    "ConfigMap": check_config,
+    "Secret": check_config,
+    "PersistentVolumeClaim": check_claim,
+    "Role": check_role,
+    "ClusterRole": check_role,
+    "RoleBinding": check_binding,
+    "ClusterRoleBinding": check_binding,
 }
 
 
