@@ -70,7 +70,7 @@ def is_strict(address: Address) -> bool:
 
 
 def _resolve(ns: Namespace, key: OutputKey) -> FibEntry | None:
-    return ns.fib6.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark).about(key.packet))
+    return ns.fib6.resolve(key.flow)
 
 
 def _failure(entry: FibEntry | None) -> Routed | None:

@@ -81,13 +81,18 @@ def ip_output(ns: Namespace, skb: SkBuff) -> None:
         return
     device = ns.oif(nexthop)
     next_hop = nexthop.gateway or skb.packet.ip.dst
-    mtu = dst_mtu(ns, nexthop, skb.packet.family, forwarding=skb.iif is not None)
+    mtu = dst_mtu(ns, nexthop, skb.packet.family, forwarding=_forwarded(skb))
     if _fits(skb, mtu):
         neigh_output(ns, skb, device, next_hop)
     elif _may_be_cut(skb, mtu):
         do_fragment(ns, skb, device, mtu, lambda part: neigh_output(ns, part, device, next_hop))
     else:
         too_big(ns, skb, mtu, _CALLS[skb.packet.family].fragment)
+
+
+def _forwarded(skb: SkBuff) -> bool:
+    """Whether a forwarder's MTU counts; at this place IPv6 takes what it knows for every packet. Ref: ip6_skb_dst_mtu()."""
+    return skb.iif is not None and skb.packet.family is Family.IPV4
 
 
 def _fits(skb: SkBuff, mtu: int) -> bool:

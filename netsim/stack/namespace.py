@@ -159,6 +159,8 @@ class Namespace:
         self.ipvs: IPVS | None = None
         self.multipath: dict[tuple[tuple[int, ...], tuple[object, ...]], int] = {}
         """The nexthop that chance gave a flow, by the weights of the route and what of the flow is hashed."""
+        self.unanswered: set[tuple[str, Address]] = set()
+        """Neighbours that were asked for and did not answer (``NUD_FAILED``)."""
         self.exceptions = NexthopExceptions()
         self.peers = InetPeers()
         self.tunnel_ports: dict[tuple[object, ...], int] = {}

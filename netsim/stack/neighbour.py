@@ -64,6 +64,7 @@ def neigh_resolve(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address)
     if resolution.storm:
         ns.drop(DropReason.FORWARDING_LOOP, "neigh_probe", detail)
     elif mac is None:
+        ns.unanswered.add((device.name, next_hop))
         _failed(ns, skb, device, next_hop, detail)
     return mac
 

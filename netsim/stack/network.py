@@ -125,9 +125,12 @@ class Network:
 
     # --- what a walk asks ------------------------------------------------------------------------------------
 
-    def source_for(self, netns: str, destination: Address, mark: int = 0) -> Address | None:
+    def source_for(
+        self, netns: str, destination: Address, mark: int = 0, protocol: int = 0, dport: int = 0
+    ) -> Address | None:
         """The source that connect() would choose for a destination; None where there is no route."""
-        nexthop = route_output(self.namespace(netns), OutputKey(destination, mark=mark)).nexthop
+        key = OutputKey(destination, mark=mark, protocol=protocol, dport=dport)
+        nexthop = route_output(self.namespace(netns), key).nexthop
         return nexthop.source if nexthop is not None else None
 
     def open_client(

@@ -242,7 +242,8 @@ def _reverse_path(key: InputKey, back: FibEntry | None, rp_filter: int) -> Marti
 class OutputKey:
     """What the output look-up asks for. ``any_source`` is FLOWI_FLAG_ANYSRC: the source need not be this host's.
 
-    ``packet`` is what multipath routes hash; without one they take their first nexthop.
+    ``packet`` is what multipath routes hash; without one they take their first nexthop. ``protocol`` and ``dport`` are what
+    a socket that connects says before there is a packet.
     """
 
     dst: Address
@@ -251,13 +252,21 @@ class OutputKey:
     mark: int = 0
     oif: str | None = None
     packet: Packet | None = None
+    protocol: int = 0
+    dport: int = 0
+
+    @property
+    def flow(self) -> FlowKey:
+        """What rules and tables look at."""
+        said = FlowKey(self.dst, self.src, oif=self.oif, mark=self.mark, protocol=self.protocol, dport=self.dport)
+        return said.about(self.packet)
 
 
 def ip_route_output(ns: Namespace, key: OutputKey) -> Routed:
     """Where a packet that is made here goes, and from which source. Nothing is recorded."""
     if key.src is not None and (error := _source_error(ns, key)) is not None:
         return Routed(None, None, "unreachable", error)
-    entry = ns.fib.resolve(FlowKey(key.dst, key.src, oif=key.oif, mark=key.mark).about(key.packet))
+    entry = ns.fib.resolve(key.flow)
     if entry is None and _is_limited_broadcast(key.dst):
         return Routed(None, None, "broadcast", RouteError.ENETUNREACH)
     error = error_of(entry)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from netsim.net.packet import Packet, TCPFlags, TCPHeader
 from netsim.stack.answer import answer, link_of
-from netsim.stack.dst import route_output
+from netsim.stack.dst import advertised_mss, route_output
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import OutputKey
@@ -18,7 +18,7 @@ from netsim.stack.steps import SocketLookup
 from netsim.topology.model import Listener
 
 LISTENER_SEQUENCE = 500_000
-_HEADERS = {4: 40, 6: 60}
+DEFAULT_MSS = 1460
 
 
 def tcp_rcv(ns: Namespace, skb: SkBuff) -> None:
@@ -82,10 +82,10 @@ def _listen(ns: Namespace, skb: SkBuff, listener: Listener, segment: TCPHeader) 
 def _syn_ack(ns: Namespace, skb: SkBuff, syn: TCPHeader) -> TCPHeader:
     packet = skb.packet
     way = route_output(ns, OutputKey(packet.ip.src, packet.ip.dst, oif=link_of(skb))).nexthop
-    mtu = ns.oif(way).mtu if way is not None else 1500
+    mss = advertised_mss(ns, way, packet.family) if way is not None else DEFAULT_MSS
     flags = TCPFlags.SYN | TCPFlags.ACK
     taken = syn.seq + 1 + packet.payload
-    return TCPHeader(syn.dport, syn.sport, flags, LISTENER_SEQUENCE, taken, mss=mtu - _HEADERS[packet.ip.dst.version])
+    return TCPHeader(syn.dport, syn.sport, flags, LISTENER_SEQUENCE, taken, mss=mss)
 
 
 def _no_socket(ns: Namespace, skb: SkBuff, connection: Connection, segment: TCPHeader) -> None:

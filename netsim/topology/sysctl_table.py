@@ -97,11 +97,12 @@ KNOWN: tuple[Sysctl, ...] = (
     _switch(
         "net.ipv4.fib_multipath_hash_policy",
         0,
-        "what of a flow chooses among nexthops: 0 layer 3, 1 layer 4",
+        "what of a flow chooses among nexthops: 0 layer 3, 1 layer 4, 2 inner layer 3, 3 its fields",
         modelled=True,
         last=3,
     ),
-    _switch("net.ipv4.fib_multipath_use_neigh", 0, "nexthops without a neighbour do not count"),
+    _number("net.ipv4.fib_multipath_hash_fields", 7, "what policy 3 hashes", first=1, last=0xFFF, modelled=True),
+    _switch("net.ipv4.fib_multipath_use_neigh", 0, "nexthops whose neighbour failed do not count", modelled=True),
     _switch("net.ipv4.conf.*.promote_secondaries", 0, "addresses do not change during a walk", modelled=True),
     _switch("net.ipv4.conf.*.drop_unicast_in_l2_multicast", 0, "drop unicast packets in broadcast frames"),
     _switch("net.ipv4.conf.*.disable_policy", 0, "IPsec only", modelled=True),
@@ -242,10 +243,11 @@ KNOWN: tuple[Sysctl, ...] = (
     _switch(
         "net.ipv6.fib_multipath_hash_policy",
         0,
-        "what of a flow chooses among nexthops: 0 layer 3, 1 layer 4",
+        "what of a flow chooses among nexthops: 0 layer 3, 1 layer 4, 2 inner layer 3, 3 its fields",
         modelled=True,
         last=3,
     ),
+    _number("net.ipv6.fib_multipath_hash_fields", 7, "what policy 3 hashes", first=1, last=0xFFF, modelled=True),
     _switch(
         "net.ipv6.conf.*.forwarding",
         0,

@@ -62,7 +62,9 @@ class ModelledNetwork(TypingProtocol):
     def arrivals(self) -> Sequence[Arrival]:
         """Every packet that a socket took, in order."""
 
-    def source_for(self, netns: str, destination: Address, mark: int = 0) -> Address | None:
+    def source_for(
+        self, netns: str, destination: Address, mark: int = 0, protocol: int = 0, dport: int = 0
+    ) -> Address | None:
         """The source address that the kernel would give a new socket; None without a route."""
 
     def open_client(
@@ -117,7 +119,7 @@ class Asker:
 
 def drive(network: ModelledNetwork, topology: Topology, flow: Flow, *, one_way: bool) -> bool:
     """Walk the exchange; with ``one_way`` only the first packet. False where no packet could be made for want of a route."""
-    source = flow.source or network.source_for(flow.netns, flow.destination, mark=flow.mark)
+    source = flow.source or network.source_for(flow.netns, flow.destination, flow.mark, int(flow.protocol), flow.dport)
     if source is None:
         return False
     peer_port = 0 if flow.protocol in ECHO_REQUEST else flow.dport

@@ -125,10 +125,9 @@ RTAX_MTU = 2
 
 
 def _metrics(route: Route) -> Values:
-    found: list[tuple[str, int]] = [("RTAX_LOCK", 1 << RTAX_MTU)] if route.mtu_lock else []
-    found += [("RTAX_MTU", route.mtu)] if route.mtu else []
-    found += [("RTAX_ADVMSS", route.advmss)] if route.advmss else []
-    return {"metrics": {"attrs": found}} if found else {}
+    given = {"lock": int(route.mtu_lock) << RTAX_MTU, "mtu": route.mtu, "advmss": route.advmss}
+    found = {name: value for name, value in given.items() if value}
+    return {"metrics": found} if found else {}
 
 
 def _scope(route: Route) -> int | None:
@@ -173,7 +172,7 @@ def rule_values(rule: PolicyRule) -> Values:
     values |= {"flags": 2} if rule.inverted else {}  # FIB_RULE_INVERT
     values |= {"ip_proto": rule.protocol} if rule.protocol is not None else {}
     for name, ports in (("sport_range", rule.sports), ("dport_range", rule.dports), ("uid_range", rule.uids)):
-        values |= {name: {"start": ports[0], "end": ports[1]}} if ports is not None else {}
+        values |= {name: f"{ports[0]}:{ports[1]}"} if ports is not None else {}
     values |= {"tos": rule.tos} if rule.tos else {}
     values |= {"goto": rule.target} if rule.target is not None else {}
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netsim.net.address import parse_address
+from netsim.net.address import MAC, parse_address
 from netsim.net.packet import Protocol
 from netsim.topology.model import MacvlanMode, RuleAction, Topology
 from netsim.trace.model import Flow
@@ -15,6 +15,7 @@ from tests.unit.link_worlds import (
     bridged_tunnel,
     dead_endpoint,
     firewalled,
+    known,
     learning,
     macvlans,
     marked,
@@ -24,9 +25,11 @@ from tests.unit.link_worlds import (
     overlay,
     own_endpoint,
     policed,
+    proxied,
     rule,
     stale_fdb,
     static_fdb,
+    unanswered,
     vtep_down,
 )
 
@@ -114,6 +117,35 @@ RULES = (
     Case("unreachable", policed(rule(100, action=RuleAction.UNREACHABLE, dst="10.5.0.0/16")), "c", SERVER, "NO_ROUTE"),
     Case("blackhole", policed(rule(100, action=RuleAction.BLACKHOLE, iif="c0")), "c", SERVER, "ROUTE_BLACKHOLE"),
     Case("prohibit made here", policed(rule(100, action=RuleAction.PROHIBIT, iif="lo")), "r", SERVER, "NO_ROUTE", UDP),
+    Case("by protocol", policed(rule(100, action=RuleAction.PROHIBIT, protocol=6)), "c", SERVER, "ROUTE_UNREACHABLE"),
+    Case("by another protocol", policed(rule(100, action=RuleAction.PROHIBIT, protocol=17)), "c", SERVER, OK),
+    Case("by port", policed(rule(100, action=RuleAction.PROHIBIT, dports=(80, 90))), "c", SERVER, "ROUTE_UNREACHABLE"),
+    Case("by another port", policed(rule(100, action=RuleAction.PROHIBIT, dports=(81, 90))), "c", SERVER, OK),
+    Case(
+        "by source port",
+        policed(rule(100, action=RuleAction.PROHIBIT, sports=(40000, 40000))),
+        "c",
+        SERVER,
+        "ROUTE_UNREACHABLE",
+    ),
+    Case("by port made here", policed(rule(100, 100, dports=(80, 80), protocol=6)), "r", SERVER, OK),
+    Case(
+        "gone on",
+        policed(rule(100, action=RuleAction.GOTO, target=300), rule(200, action=RuleAction.PROHIBIT), rule(300, 100)),
+        "c",
+        SERVER,
+        OK,
+    ),
+    Case(
+        "gone on to nowhere",
+        policed(rule(100, action=RuleAction.GOTO, target=300), rule(200, action=RuleAction.PROHIBIT)),
+        "c",
+        SERVER,
+        "ROUTE_UNREACHABLE",
+    ),
+    Case("nothing done", policed(rule(100, action=RuleAction.NOP)), "c", SERVER, OK),
+    Case("by user", policed(rule(100, action=RuleAction.PROHIBIT, uids=(0, 999))), "c", SERVER, "ROUTE_UNREACHABLE"),
+    Case("by another user", policed(rule(100, action=RuleAction.PROHIBIT, uids=(1, 999))), "r", SERVER, OK),
     Case("suppressed", policed(rule(100, 101, suppress_prefixlength=0)), "c", SERVER, OK),
     Case("not suppressed", policed(rule(100, 100, suppress_prefixlength=0)), "c", SERVER, OK),
     Case("an empty table", policed(rule(100, 77)), "c", SERVER, OK),
@@ -150,11 +182,17 @@ RULES = (
     Case("asymmetric, off", policed(back="10.2.0.2"), "c", SERVER, OK),
 )
 SRC_VALID_MARK = {"net.ipv4.conf.all.src_valid_mark": "1", **STRICT}
+HASH_POLICY, HASH_FIELDS = "net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_fields"
+USE_NEIGH = "net.ipv4.fib_multipath_use_neigh"
 MULTIPATH = (
     Case("two ways", balanced(1, 1), "c", SERVER, OK),
     Case(
         "two ways by ports", balanced(3, 1, sysctls={"net.ipv4.fib_multipath_hash_policy": "1"}), "c", SERVER, OK, UDP
     ),
+    Case("two ways by inner addresses", balanced(1, 1, sysctls={HASH_POLICY: "2"}), "c", SERVER, OK),
+    Case("two ways by fields", balanced(1, 3, sysctls={HASH_POLICY: "3", HASH_FIELDS: "55"}), "c", SERVER, OK, UDP),
+    Case("a way that failed", unanswered(balanced(1, 1)), "c", SERVER, OK),
+    Case("a way that failed, passed over", unanswered(balanced(1, 1, sysctls={USE_NEIGH: "1"})), "c", SERVER, OK),
     Case("two ways made here", balanced(2, 1), "r", SERVER, OK),
     Case("two ways, source bound", balanced(1, 1), "r", SERVER, OK, source="10.2.0.2"),
     Case("two ways, strict", balanced(1, 1, sysctls=STRICT), "c", SERVER, OK),
@@ -171,6 +209,9 @@ NEIGHBOURS = (
     Case("proxy_arp", arp("proxy_arp", "1"), "x", "10.8.0.9", OK),
     Case("proxy_arp, no way", arp("proxy_arp", "1"), "x", "10.6.0.9", "NEIGHBOUR_FAILED"),
     Case("proxy_arp, same link", arp("proxy_arp", "1"), "x", "10.0.0.77", "NEIGHBOUR_FAILED"),
+    Case("an address that is answered for", proxied(), "x", "10.8.0.9", OK),
+    Case("a stale neighbour with another's MAC", known("stale", MAC(0x020000000099)), "x", "10.0.0.1", "WRONG_MAC"),
+    Case("a failed neighbour", known("failed", None), "x", "10.0.0.1", OK),
     Case("arp_filter", arp("arp_filter", "1"), "x", "10.8.0.1", OK),
     Case("arp_announce 1", arp("arp_announce", "1"), "s", "10.0.0.2", OK, source="10.8.0.1"),
     Case("arp_announce 2", arp("arp_announce", "2"), "s", "10.0.0.2", OK, source="10.0.1.1"),

@@ -16,8 +16,10 @@ from netsim.topology.model import (
     MacvlanMode,
     MultipathHop,
     Neighbour,
+    NeighbourState,
     Netns,
     PolicyRule,
+    ProxyNeighbour,
     Role,
     Route,
     RuleAction,
@@ -314,6 +316,23 @@ def arp(sysctl: str, value: str, device_name: str = "eth0") -> Topology:
             listeners=WEB,
         ),
     )
+
+
+def known(state: str, mac: MAC | None) -> Topology:
+    """arp(), and x has an entry for s beforehand."""
+    entry = Neighbour("eth0", parse_address("10.0.0.1"), mac, NeighbourState(state))
+    return changed(arp("arp_ignore", "0"), "x", neighbours=(entry,))
+
+
+def proxied() -> Topology:
+    """arp(), and s answers for y on x's link."""
+    return changed(arp("arp_ignore", "0"), "s", proxies=(ProxyNeighbour("eth0", parse_address("10.8.0.9")),))
+
+
+def unanswered(world: Topology) -> Topology:
+    """balanced(), and the first way's gateway did not answer."""
+    entry = Neighbour("up1", parse_address("10.1.0.1"), None, NeighbourState.FAILED)
+    return changed(world, "r", neighbours=(entry,))
 
 
 __all__ = ["RuleAction", "pod", "with_sysctls"]

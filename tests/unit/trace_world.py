@@ -112,7 +112,7 @@ class World:
     queue: deque = field(default_factory=deque)
     clients: list = field(default_factory=list)
 
-    def source_for(self, netns, destination, mark=0):
+    def source_for(self, netns, destination, mark=0, protocol=0, dport=0):
         return self.source
 
     def open_client(self, netns, protocol, local, peer, owner):
