@@ -21,6 +21,7 @@ from netsim.net.packet import (
     TCPHeader,
     UDPHeader,
 )
+from netsim.stack.icmp_send import is_icmp_error
 from netsim.stack.steps import Drop, LocalSend, SocketLookup, Step
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow, Hop, Leg
@@ -116,8 +117,13 @@ def _is_reply(pieces: list[Piece], replies: list[bool], position: int, flow: Flo
         return False  # of datagrams the asker sends one: a second one of the same process answers it
     for earlier in range(position - 1, -1, -1):
         if any(entry.netns == piece.netns for entry in pieces[earlier].entries):
-            return not replies[earlier]
+            return replies[earlier] if _passes_on(piece, pieces[earlier]) else not replies[earlier]
     return not replies[position - 1]
+
+
+def _passes_on(piece: Piece, cause: Piece) -> bool:
+    """True for an ICMP error because of another one, which is no answer to it: IPVS tells a client of an error in its tunnel."""
+    return all(each.made is not None and is_icmp_error(each.made.packet) for each in (piece, cause))
 
 
 def _leg(piece: Piece, topology: Topology, *, reply: bool) -> Leg:

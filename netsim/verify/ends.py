@@ -31,6 +31,9 @@ IP_RECVERR, IPV6_RECVERR = 11, 25
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 DROPPED_HERE = frozenset({errno.EPERM, errno.ENOBUFS})
 """sendto(2) tells that a rule of OUTPUT or POSTROUTING dropped the packet, or a device without carrier; connect(2) does not."""
+REFUSED = frozenset({"ECONNREFUSED", "no route"})
+"""Results of a client after which no listener has heard of it."""
+BACKLOG = 64
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -91,7 +94,7 @@ class Ends:
                     opened.setsockopt(level, option, 1)
             self._watch(opened, lambda: self._take_datagram(opened, listener.owner))
         else:
-            opened.listen(64)
+            opened.listen(BACKLOG)
             self._watch(opened, lambda: self._accept(opened, listener.owner))
 
     def _watch(self, opened: socket.socket, react: Callable[[], None], events: int = selectors.EVENT_READ) -> None:
@@ -212,6 +215,8 @@ class Ends:
     def release(self) -> None:
         """Close every connection of the flow at once (with a reset), and forget what was taken."""
         client, self.client = self.client, None
+        if client is not None and not self.taken and client.result not in REFUSED:
+            self._drop_requests()
         for opened in (*(client.sockets if client else ()), *self._open):
             with suppress(KeyError, ValueError):
                 self._selector.unregister(opened)
@@ -221,6 +226,14 @@ class Ends:
         self._open.clear()
         self._held.clear()
         self.taken.clear()
+
+    def _drop_requests(self) -> None:
+        """Forget handshakes that came half way: a listener keeps one for a second, and would not answer the same ports anew."""
+        for opened in self._listeners:
+            if opened.type == socket.SOCK_STREAM:
+                with suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+                opened.listen(BACKLOG)
 
     def close(self) -> None:
         """Close every socket."""

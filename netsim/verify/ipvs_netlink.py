@@ -15,8 +15,9 @@ from netsim.verify.nfnetlink import NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR, attri
 
 NETLINK_GENERIC = 16
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
-NEW_SERVICE, NEW_DEST, FLUSH = 1, 5, 17
-ATTR_SERVICE, ATTR_DEST = 1, 2
+NEW_SERVICE, NEW_DEST, DEL_DEST, NEW_DAEMON, FLUSH = 1, 5, 7, 9, 17
+ATTR_SERVICE, ATTR_DEST, ATTR_DAEMON = 1, 2, 3
+DAEMON_STATE, DAEMON_MCAST_IFN, DAEMON_SYNC_ID, STATE_BACKUP = 1, 2, 3, 2
 SVC_AF, SVC_PROTOCOL, SVC_ADDR, SVC_PORT, SVC_FWMARK, SVC_SCHED_NAME, SVC_FLAGS, SVC_TIMEOUT, SVC_NETMASK = range(1, 10)
 SVC_PE_NAME = 11
 DEST_ADDR, DEST_PORT, DEST_FWD_METHOD, DEST_WEIGHT, DEST_U_THRESH, DEST_L_THRESH = range(1, 7)
@@ -52,10 +53,22 @@ class IPVSSocket:
     def make(self, servers: VirtualServers) -> None:
         """Make virtual servers with their real servers, in their order. Raises OSError with what the kernel refuses."""
         for server in servers.servers.values():
-            key = _key(server)
-            self._ask(NEW_SERVICE, attribute(ATTR_SERVICE, key + _settings(server)))
+            self._ask(NEW_SERVICE, attribute(ATTR_SERVICE, _key(server) + _settings(server)))
             for real in server.real_servers:
-                self._ask(NEW_DEST, attribute(ATTR_SERVICE, key) + attribute(ATTR_DEST, _real(real)))
+                self.add_real_server(server, real)
+
+    def add_real_server(self, server: VirtualServer, real: RealServer) -> None:
+        """One more real server of a virtual server that stands."""
+        self._ask(NEW_DEST, attribute(ATTR_SERVICE, _key(server)) + attribute(ATTR_DEST, _real(real)))
+
+    def remove_real_server(self, server: VirtualServer, real: RealServer) -> None:
+        """One real server less; its connections stay."""
+        self._ask(DEL_DEST, attribute(ATTR_SERVICE, _key(server)) + attribute(ATTR_DEST, _real(real)))
+
+    def start_backup(self, device: str, sync_id: int) -> None:
+        """Have a kernel thread of the namespace take connections from a multicast group on a device."""
+        said = attribute(DAEMON_STATE, _u32(STATE_BACKUP)) + attribute(DAEMON_MCAST_IFN, device.encode() + b"\0")
+        self._ask(NEW_DAEMON, attribute(ATTR_DAEMON, said + attribute(DAEMON_SYNC_ID, _u32(sync_id))))
 
     def flush(self) -> None:
         """Take all virtual servers away."""

@@ -29,6 +29,7 @@ from netsim.verify.drops import Dropped, Drops
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
 from netsim.verify.ipvs import IPVSEntry, RealIPVS
+from netsim.verify.learnt import forget_routes, teaches
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.nfnetlink import NetfilterSocket
 from netsim.verify.nft_memory import nft_remembers
@@ -86,6 +87,7 @@ class Observer:
         self._asked: dict[str, NetfilterSocket] = {}
         self._ipvs: dict[str, RealIPVS] = {}
         self._scheduled: set[str] = set()
+        self._taught: set[str] = set()
         self._drops: Drops | None = None
         self._phase = 0
         self._seen = Observation(Flow("", IPv4Address(0), Protocol.TCP))
@@ -128,7 +130,8 @@ class Observer:
     def _look_at(self, name: str) -> None:
         spec = self.network.topology.namespaces[name]
         if spec.ipvs.servers:
-            self._ipvs[name] = RealIPVS(self.network.real_name(name), spec.ipvs)
+            self._scheduled |= {name} if spec.ipvs_connections else set()
+            self._ipvs[name] = RealIPVS(self.network.real_name(name), spec.ipvs, spec.ipvs_connections)
         with entered(self.network.real_name(name)):
             capture = Capture(name)
             self._captures.append(capture)
@@ -172,7 +175,7 @@ class Observer:
         if earlier:
             self._connect(flow, range(EARLIER_PORTS, EARLIER_PORTS + earlier), patience_s)
             self._forget(ipvs=False)
-        known = self._ipvs_entries()
+        known = self._ipvs_entries() if earlier else {}
         if afresh:
             time.sleep(HALF_OPEN_S)
             self.network.begin_afresh()
@@ -195,7 +198,7 @@ class Observer:
             name: tuple(entries(asked)) for name, asked in self._asked.items() if name in self._visited(seen)
         }
         seen.ipvs = {
-            name: tuple(entry for entry in entries if entry not in known[name])
+            name: tuple(entry for entry in entries if entry not in known.get(name, ()))
             for name, entries in self._ipvs_entries().items()
         }
         seen.frames.sort(key=lambda found: (found[0], found[1].time_ns))
@@ -260,6 +263,7 @@ class Observer:
         frames = list(capture.pending())
         self._seen.frames += [(self._phase, frame) for frame in frames]
         self._scheduled.update(frame.netns for frame in frames if frame.netns in self._ipvs)
+        self._taught.update(frame.netns for frame in frames if teaches(frame.packet))
 
     def _take_hits(self, name: str, trace: RuleTrace) -> None:
         self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
@@ -277,11 +281,15 @@ class Observer:
         for name in sorted(self._scheduled) if ipvs else ():
             self._ipvs[name].begin_again()
             self._scheduled.discard(name)
+        for name in sorted(self._taught):
+            forget_routes(self.network.real_name(name))
+        self._taught.clear()
+        self._gather(0)
         for name, asked in self._asked.items():
             flush(asked)
             self.network.seed_connections(name)
             spec = self.network.topology.namespaces[name]
-            if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
+            if any(map(_remembers_lists, spec.xtables)):
                 with entered(self.network.real_name(name)):
                     _begin_lists(spec.recent)
             if any(map(_counts, spec.xtables)) or any(map(nft_remembers, spec.nftables)):

@@ -120,7 +120,8 @@ class Row:
         if self.virtual:
             addresses = tuple(f"{address}/32" for address in self.virtual)
             devices.append(replace(device("n", "kube-ipvs0", Dummy(), *addresses), up=False))
-        sysctls = {"net.ipv4.ip_forward": "1", **dict(self.sysctls)}
+        quiet = {f"net.ipv4.conf.{name}.send_redirects": "0" for name in ("all", *(each.name for each in devices))}
+        sysctls = {"net.ipv4.ip_forward": "1", **quiet, **dict(self.sysctls)}
         made = netns("n", devices, sysctls=sysctls, listeners=self._listeners("n"))
         servers = parse_ipvs("\n".join(self.ipvsadm), "n")
         return replace(made, xtables=(parse_rules(self.iptables(), Family.IPV4, "n"),), ipvs=servers)

@@ -16,12 +16,11 @@ MODULES: tuple[tuple[str, str], ...] = (
     ("nfnetlink_log", "rules are traced through it, and a namespace chooses it by a sysctl"),
     ("nf_log_syslog", "-j TRACE asks for a logger of packets"),
     ("nf_conntrack_netlink", "connections are read and emptied over netlink"),
-    ("ipip", "net.core.fb_tunnels_only_for_init_net is to be set before tunl0 is in every namespace"),
 )
 
 SYSCTLS: tuple[tuple[str, str, str], ...] = (
     # sysctl of the guest itself, value, why
     ("net/netfilter/nf_log_all_netns", "1", "namespaces other than the first may log"),
-    ("net/core/fb_tunnels_only_for_init_net", "1", "tunl0 is in a namespace only where the topology has it"),
+    ("net/core/fb_tunnels_only_for_init_net", "1", "once ipip is asked for, tunl0 is only where the topology has it"),
     ("kernel/printk", "1 4 1 7", "only what is wrong is printed on the guest's console"),
 )

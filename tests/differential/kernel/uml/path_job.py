@@ -194,5 +194,7 @@ def attempt(row):
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)
+    Path("/proc/sys/net/core/fb_tunnels_only_for_init_net").write_text("0")  # real servers have tunl0
+    sh("modprobe", "ipip")
     wire(given)
     print(json.dumps([attempt(row) for row in given]))

@@ -61,7 +61,7 @@ def packed(address):
 def main():
     cases = json.load(sys.stdin)
     resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
-    addresses = ["link add d0 type dummy", "link set d0 up", "addr add 172.63.255.254/12 dev d0"]
+    addresses = ["link set lo up", "link add d0 type dummy", "link set d0 up", "addr add 172.63.255.254/12 dev d0"]
     addresses += [f"addr add {virtual(number)}/32 dev d0" for number in range(len(cases))]
     sources = sorted({source for case in cases for source, _ in case["clients"]})
     sh("ip", "-batch", "-", lines=[*addresses, *(f"addr add {source}/32 dev lo" for source in sources)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netsim.stack.steps import Drop
-from tests.differential.kernel.uml.guest import guest_missing, run_in_guest
+from tests.differential.kernel.uml.guest import answered_in_guest
 from tests.table.ipvs_rows import ROWS, Row, modelled
 from tests.unit.stack_world import Walk
 
@@ -18,11 +17,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict[str, Any]]:
-    if (missing := guest_missing()) is not None:
-        if os.environ.get("NETSIM_REQUIRE_KERNEL"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    told = run_in_guest(Path(__file__).with_name("path_job.py"), [row.guest() for row in ROWS])
+    told = answered_in_guest(Path(__file__).with_name("path_job.py"), [row.guest() for row in ROWS])
     return {row.name: answer for row, answer in zip(ROWS, told, strict=True)}
 
 

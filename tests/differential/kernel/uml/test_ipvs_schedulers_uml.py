@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from netsim.stack.ip_vs_conn import Conn, ConnKey, ConnTable
 from netsim.stack.ip_vs_ctl import Service
 from netsim.stack.ip_vs_sched import Asked
 from netsim.trace.explore import ScriptedChooser
-from tests.differential.kernel.uml.guest import guest_missing, run_in_guest
+from tests.differential.kernel.uml.guest import answered_in_guest
 from tests.differential.kernel.uml.schedulers_job import real_server, virtual
 
 pytestmark = pytest.mark.kernel
@@ -126,11 +125,7 @@ class _Standing:
 
 @pytest.fixture(scope="module")
 def answers() -> dict[Case, list[int]]:
-    if (missing := guest_missing()) is not None:
-        if os.environ.get("NETSIM_REQUIRE_KERNEL"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    told = run_in_guest(Path(__file__).with_name("schedulers_job.py"), [asdict(case) for case in CASES])
+    told = answered_in_guest(Path(__file__).with_name("schedulers_job.py"), [asdict(case) for case in CASES])
     return dict(zip(CASES, told, strict=True))
 
 
