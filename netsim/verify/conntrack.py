@@ -13,7 +13,7 @@ from netsim.net.packet import Protocol
 from netsim.stack.nf_conntrack_entry import CtStatus
 from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS, ConntrackTuple
-from netsim.verify.nfnetlink import Attributes, NetfilterSocket, attributes
+from netsim.verify.nfnetlink import Attributes, Message, NetfilterSocket, attribute, attributes
 
 SUBSYSTEM = 1
 GET, DELETE = 1, 2
@@ -23,6 +23,8 @@ CTA_PROTO_NUM, CTA_PROTO_SRC_PORT, CTA_PROTO_DST_PORT = 1, 2, 3
 CTA_PROTO_ICMP_ID, CTA_PROTO_ICMP_TYPE, CTA_PROTO_ICMP_CODE = 4, 5, 6
 CTA_PROTO_ICMPV6_ID, CTA_PROTO_ICMPV6_TYPE, CTA_PROTO_ICMPV6_CODE = 7, 8, 9
 CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE = 1, 1
+CTA_ZONE = 18
+NFNLGRP_CONNTRACK_NEW = 1
 AF_UNSPEC = 0
 
 # what tells something of a connection; the rest is bookkeeping that differs from kernel to kernel
@@ -51,14 +53,45 @@ class Entry:
 _KNOWN = frozenset(int(protocol) for protocol in Protocol)
 
 
-def entries(asked: NetfilterSocket) -> list[Entry]:
-    """The table of the socket's namespace. The kernel walks the hash table of all namespaces for it, which takes some 20 ms."""
-    return [_entry(message.attributes) for message in asked.dump(SUBSYSTEM, GET, AF_UNSPEC)]
+class Connections:
+    """The table of the namespace that it is made in, since it was last emptied.
 
+    The kernel tells of each new connection, and each is asked for by its tuple at the end. A dump would walk the hash table of all
+    namespaces, which takes some 30 ms. Ref: net/netfilter/nf_conntrack_netlink.c:ctnetlink_conntrack_event(), ctnetlink_get_conntrack().
+    """
 
-def flush(asked: NetfilterSocket) -> None:
-    """Empty the table of the socket's namespace. Ref: nf_conntrack_netlink.c:ctnetlink_del_conntrack()."""
-    asked.request(SUBSYSTEM, DELETE, 0)
+    def __init__(self) -> None:
+        self._asked = NetfilterSocket()
+        self._heard = NetfilterSocket()
+        self._heard.subscribe(NFNLGRP_CONNTRACK_NEW)
+        self._new: dict[tuple[int, bytes], None] = {}
+
+    def flush(self) -> None:
+        """Empty the table. Ref: nf_conntrack_netlink.c:ctnetlink_del_conntrack()."""
+        self._asked.request(SUBSYSTEM, DELETE, AF_UNSPEC)
+        for _ in self._heard.pending():
+            pass
+        self._new.clear()
+
+    def entries(self) -> list[Entry]:
+        """Every connection that is there. Those that ended meanwhile are not."""
+        for message in self._heard.pending():
+            names = (CTA_TUPLE_ORIG, CTA_ZONE)
+            body = b"".join(attribute(n, message.attributes[n]) for n in names if n in message.attributes)
+            self._new[message.family, body] = None
+        found = (self._get(family, body) for family, body in self._new)
+        return [_entry(each.attributes) for each in found if each is not None]
+
+    def _get(self, family: int, body: bytes) -> Message | None:
+        try:
+            return self._asked.request(SUBSYSTEM, GET, family, body)[0]
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """Close it."""
+        self._asked.close()
+        self._heard.close()
 
 
 def _entry(found: Attributes) -> Entry:

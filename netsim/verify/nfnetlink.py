@@ -75,11 +75,10 @@ class NetfilterSocket:
         self._send(subsystem, kind, family, NLM_F_REQUEST | NLM_F_DUMP, body)
         return list(self._answers())
 
-    def request(self, subsystem: int, kind: int, family: int, body: bytes = b"", resource: int = 0) -> None:
-        """Ask for something to be done. Raises OSError where the kernel refuses."""
+    def request(self, subsystem: int, kind: int, family: int, body: bytes = b"", resource: int = 0) -> list[Message]:
+        """Ask for something to be done, or for one thing. Raises OSError where the kernel refuses."""
         self._send(subsystem, kind, family, NLM_F_REQUEST | NLM_F_ACK, body, resource)
-        for _ in self._answers():
-            pass
+        return list(self._answers())
 
     def pending(self) -> Iterator[Message]:
         """What has come to a subscriber, without waiting."""

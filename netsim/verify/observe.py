@@ -24,14 +24,13 @@ from netsim.rules.xtables.ast import RecentMatch, Ruleset, StatisticNthMatch
 from netsim.topology.model import Netns
 from netsim.trace.model import Flow
 from netsim.verify.capture import Capture, Frame, is_discovery
-from netsim.verify.conntrack import Entry, entries, flush
+from netsim.verify.conntrack import Connections, Entry
 from netsim.verify.drops import Dropped, Drops
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
 from netsim.verify.ipvs import IPVSEntry, RealIPVS
 from netsim.verify.learnt import forget_routes, teaches
 from netsim.verify.namespaces import RealNetwork
-from netsim.verify.nfnetlink import NetfilterSocket
 from netsim.verify.nft_memory import nft_remembers
 from netsim.verify.nft_support import kernel_has_nftables
 from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
@@ -84,7 +83,7 @@ class Observer:
         self.ends = Ends(self._selector)
         self._captures: list[Capture] = []
         self._traces: dict[str, tuple[RuleTrace, ...]] = {}
-        self._asked: dict[str, NetfilterSocket] = {}
+        self._connections: dict[str, Connections] = {}
         self._ipvs: dict[str, RealIPVS] = {}
         self._scheduled: set[str] = set()
         self._taught: set[str] = set()
@@ -119,8 +118,8 @@ class Observer:
         for traces in self._traces.values():
             for trace in traces:
                 trace.close()
-        for asked in self._asked.values():
-            asked.close()
+        for connections in self._connections.values():
+            connections.close()
         for ipvs in self._ipvs.values():
             ipvs.close()
         if self._drops is not None:
@@ -137,7 +136,7 @@ class Observer:
             self._captures.append(capture)
             self._selector.register(capture, selectors.EVENT_READ, lambda: self._take_frames(capture))
             if spec.xtables or spec.nftables:
-                self._asked[name] = NetfilterSocket()
+                self._connections[name] = Connections()
                 mark_packets(_versions(spec))
                 self._trace(name, spec)
 
@@ -195,7 +194,7 @@ class Observer:
         seen.client = self.ends.client.result or "silence"
         seen.taken = tuple(self.ends.taken)
         seen.conntrack = {
-            name: tuple(entries(asked)) for name, asked in self._asked.items() if name in self._visited(seen)
+            name: tuple(known.entries()) for name, known in self._connections.items() if name in self._visited(seen)
         }
         seen.ipvs = {
             name: tuple(entry for entry in entries if entry not in known.get(name, ()))
@@ -285,11 +284,11 @@ class Observer:
             forget_routes(self.network.real_name(name))
         self._taught.clear()
         self._gather(0)
-        for name, asked in self._asked.items():
-            flush(asked)
+        for name, connections in self._connections.items():
+            connections.flush()
             self.network.seed_connections(name)
             spec = self.network.topology.namespaces[name]
-            if any(map(_remembers_lists, spec.xtables)):
+            if any(map(_remembers_lists, self.network.topology.namespaces[name].xtables)):
                 with entered(self.network.real_name(name)):
                     _begin_lists(spec.recent)
             if any(map(_counts, spec.xtables)) or any(map(nft_remembers, spec.nftables)):
