@@ -37,7 +37,7 @@ KERNEL_NAMES: Mapping[DropReason, tuple[str, ...]] = {
     DropReason.OTHERHOST: ("OTHERHOST",),
     DropReason.IP_OUTNOROUTES: ("IP_OUTNOROUTES", "NETFILTER_DROP", UNNAMED),  # of a rerouted packet the hook drops it
     DropReason.IP_INNOROUTES: ("IP_INNOROUTES", "IP_INADDRERRORS"),
-    DropReason.IP_INADDRERRORS: ("IP_INADDRERRORS", "IP_INNOROUTES"),
+    DropReason.IP_INADDRERRORS: ("IP_INADDRERRORS", "IP_INNOROUTES", UNNAMED),
     DropReason.IP_LOCAL_SOURCE: ("IP_LOCAL_SOURCE",),
     DropReason.IP_INVALID_SOURCE: ("IP_INVALID_SOURCE",),
     DropReason.IP_RPFILTER: ("IP_RPFILTER",),
