@@ -17,7 +17,8 @@ from netsim.objects.meta import Key
 class Context:
     """One cluster's store, clock, informers and events, and the machines that it runs on.
 
-    ``given``: objects that were loaded as they are, where a controller would otherwise take them for its own.
+    ``seed`` decides between equals. ``given``: objects that were loaded as they are, where a controller would otherwise take them
+    for its own.
     """
 
     clock: VirtualClock
@@ -27,8 +28,9 @@ class Context:
     machines: Machines
     placements: Placements = field(default_factory=Placements)
     given: set[Key] = field(default_factory=set)
+    seed: int = 0
 
     @classmethod
-    def of(cls, store: Store, clock: VirtualClock) -> Context:
+    def of(cls, store: Store, clock: VirtualClock, *, seed: int = 0) -> Context:
         """A context of new informers and machines, and no events yet."""
-        return cls(clock, store, Informers(store), EventRecorder(clock), Machines(clock))
+        return cls(clock, store, Informers(store), EventRecorder(clock), Machines(clock), seed=seed)

@@ -22,6 +22,7 @@ from netsim.cluster.context import Context
 from netsim.cluster.controllers.cronjob import CronJobController
 from netsim.cluster.controllers.daemonset import DaemonSetController
 from netsim.cluster.controllers.deployment import DeploymentController
+from netsim.cluster.controllers.disruption import DisruptionController
 from netsim.cluster.controllers.endpoints import EndpointsController
 from netsim.cluster.controllers.endpointslice import EndpointSliceController
 from netsim.cluster.controllers.eviction import EvictionController
@@ -105,7 +106,7 @@ class ControlPlane:
         self._pools = tuple(parse_prefix(pool) for pool in load_balancer_pools)
         self.clock = clock or VirtualClock()
         self.store = Store(self.clock, NameSource(seed))
-        self._context = Context.of(self.store, self.clock)
+        self._context = Context.of(self.store, self.clock, seed=seed)
         self._context.informers.of("Node")  # first: who gets an address asks what nodes there are
         self.faults = Faults(self.store, self._context.machines)
         self._fleet = Fleet()
@@ -147,6 +148,7 @@ class ControlPlane:
             VolumeController(context),
             Scheduler(context),
             self._kubelet,
+            DisruptionController(context),
             EvictionController(context),
             EndpointsController(context, families),
             EndpointSliceController(context, families),

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from netsim.cluster.documents import mapping_at
 from netsim.cluster.scheduling.affinity import NO_AFFINITY, PodAffinity
-from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, quantities
+from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, Weight, quantities, weight_of
 from netsim.net.address import parse_address, parse_prefix
 from netsim.objects.core import Node, NodeAddress, Taint
 from netsim.objects.meta import Key, Object
@@ -42,11 +42,15 @@ class NodeState:
     groups: Counter[str] = field(default_factory=Counter)
     residents: dict[Key, Resident] = field(default_factory=dict)
     nominated: dict[Key, Resident] = field(default_factory=dict)
+    capacity: Weight = (0, 0)
+    weight: Weight = (0, 0)
+    nominal: Weight = (0, 0)
 
     @classmethod
     def of(cls, item: Object, order: int) -> NodeState:
         """A node on which nothing runs yet. Raises ValueError, DecodeError."""
-        return cls(Node.of(item), order, quantities(mapping_at(item.document, "status", "allocatable")))
+        allocatable = quantities(mapping_at(item.document, "status", "allocatable"))
+        return cls(Node.of(item), order, allocatable, capacity=weight_of(allocatable))
 
     @property
     def name(self) -> str:
@@ -73,6 +77,8 @@ class NodeState:
 
     def _count(self, pod: Resident, sign: int) -> None:
         self.pods += sign
+        self.weight = _added(self.weight, pod.spec.weight, sign)
+        self.nominal = _added(self.nominal, pod.spec.nominal, sign)
         if not pod.terminating:
             self.groups[pod.group] += sign
         for name, amount in pod.spec.requests.items():
@@ -89,6 +95,10 @@ class NodeState:
             return any(wanted == parse_address(a.address) for a in self.view.status.addresses if _is_internal(a))
         cidrs = self.view.spec.pod_cidrs or tuple(filter(None, (self.view.spec.pod_cidr,)))
         return any(wanted in parse_prefix(cidr) for cidr in cidrs)
+
+
+def _added(total: Weight, part: Weight, sign: int) -> Weight:
+    return total[0] + sign * part[0], total[1] + sign * part[1]
 
 
 def _is_internal(address: NodeAddress) -> bool:

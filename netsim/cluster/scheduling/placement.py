@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from netsim.cluster.documents import canonical, list_at, mapping_at, strings_at
 from netsim.cluster.errors import BadRequest
@@ -65,9 +66,19 @@ class HostPort:
         return same and (anywhere or self.address == other.address)
 
 
+Weight: TypeAlias = tuple[int, int]
+"""Thousandths of a processor, and bytes."""
+
+_LEAST: Weight = (100, 200 * 1024 * 1024)
+"""What a container that asks for nothing is scored as. Ref: pkg/scheduler/util/pod_resources.go: DefaultMilliCPURequest."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlacementSpec:
-    """The part of a pod's spec that decides where it can run."""
+    """The part of a pod's spec that decides where it can run.
+
+    ``weight``: what it asks for of processors and memory; ``nominal``: the same, with something for each container that says nothing.
+    """
 
     node_selector: Selector = field(default_factory=Selector)
     terms: tuple[NodeTerm, ...] | None = None
@@ -75,6 +86,8 @@ class PlacementSpec:
     host_ports: tuple[HostPort, ...] = ()
     requests: Mapping[str, Decimal] = field(default_factory=dict)
     preferred: tuple[tuple[int, NodeTerm], ...] = ()
+    weight: Weight = (0, 0)
+    nominal: Weight = (0, 0)
 
     @classmethod
     def of(cls, spec: Document) -> PlacementSpec:
@@ -86,6 +99,8 @@ class PlacementSpec:
             tuple(_host_ports(spec)),
             requests_of(spec),
             tuple(_preferred_terms(spec)),
+            weight_of(requests_of(spec)),
+            _nominal(spec),
         )
 
     def matches_node(self, name: str, labels: Mapping[str, str]) -> bool:
@@ -174,6 +189,23 @@ def _term(item: Document) -> NodeTerm:
         return NodeTerm(labels, of_expressions(list_at(item, "matchFields")))
     except BadRequest:
         return NodeTerm(NOTHING)
+
+
+def weight_of(amounts: Mapping[str, Decimal]) -> Weight:
+    """Processors and memory as whole numbers."""
+    return int(amounts.get("cpu", Decimal(0)) * 1000), int(amounts.get("memory", Decimal(0)))
+
+
+def _nominal(spec: Document) -> Weight:
+    """Ref: pkg/scheduler/framework/types.go:calculateResource(): NonMissingContainerRequests."""
+    cpu = memory = 0
+    for container in list_at(spec, "containers"):
+        asked = _asked(container, "requests")
+        weight = weight_of(asked)
+        cpu += weight[0] if "cpu" in asked else _LEAST[0]
+        memory += weight[1] if "memory" in asked else _LEAST[1]
+    whole = weight_of(requests_of(spec))
+    return max(cpu, whole[0]), max(memory, whole[1])
 
 
 def _host_ports(spec: Document) -> Iterable[HostPort]:

@@ -1,30 +1,60 @@
 """Making room: which pods of lower priority would have to go for one to run. The decision alone.
 
 Ref: pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go, framework/preemption/preemption.go (v1.37).
-PodDisruptionBudgets are not looked at.
+Pods whose PodDisruptionBudget allows no more disruptions are spared where that can be, and else taken all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from netsim.cluster.scheduling.nodes import NodeState, Resident
+from netsim.cluster.selectors import Selector
+from netsim.objects.meta import Key
 
 _ABOVE = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class Sacrifice:
-    """A node and the pods on it that would go, the most important first."""
+    """A node and the pods on it that would go, the most important first; ``violations``: of how many a budget would be broken."""
 
     node: NodeState
     victims: tuple[Resident, ...]
+    violations: int = 0
+
+
+@dataclass(slots=True)
+class Budget:
+    """A PodDisruptionBudget: the pods that it protects, and how many of them may still be disrupted."""
+
+    namespace: str
+    selector: Selector
+    allowed: int
+
+    def protects(self, pod: Resident) -> bool:
+        """True for one of its pods."""
+        return pod.key.namespace == self.namespace and not self.selector.empty and self.selector.matches(pod.labels)
+
+
+def protected(pods: Sequence[Resident], budgets: Sequence[Budget]) -> frozenset[Key]:
+    """Those of some pods whose going would break a budget, when they go in this order. Ref: filterPodsWithPDBViolation()."""
+    left = [budget.allowed for budget in budgets]
+    found: set[Key] = set()
+    for pod in pods:
+        for number, budget in enumerate(budgets):
+            if budget.protects(pod):
+                left[number] -= 1
+                if left[number] < 0:
+                    found.add(pod.key)
+    return frozenset(found)
 
 
 def sacrifice(
     node: NodeState,
     priority: int,
+    budgets: Sequence[Budget],
     fits: Callable[[], bool],
     take_away: Callable[[Resident], None],
     put_back: Callable[[Resident], None],
@@ -41,14 +71,18 @@ def sacrifice(
         take_away(pod)
     victims: list[Resident] = []
     helps = fits()
-    for pod in lower:
+    kept_if_possible = protected(lower, budgets)
+    for pod in sorted(lower, key=lambda p: p.key not in kept_if_possible):
         put_back(pod)
         if helps and not fits():
             take_away(pod)
             victims.append(pod)
     for pod in victims:
         put_back(pod)
-    return Sacrifice(node, tuple(victims)) if helps and victims else None
+    if not helps or not victims:
+        return None
+    victims.sort(key=_importance)
+    return Sacrifice(node, tuple(victims), sum(pod.key in kept_if_possible for pod in victims))
 
 
 def _importance(pod: Resident) -> tuple[int, str, object]:
@@ -56,7 +90,7 @@ def _importance(pod: Resident) -> tuple[int, str, object]:
 
 
 def best(offers: list[Sacrifice]) -> Sacrifice:
-    """The node whose loss is the smallest: the lowest highest priority, the lowest sum, the fewest, those that were started last.
+    """The node whose loss is the smallest: in broken budgets, the highest priority, their sum, their number; else the youngest go.
 
     Ref: preemption.go:pickOneNodeForPreemption().
     """
@@ -65,9 +99,9 @@ def best(offers: list[Sacrifice]) -> Sacrifice:
     return max(equal, key=lambda offer: (_earliest(offer), -offer.node.order))
 
 
-def _loss(offer: Sacrifice) -> tuple[int, int, int]:
+def _loss(offer: Sacrifice) -> tuple[int, int, int, int]:
     priorities = [pod.priority for pod in offer.victims]
-    return max(priorities), sum(p + _ABOVE for p in priorities), len(priorities)
+    return offer.violations, max(priorities), sum(p + _ABOVE for p in priorities), len(priorities)
 
 
 def _earliest(offer: Sacrifice) -> str:

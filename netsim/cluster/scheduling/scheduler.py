@@ -1,13 +1,16 @@
 """The scheduler: gives each pod without a node the one it suits best, and makes room for those that go before others.
 
-Pods are taken by priority. Among the nodes that pass every filter the one with the best scores is taken (``scores``), then the one
-with the fewest pods of the same owner (as the default constraints of PodTopologySpread do), then with the fewest pods, then the first in
-order of names. kube-scheduler adds NodeResourcesFit, BalancedAllocation and ImageLocality and draws lots among the best; this order
-keeps what decides between equal nodes and leaves chance out. Ref: pkg/scheduler/schedule_one.go (v1.37).
+Pods are taken by priority. Among the nodes that pass every filter the one with the best scores is taken (``scores``). kube-scheduler
+draws lots among the best: here the seed does, and with seed 0 it is the node with the fewest pods, then the first in order of names.
+
+A cluster of more than a hundred nodes is not scored as a whole, which kube-scheduler does not either (percentageOfNodesToScore): there,
+a pod for which only resources and the default spreading would count gets the node with the fewest pods of its own kind, then of all.
+Ref: pkg/scheduler/schedule_one.go (v1.37).
 """
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +23,7 @@ from netsim.cluster.scheduling.claims import ClaimReader, VolumeNeeds
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.scheduling.population import Population, priority_of
 from netsim.cluster.scheduling.spreading import Constraint, Spread, constraints_of
+from netsim.cluster.selectors import of_label_selector
 from netsim.cluster.store import merged_condition
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.json import Document
@@ -49,6 +53,10 @@ class _Wish:
         return [c for c in self.constraints if not c.hard]
 
 
+SCORED_AS_A_WHOLE = 100
+"""Ref: schedule_one.go: minFeasibleNodesToFind."""
+
+
 class _PriorityQueue(WorkQueue):
     """Keys by the priority of their pods, those of equal priority in the order in which they came."""
 
@@ -73,6 +81,7 @@ class Scheduler:
         queue = _PriorityQueue(context)
         self.queue: WorkQueue = queue
         self._priorities = queue.priorities
+        self._seed = context.seed
         self._clock = context.clock
         self._store = context.store
         self._recorder = context.recorder
@@ -80,6 +89,7 @@ class Scheduler:
         nodes, namespaces = (context.informers.of(kind) for kind in ("Node", "Namespace"))
         self._population = Population(nodes, namespaces, context.placements, self._reset)
         self._claims = ClaimReader(context)
+        self._budgets = context.informers.of("PodDisruptionBudget")
         self._candidates: dict[tuple[str, str], _Candidates] = {}
         self._fitting: dict[str, list[NodeState]] = {}
         self._waiting: dict[Key, None] = {}
@@ -146,7 +156,7 @@ class Scheduler:
         promised = nodes.get(self._population.promised(request.key)) if request.key else None
         if promised is not None and not filters.refusal(_EVERY, request, promised) and not _others(request, promised):
             return promised
-        if scores.matters(wish.resident, wish.soft, self._population):
+        if len(nodes) <= SCORED_AS_A_WHOLE or scores.matters(wish.resident, wish.soft, self._population):
             return self._best_by_score(wish, request)
         return self._first_that_fits(request, wish.resident.group)
 
@@ -156,9 +166,17 @@ class Scheduler:
         feasible = [node for node in fitting if not filters.refusal(dynamic, request, node)]
         if not feasible:
             return None
-        points = scores.scores(wish.resident, wish.soft, feasible, self._population)
-        group = wish.resident.group
-        return min(feasible, key=lambda node: (-points[node.name], _rank(node, group)))
+        resident = wish.resident
+        points = scores.scores(resident, wish.soft, feasible, self._population, constrained=bool(wish.constraints))
+        most = max(points.values())
+        return min((n for n in feasible if points[n.name] == most), key=lambda node: self._lot(resident, node))
+
+    def _lot(self, pod: Resident, node: NodeState) -> tuple[int, int]:
+        """Who is taken of equals. Ref: schedule_one.go:selectHost()."""
+        if not self._seed:
+            return node.pods, node.order
+        drawn = hashlib.sha256(f"{self._seed}\0{pod.key}\0{node.name}".encode()).digest()
+        return int.from_bytes(drawn[:8], "big"), node.order
 
     def _first_that_fits(self, request: filters.Request, group: str) -> NodeState | None:
         nodes = self._population.nodes()
@@ -241,10 +259,21 @@ class Scheduler:
         return preemption.sacrifice(
             node,
             request.priority,
+            self._disruptions(),
             fits,
             population.take_away,
             lambda pod: population.add(node.name, pod),
         )
+
+    def _disruptions(self) -> list[preemption.Budget]:
+        """What the PodDisruptionBudgets still allow. Ref: default_preemption.go:getPodDisruptionBudgets()."""
+        found = []
+        for item in self._budgets.all():
+            allowed = mapping_at(item.document, "status").get("disruptionsAllowed")
+            selector = of_label_selector(mapping_at(item.document, "spec").get("selector"))
+            number = allowed if isinstance(allowed, int) else 0
+            found.append(preemption.Budget(item.metadata.namespace, selector, number))
+        return found
 
     def _preempt(self, victim: Resident, by: Object, node: str) -> None:
         message = f"Preempted by pod {by.metadata.uid} on node {node}"

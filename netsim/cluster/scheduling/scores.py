@@ -1,17 +1,30 @@
-"""Which of the nodes that would do a pod would rather have: the score plugins whose answer a pod or a taint decides.
+"""Which of the nodes that would do a pod would rather have: the score plugins of the default profile.
 
-A plugin's scores are brought to 0…100 and weighted as in the default profile. Ref: pkg/scheduler/apis/config/v1/default_plugins.go (v1.37).
+A plugin's scores are brought to 0…100 and weighted as there. Ref: pkg/scheduler/apis/config/v1/default_plugins.go (v1.37).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.scheduling.population import Population
 from netsim.cluster.scheduling.spreading import Constraint, soft_scores
+from netsim.objects.core import ZONE_LABEL
 
-WEIGHTS = {"TaintToleration": 3, "NodeAffinity": 2, "PodTopologySpread": 2, "InterPodAffinity": 2}
+WEIGHTS = {
+    "TaintToleration": 3,
+    "NodeAffinity": 2,
+    "NodeResourcesFit": 1,
+    "PodTopologySpread": 2,
+    "InterPodAffinity": 2,
+    "NodeResourcesBalancedAllocation": 1,
+    "ImageLocality": 1,  # always 0: no node tells which images it has
+}
+_HOSTS, _ZONES = 3, 5
+"""maxSkew of the constraints of a pod that has none. Ref: plugins/podtopologyspread/plugin.go: systemDefaultConstraints."""
 HARD_POD_AFFINITY = 1
 """The weight of a running pod's required affinity. Ref: InterPodAffinityArgs.hardPodAffinityWeight."""
 
@@ -25,9 +38,14 @@ def matters(pod: Resident, soft: Sequence[Constraint], population: Population) -
 
 
 def scores(
-    pod: Resident, soft: Sequence[Constraint], feasible: Sequence[NodeState], population: Population
+    pod: Resident,
+    soft: Sequence[Constraint],
+    feasible: Sequence[NodeState],
+    population: Population,
+    *,
+    constrained: bool = False,
 ) -> dict[str, int]:
-    """The weighted sum of the scores by node."""
+    """The weighted sum of the scores by node. ``constrained``: the pod has constraints of its own, so the default ones do not count."""
     total = {node.name: 0 for node in feasible}
     dislikes = {n.name: pod.spec.disliked(n.taints) for n in feasible}
     _add(total, "TaintToleration", {name: 100 - value for name, value in _normal(dislikes).items()})
@@ -38,8 +56,55 @@ def scores(
         counted = [(c, population.tally((c.term,), living=True)) for c in soft]
         every = list(population.nodes().values())
         _add(total, "PodTopologySpread", soft_scores(pod.spec, counted, every, feasible))
+    elif not constrained:
+        _add(total, "PodTopologySpread", default_spread(pod, feasible, population.nodes().values()))
+    for node in feasible:
+        total[node.name] += WEIGHTS["NodeResourcesFit"] * least_allocated(pod, node)
+        total[node.name] += WEIGHTS["NodeResourcesBalancedAllocation"] * balanced(pod, node)
     _add(total, "InterPodAffinity", _between(_company(pod, feasible, population)))
     return total
+
+
+def least_allocated(pod: Resident, node: NodeState) -> int:
+    """The free part of processors and memory with the pod, in hundredths. Ref: noderesources/least_allocated.go."""
+    parts = [
+        100 * max(0, has - used - asked) // has
+        for has, used, asked in zip(node.capacity, node.nominal, pod.spec.nominal, strict=True)
+        if has
+    ]
+    return sum(parts) // len(parts) if parts else 0
+
+
+def balanced(pod: Resident, node: NodeState) -> int:
+    """How evenly processors and memory are used with the pod; 0 for all where it asks for nothing. Ref: balanced_allocation.go."""
+    if not any(pod.spec.weight):
+        return 0
+    parts = [
+        min(1.0, (used + asked) / has)
+        for has, used, asked in zip(node.capacity, node.weight, pod.spec.weight, strict=True)
+        if has
+    ]
+    if not parts:
+        return 0
+    return int((1 - (abs(parts[0] - parts[1]) / 2 if len(parts) == 2 else 0)) * 100)
+
+
+def default_spread(pod: Resident, feasible: Sequence[NodeState], every: Iterable[NodeState]) -> dict[str, int]:
+    """How few pods of its own kind are on a node and in its zone. Ref: podtopologyspread/scoring.go with the default constraints."""
+    by_zone: Counter[str] = Counter()
+    for node in every:
+        zone = node.view.metadata.labels.get(ZONE_LABEL)
+        if zone is not None:
+            by_zone[zone] += node.groups[pod.group]
+    zones = {node.view.metadata.labels.get(ZONE_LABEL) for node in feasible} - {None}
+    on_host, in_zone = math.log(len(feasible) + 2), math.log(len(zones) + 2)
+    raw: dict[str, int] = {}
+    for node in feasible:
+        zone = node.view.metadata.labels.get(ZONE_LABEL)
+        points = node.groups[pod.group] * on_host + _HOSTS - 1
+        raw[node.name] = round(points + (by_zone[zone] * in_zone + _ZONES - 1 if zone is not None else 0))
+    most, least = max(raw.values(), default=0), min(raw.values(), default=0)
+    return {name: 100 if not most else 100 * (most + least - score) // most for name, score in raw.items()}
 
 
 def _add(total: dict[str, int], plugin: str, found: Mapping[str, int]) -> None:
