@@ -5,22 +5,14 @@ Ref: net/bridge/br_input.c:br_handle_frame(), br_handle_frame_finish(), br_pass_
 
 from __future__ import annotations
 
-from netsim.net.address import Family
 from netsim.stack.br_forward import deliver, record_decision
 from netsim.stack.br_netfilter import PreRouting, br_nf_pre_routing, calls_iptables
 from netsim.stack.dev import record_receive
-from netsim.stack.ip6_input import ipv6_rcv, ipv6_rcv_bridged
 from netsim.stack.ip_input import ip_rcv, ip_rcv_bridged
 from netsim.stack.namespace import Namespace
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.topology.model import Device
-
-_RECEIVERS = {
-    # by family: a packet that passed PREROUTING in the bridge, and any other
-    Family.IPV4: (ip_rcv_bridged, ip_rcv),
-    Family.IPV6: (ipv6_rcv_bridged, ipv6_rcv),
-}
 
 
 def br_handle_frame(ns: Namespace, port: Device, skb: SkBuff) -> None:
@@ -50,5 +42,4 @@ def _finish(ns: Namespace, bridge: Device, port: Device, skb: SkBuff) -> None:
 
 def _pass_frame_up(ns: Namespace, bridge: Device, skb: SkBuff) -> None:
     record_receive(ns, bridge, skb)
-    bridged, plain = _RECEIVERS[skb.packet.family]
-    (plain if skb.physindev is None else bridged)(ns, bridge, skb)
+    (ip_rcv if skb.physindev is None else ip_rcv_bridged)(ns, bridge, skb)

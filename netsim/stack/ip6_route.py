@@ -1,6 +1,6 @@
 """IPv6 routing: which way a packet goes that came in, or that is made here.
 
-IPv6 has no martian tables and no reverse path filter of its own; what ``ipv6_rcv()`` refuses stands in ``ip6_input``.
+IPv6 has no martian tables and no reverse path filter of its own; what ``ip6_rcv_core()`` refuses stands in ``ip6_input``.
 Ref: net/ipv6/route.c:ip6_route_input(), ip6_route_output_flags(), ip6_rt_init_dst(), net/ipv6/ip6_output.c:ip6_dst_lookup_tail() (v6.12).
 """
 

@@ -23,7 +23,6 @@ from netsim.stack.dst import route_output
 from netsim.stack.dummy import dummy_xmit
 from netsim.stack.environment import HookEnvironment
 from netsim.stack.hook_environment import NamespaceHooks
-from netsim.stack.ip6_input import ipv6_rcv
 from netsim.stack.ip_input import ip_rcv
 from netsim.stack.ip_output import ip_local_out
 from netsim.stack.ipip import ipip_tunnel_xmit
@@ -291,10 +290,8 @@ def _receive(arriving: _InFlight, ns: Namespace) -> None:
         return
     elif skb.vlan is not None:
         ns.drop(DropReason.OTHERHOST, "__netif_receive_skb_core", f"{device.name} has no device for VLAN {skb.vlan}")
-    elif arriving.skb.packet.ip.dst.version == 4:
-        ip_rcv(ns, device, arriving.skb)
     else:
-        ipv6_rcv(ns, device, arriving.skb)
+        ip_rcv(ns, device, arriving.skb)
 
 
 def _netfilter(rulesets: Sequence[Ruleset], env: HookEnvironment) -> HookRunner:
