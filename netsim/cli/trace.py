@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -12,8 +14,12 @@ from netsim.cli.options import columns, deliver, in_colour, mode_option, open_wo
 from netsim.trace.model import Trace, Verdict
 
 if TYPE_CHECKING:
+    from netsim.scenario.question import PacketOptions
     from netsim.scenario.world import World
     from netsim.trace.selection import Selection
+
+Parameters: TypeAlias = Mapping[str, Any]
+"""What click read from a command line, by the names below."""
 
 VERDICT_STATUS = {Verdict.DELIVERED: Exit.OK, Verdict.UNKNOWN: Exit.UNKNOWN}
 DETAILS = ("minimal", "summary", "all")
@@ -103,73 +109,53 @@ def mark_value(text: str) -> int:
     help="Write one capture for each network namespace into this folder.",
 )
 @click.option("--expect", metavar="VERDICT[:REASON]", help="Exit with 0 if the answer is this one, with 1 otherwise.")
-def command(
-    source: str,
-    destination: str,
-    sources: tuple[str, ...],
-    mode: str | None,
-    port: int | None,
-    protocol: str | None,
-    sport: int | None,
-    flags: str | None,
-    seq_offset: int | None,
-    answer_seq_offset: int | None,
-    at_once: bool,  # noqa: FBT001
-    size: int,
-    dont_fragment: bool,  # noqa: FBT001  # click calls by name
-    ttl: int,
-    mark: int,
-    version: int | None,
-    pick: int | None,
-    backend: str | None,
-    seed: int | None,
-    one_way: bool,  # noqa: FBT001
-    mends: bool | None,  # noqa: FBT001
-    detail: str | None,
-    form: str,
-    output: Path | None,
-    pcap: Path | None,
-    expect: str | None,
-) -> Exit:
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> Exit:
     """Where does this packet go, hop by hop, there and back?
 
     SRC: a pod, NAMESPACE/POD, deployment/NAME (or another workload), node/NAME, an external host's name, an address.
 
     DST: the same, a Service, NAMESPACE/SERVICE:PORT (number or name), ADDRESS:PORT.
     """
+    wanted = _expectation(given["expect"])
+    found = traced(context.params)
+    deliver(_rendered(found, given["form"], given["detail"], plain=given["output"] is not None), given["output"])
+    if given["pcap"] is not None:
+        _write_captures(found, given["pcap"])
+    return _status(found, wanted)
+
+
+def parsed(words: Sequence[str]) -> Parameters:
+    """The parameters that the words of a command line give, such as ``-t default pod-a svc-x``."""
+    return command.make_context("trace", list(words)).params
+
+
+def traced(given: Parameters, world: World | None = None) -> Trace:
+    """The answer to what a command line asks, in the world that it names or in another. Raises InputError."""
     from netsim.scenario.names import UnknownNameError
-    from netsim.scenario.question import PacketOptions, answer, question_of
+    from netsim.scenario.question import answer, question_of
     from netsim.trace.selection import SelectionError
 
-    wanted = _expectation(expect)
-    world = open_world(sources, mode)
-    options = PacketOptions(
-        port,
-        protocol,
-        sport,
-        flags,
-        size,
-        dont_fragment,
-        ttl,
-        mark,
-        version,
-        seq_offset=seq_offset,
-        answer_seq_offset=answer_seq_offset,
-        at_once=at_once,
-    )
+    world = world or open_world(given["sources"], given["mode"])
+    one_way, seed = given["one_way"], given["seed"]
     try:
-        question = question_of(world, source, destination, options)
-        found = answer(world, question, _selection(pick, backend, seed), one_way=one_way, seed=seed or 0)
+        question = question_of(world, given["source"], given["destination"], _packet(given))
+        selection = _selection(given["pick"], given["backend"], seed)
+        found = answer(world, question, selection, one_way=one_way, seed=seed or 0)
     except UnknownNameError as error:
         raise InputError(error.message, error.advice) from error
     except SelectionError as error:
         raise InputError(error.message, error.help) from error
-    if mends or (mends is None and detail != "minimal" and pick is None and backend is None and not one_way):
+    mends, whole = given["mends"], given["pick"] is None and given["backend"] is None and not one_way
+    if mends or (mends is None and given["detail"] != "minimal" and whole):
         found = _mended(world, found, anyhow=bool(mends))
-    deliver(_rendered(found, form, detail, plain=output is not None), output)
-    if pcap is not None:
-        _write_captures(found, pcap)
-    return _status(found, wanted)
+    return found
+
+
+def _packet(given: Parameters) -> PacketOptions:
+    from netsim.scenario.question import PacketOptions
+
+    return PacketOptions(**{field.name: given[field.name] for field in fields(PacketOptions)})
 
 
 def _mended(world: World, found: Trace, *, anyhow: bool) -> Trace:

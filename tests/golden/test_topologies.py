@@ -66,6 +66,7 @@ VERDICTS = {
     "named-port-absent": "REJECTED:NO_ENDPOINTS",
     "neighbour-table-full": "DROPPED:NEIGHBOUR_TABLE_FULL",
     "nft-hairpin-elsewhere": "DROPPED:MARTIAN_SOURCE",
+    "nft-lb-local-from-pod": "DELIVERED",
     "nft-invalid-segment": "REJECTED:NO_CONNECTION",
     "nft-localhost-nodeport": "REJECTED:NODE_PORT_CLOSED",
     "nft-second-node-address": "REJECTED:NODE_PORT_CLOSED",

@@ -67,6 +67,7 @@ BEYOND_ONE_CHANGE = {
     # lesson: why no small change delivers the packet
     "affinity-stuck": "whoever writes the EndpointSlice has to take the dead address out",
     "invalid-asymmetric": "node1 never saw the SYN: whichever rule lets the SYN-ACK through, the client's host knows nothing of it",
+    "ipvs-external-no-endpoints": "there is no pod to select",
     "ipvs-localhost-nodeport": "IPVS serves no loopback address, whatever is set",
     "ipvs-real-server-gone": "the connection's server is gone: nothing brings its state back",
     "kube-proxy-behind": "kube-proxy on the node has to write again",

@@ -1,0 +1,1 @@
+"""The gallery of failures: stories that people met, each shown by shipped topologies, with what mends it proved."""
