@@ -40,7 +40,6 @@ def _mend(mend: Mend) -> dict[str, Json]:
 
 def _flow(trace: Trace) -> dict[str, Json]:
     flow: Flow = trace.flow
-    offsets = {"seqOffset": flow.seq_offset, "answerSeqOffset": flow.answer_seq_offset}
     return {
         "source": trace.source,
         "target": trace.target,
@@ -56,9 +55,14 @@ def _flow(trace: Trace) -> dict[str, Json]:
         "dontFragment": flow.dont_fragment,
         "mark": flow.mark,
         "owner": flow.owner,
-        **{name: offset for name, offset in offsets.items() if offset is not None},
-        **({"atOnce": True} if flow.at_once else {}),
+        "outOfStep": _out_of_step(flow),
     }
+
+
+def _out_of_step(flow: Flow) -> dict[str, Json] | None:
+    if (flow.seq_offset, flow.answer_seq_offset, flow.at_once) == (None, None, False):
+        return None
+    return {"seqOffset": flow.seq_offset, "answerSeqOffset": flow.answer_seq_offset, "atOnce": flow.at_once}
 
 
 def _branch(branch: Branch) -> dict[str, Json]:

@@ -22,7 +22,7 @@ def test_a_segment_of_the_peer(mode: str, offset: int, code: str) -> None:
     words = ("-t", "default", "pod-a", "svc-x", "--mode", mode, "--answer-seq-offset", str(offset), "--pick", "1")
     answer = json.loads(netsim("trace", *words, "-o", "json").out)
     assert answer["branches"][0]["reason"] == code
-    assert answer["flow"]["answerSeqOffset"] == offset
+    assert answer["flow"]["outOfStep"]["answerSeqOffset"] == offset
 
 
 @pytest.mark.parametrize(("offset", "code"), [(0, "DELIVERED"), (400_000, "INVALID_STATE_DROP")])
