@@ -39,6 +39,8 @@ AFTER_DONE_S = 0.004
 SAMPLE_PORTS = 20000
 EARLIER_PORTS = 21000
 HALF_OPEN_S = 1.1  # a listener gives a connection up that an earlier flow left half open (tcp_synack_retries is 0)
+DATA_PATIENCE_S = 0.1
+"""Data is sent again after 200 ms. Ref: include/net/tcp.h TCP_RTO_MIN (v6.12)."""
 LONGEST_PHASE_S = 0.9  # a SYN is sent again after a second
 
 
@@ -189,7 +191,7 @@ class Observer:
             self._gather(patience_s)
         self._phase = 2
         if self.ends.send_data():
-            self._gather(patience_s)
+            self._gather(min(patience_s, DATA_PATIENCE_S))
         assert self.ends.client is not None
         seen.client = self.ends.client.result or "silence"
         seen.taken = tuple(self.ends.taken)

@@ -28,6 +28,7 @@ QUICK: tuple[tuple[str, str, str], ...] = (
     ("net/ipv4/tcp_timestamps", "0", "segments have the length that the model gives them"),
     ("net/ipv4/tcp_sack", "0", "the same"),
     ("net/ipv4/tcp_window_scaling", "0", "the same"),
+    ("net/ipv4/tcp_early_retrans", "0", "data whose acknowledgement was lost is not sent again while it is looked at"),
 )
 
 PATIENT: tuple[tuple[str, str, str], ...] = (

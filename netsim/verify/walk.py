@@ -274,7 +274,9 @@ def _ports(packet: Packet) -> Iterator[int]:
 
 
 def is_bare_acknowledgement(packet: Packet) -> bool:
-    """True for a segment that says nothing but ACK, in a tunnel too."""
+    """True for a segment that says nothing but ACK, in a tunnel too, and for an ICMP error about one."""
+    if isinstance(packet.l4, ICMPHeader) and packet.l4.quoted is not None:
+        return is_bare_acknowledgement(packet.l4.quoted)
     match packet.inner:
         case Packet() as inner:
             return is_bare_acknowledgement(inner)
