@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ class NamespaceHooks:
         self.clock = ns.network.clock
         self.ipsets = ns.spec.ipsets
         self.connections: Sequence[ConntrackEntry] = ns.spec.conntrack
-        self.recent = ns.spec.recent
+        self.recent: Mapping[str, Sequence[Address]] = ns.spec.recent
         self.nftables: Sequence[NftRuleset] = ns.spec.nftables
 
     def sysctl(self, name: str) -> int:
