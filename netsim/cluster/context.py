@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.events import EventRecorder
@@ -34,3 +34,7 @@ class Context:
     def of(cls, store: Store, clock: VirtualClock, *, seed: int = 0) -> Context:
         """A context of new informers and machines, and no events yet."""
         return cls(clock, store, Informers(store), EventRecorder(clock), Machines(clock), seed=seed)
+
+    def anew(self) -> Context:
+        """The same cluster for controllers that start now: their informers list everything again."""
+        return replace(self, informers=Informers(self.store), placements=Placements())

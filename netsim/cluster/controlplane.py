@@ -110,12 +110,11 @@ class ControlPlane:
         self._context.informers.of("Node")  # first: who gets an address asks what nodes there are
         self.faults = Faults(self.store, self._context.machines)
         self._fleet = Fleet()
-        self._kubelet = Kubelet(self._context, self._fleet)
-        families = [family_of(parse_prefix(cidr)).kubernetes for cidr in service_cidrs]
-        self._runtime = Runtime(self.clock, self._context.informers, self._controllers(families), max_rounds=max_rounds)
+        self._max_rounds = max_rounds
+        self._service_cidrs = tuple(parse_prefix(cidr) for cidr in service_cidrs)
+        self._runtime = self._started()
         self.admission = Admission()
         self._seed = seed
-        self._service_cidrs = tuple(parse_prefix(cidr) for cidr in service_cidrs)
         self._own: set[Key] = set()
         self._bootstrap(bootstrap_policy.objects())
         for name in bootstrap.NAMESPACES:
@@ -135,8 +134,18 @@ class ControlPlane:
         server = ApiServer.of_nodes(nodes) if api_server == "auto" else api_server
         self._create_kubernetes_service(server, service_cidrs)
 
-    def _controllers(self, families: Sequence[str]) -> list[Controller]:
+    def _started(self) -> Runtime:
+        return Runtime(self.clock, self._context.informers, self._controllers(), max_rounds=self._max_rounds)
+
+    def restart(self) -> None:
+        """Start every controller, the scheduler and the kubelets anew: they know only what the store and the nodes hold."""
+        self._context = self._context.anew()
+        self._context.informers.of("Node")
+        self._runtime = self._started()
+
+    def _controllers(self) -> list[Controller]:
         context = self._context
+        families = [family_of(cidr).kubernetes for cidr in self._service_cidrs]
         return [
             NodeLifecycleController(context),
             ServiceAccountController(context),
@@ -147,7 +156,7 @@ class ControlPlane:
             ReplicaSetController(context, "ReplicationController"),
             VolumeController(context),
             Scheduler(context),
-            self._kubelet,
+            Kubelet(context, self._fleet),
             DisruptionController(context),
             EvictionController(context),
             EndpointsController(context, families),
@@ -203,7 +212,7 @@ class ControlPlane:
         if item.kind == "Pod" and item.metadata.deletion_timestamp:
             item = Object.of(with_value(item.document, ("metadata", "annotations", podstate.HOLD_TERMINATING), "true"))
         made = self.store.create(item)
-        if made.kind in ("EndpointSlice", "Endpoints"):
+        if made.kind in ("EndpointSlice", "Endpoints") or made.metadata.owner_references:
             self._context.given.add(made.key)
         if made.kind == "Pod" and mapping_at(made.document, "status"):
             self._fleet.given[made.key] = mapping_at(made.document, "status")

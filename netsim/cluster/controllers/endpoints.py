@@ -33,7 +33,7 @@ class EndpointsController(ServiceController):
     def __init__(self, context: Context, families: Sequence[str]) -> None:
         super().__init__(context)
         self._families = tuple(families)
-        self._endpoints = context.informers.of("Endpoints")
+        context.informers.of("Endpoints").add_handler(self._endpoints_changed)
 
     def sync(self, key: Key) -> None:
         """Make the Endpoints of one Service what its pods are."""
@@ -54,6 +54,13 @@ class EndpointsController(ServiceController):
             self._store.create(Object.of(document))
         elif _content(known.document) != _content(document):
             self._store.update(Object.of({**document, "metadata": _metadata(known, document)}))
+
+    def _endpoints_changed(self, before: Object | None, item: Object | None) -> None:
+        """Those that are left of a Service that went while nobody watched. Ref: checkLeftoverEndpoints()."""
+        if before is None and item is not None:
+            key = Key("Service", item.metadata.namespace, item.metadata.name)
+            if self._store.find(key) is None:
+                self.queue.add(key)
 
     def _subsets(self, service: Service, pods: Iterable[Object]) -> tuple[list[Json], bool]:
         """Addresses by their ports, sorted; and whether some were left out because there are too many."""

@@ -1,6 +1,6 @@
 """The garbage collector: what is owned goes when its last owner has gone, before it (foreground), or stays (orphan).
 
-Only a deletion that is seen starts it: an object that names an owner which never was here is taken as it was given.
+An object that was loaded with an owner which never was here is taken as it was given.
 Ref: pkg/controller/garbagecollector/garbagecollector.go (v1.37): attemptToDelete and attemptToOrphan.
 """
 
@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, with_value
 from netsim.cluster.errors import NotFound
+from netsim.cluster.resources import resource_of
 from netsim.cluster.store import FOREGROUND, ORPHAN, Propagation
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.json import Json
-from netsim.objects.meta import Key, Object
+from netsim.objects.meta import Key, Object, OwnerReference
 
 _OWNERS = (
     *("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "CronJob"),
@@ -32,6 +33,7 @@ class GarbageCollector:
     def __init__(self, context: Context) -> None:
         self.queue = WorkQueue(context.clock)
         self._store = context.store
+        self._given = context.given
         self._gone: set[str] = set()
         self._owned = [context.informers.of(kind) for kind in _OWNED]
         for informer in self._owned:
@@ -53,12 +55,36 @@ class GarbageCollector:
             self._delete_unowned(item)
 
     def _delete_unowned(self, item: Object) -> None:
+        """Ref: attemptToDeleteItem(): while one owner is solid the object stays, and forgets those that are not."""
         owners = item.metadata.owner_references
-        if owners and all(owner.uid in self._gone for owner in owners):
+        solid = [o for o in owners if not self._absent(item, o) and not self._waits(item, o)]
+        if len(solid) == len(owners):
+            return
+        if solid:
+            kept = {owner.uid for owner in solid}
+            left: list[Json] = [r for r in _references(item) if r.get("uid") in kept]
+            self._store.update(Object.of(with_value(item.document, ("metadata", "ownerReferences"), left)))
+            return
+        waiting = any(self._waits(item, owner) for owner in owners)
+        if item.metadata.deletion_timestamp is None:
             try:
-                self._store.delete(item.key)
+                way = Propagation.FOREGROUND if waiting and self._dependents(item) else Propagation.BACKGROUND
+                self._store.delete(item.key, propagation=way)
             except NotFound:
                 return
+
+    def _absent(self, item: Object, owner: OwnerReference) -> bool:
+        """True for an owner that is gone. One that an object was loaded with and that never was here counts as there."""
+        if item.key in self._given:
+            return owner.uid in self._gone
+        found = self._store.find(_owner_key(item, owner))
+        return found is None or found.metadata.uid != owner.uid
+
+    def _waits(self, item: Object, owner: OwnerReference) -> bool:
+        """True for an owner that is deleted in the foreground: it waits for this object to go."""
+        found = self._store.find(_owner_key(item, owner))
+        going = found is not None and found.metadata.uid == owner.uid and found.metadata.deletion_timestamp is not None
+        return going and found is not None and FOREGROUND in found.metadata.finalizers
 
     def _delete_dependents(self, owner: Object) -> None:
         """Ref: processDeletingDependentsItem(): the owner goes once no dependent that blocks it is left."""
@@ -96,13 +122,20 @@ class GarbageCollector:
                 self.queue.add(dependent.key)
 
     def _dependent_changed(self, before: Object | None, item: Object | None) -> None:
-        """A dependent has gone: an owner that waits for it may go on."""
+        """A dependent has gone: an owner that waits for it may go on. A new one may have lost its owner before it was seen."""
+        if before is None and item is not None and any(self._absent(item, o) for o in item.metadata.owner_references):
+            self.queue.add(item.key)
         if item is None and before is not None:
             for owner in before.metadata.owner_references:
-                key = Key(owner.kind, before.metadata.namespace, owner.name)
+                key = _owner_key(before, owner)
                 found = self._store.find(key)
                 if found is not None and FOREGROUND in found.metadata.finalizers:
                     self.queue.add(key)
+
+
+def _owner_key(item: Object, owner: OwnerReference) -> Key:
+    """Where an owner is: in its dependent's namespace, or in none."""
+    return Key(owner.kind, item.metadata.namespace if resource_of(owner.kind).namespaced else "", owner.name)
 
 
 def _references(item: Object) -> list[Mapping[str, Json]]:

@@ -61,6 +61,10 @@ class PodNetwork:
         if node is not None and node in self._ranges:
             self._ranges[node].release(str(pod))
 
+    def holders(self) -> list[Key]:
+        """The pods that hold addresses."""
+        return list(self._reserved_on)
+
     def reserve_given(self, pod: Object) -> None:
         """Take the address that a pod was given with, before any other pod can get it."""
         given = podstate.pod_addresses(pod)

@@ -45,6 +45,10 @@ class NodeAdmission:
         """True for a pod that a node has taken."""
         return pod in self._node_of
 
+    def pods(self) -> list[Key]:
+        """Every pod that was admitted anywhere."""
+        return list(self._node_of)
+
     def admit(self, pod: Key, spec: PlacementSpec, node: Node, allocatable: Mapping[str, Decimal]) -> Rejection | None:
         """Take a pod, or say why not."""
         taken = self._nodes[node.metadata.name]

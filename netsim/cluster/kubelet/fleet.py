@@ -43,6 +43,10 @@ class Fleet:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def known(self) -> list[Key]:
+        """The pods of which anything is on a node, sorted."""
+        return sorted({*self.pods, *self.ending, *self.network.holders(), *self.admission.pods()})
+
     def release(self, pod: Key) -> None:
         """A pod's containers have ended for good: its sandbox, its addresses and its share of the node are free."""
         self.network.delete(pod)

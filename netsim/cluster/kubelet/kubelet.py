@@ -51,10 +51,18 @@ class Kubelet:
         self._nodes.add_handler(self._node_changed)
         self._pods.add_handler(self._pod_changed)
         self._machines.watch(nodes=self._queue_pods_on, pods=self.queue.add)
+        self._clean_up_orphans()
 
     def addresses_of(self, node: str) -> NodeAddresses | None:
         """Who holds which address of a node's pod CIDRs, None for a node that is not there."""
         return self._fleet.network.of(node)
+
+    def _clean_up_orphans(self) -> None:
+        """Pods that went, or were replaced by others of their name, while no kubelet watched. Ref: kubelet_pods.go:HandlePodCleanups()."""
+        for key in self._fleet.known():
+            pod, runtime = self._store.find(key), self._fleet.pods.get(key)
+            if pod is None or (runtime is not None and runtime.uid != pod.metadata.uid):
+                self._fleet.forget(key)
 
     def sync(self, key: Key) -> None:
         """Start, probe or end one pod. A node that is out does nothing."""

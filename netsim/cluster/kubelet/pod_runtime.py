@@ -57,7 +57,7 @@ class PodRuntime:
     """The containers of a pod in one sandbox, made at ``made_at`` (seconds since the world began) in its node's boot ``boot``."""
 
     key: Key
-    name_and_uid: str
+    uid: str
     conduct: Conduct
     containers: tuple[Container, ...]
     made_at: float
@@ -71,12 +71,17 @@ class PodRuntime:
         cls, key: Key, uid: str, conduct: Conduct, specs: Sequence[ContainerSpec], at: float, boot: int = 0
     ) -> PodRuntime:
         """A pod whose sandbox was just made."""
-        return cls(key, f"{key.name}_{key.namespace}({uid})", conduct, tuple(map(Container, specs)), at, boot)
+        return cls(key, uid, conduct, tuple(map(Container, specs)), at, boot)
 
     def reboot(self, at: float, boot: int) -> None:
         """The node has lost all that ran: containers that ran count as ended, and begin anew in another sandbox."""
         self.containers = tuple(c.after_reboot(at) for c in self.containers)
         self.made_at, self.boot, self.address = at, boot, ""
+
+    @property
+    def name_and_uid(self) -> str:
+        """As kubelets name a pod in messages. Ref: pkg/kubelet/util/format/pod.go."""
+        return f"{self.key.name}_{self.key.namespace}({self.uid})"
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
