@@ -69,7 +69,7 @@ def words_of(context: click.Context) -> list[str]:
 
 def _option(option: click.Option, value: Any) -> Iterator[str]:
     if option.is_flag:
-        if value == option.flag_value:
+        if value if option.is_bool_flag else value == option.flag_value:
             yield option.opts[-1]
         elif option.secondary_opts:
             yield option.secondary_opts[-1]

@@ -201,6 +201,13 @@ def _check_machine(topology: Topology | None, *, legacy: bool) -> None:
     _refuse(missing(topology, legacy=legacy), "this machine cannot verify")
 
 
+def _missing_for(mode: str) -> Iterable[Missing]:
+    """What kube-proxy's mode asks of the kernel."""
+    from netsim.verify.requirements import missing_ipvs, missing_nftables
+
+    return {"ipvs": missing_ipvs, "nftables": missing_nftables}.get(mode, lambda: iter(()))()
+
+
 def _refuse(missing: Iterable[Missing], why: str) -> None:
     found = list(missing)
     if found:
@@ -277,6 +284,7 @@ def _left_out(number: int) -> str:
 
 def _random(count: int, seed: int, mode: str, family: str, *, legacy: bool) -> Exit:
     _check_machine(None, legacy=legacy)
+    _refuse(_missing_for(mode), "this machine cannot verify")
     try:
         from netsim.scenario.random_check import check
         from netsim.scenario.random_ground import Families

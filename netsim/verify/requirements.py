@@ -10,6 +10,8 @@ from pathlib import Path
 
 from netsim.topology.model import Bridge, Topology
 from netsim.verify.enter import OWN
+from netsim.verify.ipvs_netlink import IPVSSocket
+from netsim.verify.nft_support import kernel_has_nftables
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,28 @@ def missing(topology: Topology | None, *, legacy: bool) -> Iterator[Missing]:
     for tool, package in _tools_of(topology):
         if shutil.which(tool) is None:
             yield Missing(f"{tool} not found", f"apt-get install -y {package}")
+    if topology is not None and any(netns.ipvs.servers for netns in topology.namespaces.values()):
+        yield from missing_ipvs()
+    if topology is not None and any(netns.nftables for netns in topology.namespaces.values()):
+        yield from missing_nftables()
     if (topology is None or _has_bridges(topology)) and not Path("/proc/sys/net/bridge").exists():
         yield Missing("bridged packets do not pass iptables on this machine", "modprobe br_netfilter")
+
+
+def missing_ipvs() -> Iterator[Missing]:
+    """What is missing where this kernel has no IPVS."""
+    try:
+        IPVSSocket().close()
+    except OSError:
+        yield Missing("this kernel has no IPVS", "netsim verify --guest …")
+
+
+def missing_nftables() -> Iterator[Missing]:
+    """What is missing where this kernel has no nftables for IP; Debian's user-mode kernel has none either."""
+    if not kernel_has_nftables():
+        yield Missing(
+            "this kernel has no nftables for IP", "use a kernel with CONFIG_NF_TABLES_IPV4=y: --guest-kernel FILE"
+        )
 
 
 def _tools_of(topology: Topology | None) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import selectors
 import shutil
 import socket
@@ -39,6 +40,7 @@ TOOLS = (
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
     ("taskset", "util-linux"),
+    ("prlimit", "util-linux"),
     ("modprobe", "kmod"),
 )
 
@@ -115,6 +117,24 @@ def run_in_guest(kernel: str, program: Program, out: Sink, err: Sink) -> int:
             break
     with Guest(kernel) as guest:
         return guest.run(program, out, err)
+
+
+def output_in_guest(argv: Sequence[str], stdin: str | None = None) -> bytes:
+    """What a program prints in a guest of the kernel that is found here; what it says of errors goes to standard error.
+
+    Raises GuestError where there is no kernel, where the guest dies, and where the program fails.
+    """
+    kernel = find_kernel(os.environ.get("NETSIM_GUEST_KERNEL"))
+    if kernel is None:
+        raise GuestError(f"no user-mode kernel ({KERNELS[0]}) found")
+    out, err = bytearray(), bytearray()
+    env = {**os.environ, IN_GUEST: "1"}
+    status = run_in_guest(kernel, Program(argv, env, stdin=stdin), out.extend, err.extend)
+    told = err.decode(errors="replace")
+    if status != 0:
+        raise GuestError(f"{' '.join(argv)} ended with {status}\n{told}")
+    sys.stderr.write(told)
+    return bytes(out)
 
 
 class Guest:
@@ -201,7 +221,9 @@ def _has_more(*sources: socket.socket) -> bool:
 
 def _command(kernel: str, lines: Sequence[int]) -> list[str]:
     cpus = sorted(os.sched_getaffinity(0))
-    words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"]
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)  # hostfs holds one open for each that the guest has seen
+    words = ["setpriv", "--pdeathsig", "KILL", "prlimit", f"--nofile={most_files}"]
+    words += ["unshare", "--pid", "--fork", "--kill-child"]
     if os.geteuid() != 0:
         words += ["--user", "--map-current-user"]
     words += ["taskset", "-c", str(cpus[os.getpid() % len(cpus)]), kernel, f"mem={MEMORY}"]

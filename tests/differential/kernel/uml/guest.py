@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from netsim.verify.guest.machine import Program, find_kernel, missing_for_guest, run_in_guest
-
-ROOT = Path(__file__).resolve().parents[4]
+from netsim.verify.guest.machine import missing_for_guest, output_in_guest
 
 
 def require_guest() -> None:
@@ -25,13 +23,6 @@ def require_guest() -> None:
 
 
 def answered_in_guest(job: Path, asked: Any) -> Any:
-    """What the script ``job`` answers. Raises AssertionError with what it says where it fails, GuestError where the guest dies."""
+    """What the script ``job`` answers. Raises GuestError with what it says where it fails."""
     require_guest()
-    out, err = bytearray(), bytearray()
-    kernel = find_kernel()
-    assert kernel is not None
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    program = Program([sys.executable, str(job)], env, stdin=json.dumps(asked))
-    status = run_in_guest(kernel, program, out.extend, err.extend)
-    assert status == 0, err.decode(errors="replace")
-    return json.loads(out)
+    return json.loads(output_in_guest([sys.executable, str(job)], json.dumps(asked)))
