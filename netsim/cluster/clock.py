@@ -25,6 +25,7 @@ class VirtualClock:
         self._count = 0
         self._timers: list[tuple[float, int, Callable[[], None], bool]] = []
         self._foreground = 0
+        self._texts: dict[int, str] = {}
 
     def now(self) -> float:
         """Seconds since the world began."""
@@ -36,7 +37,10 @@ class VirtualClock:
 
     def timestamp_at(self, seconds: float) -> str:
         """A time since the world began, as ``metav1.Time`` is written."""
-        return (self._epoch + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+        whole = int(seconds)
+        if whole not in self._texts:  # thousands of objects are written in one second
+            self._texts[whole] = (self._epoch + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self._texts[whole]
 
     def seconds_of(self, timestamp: str) -> float:
         """Seconds since the world began of an RFC 3339 time; negative before it. Raises ValueError."""
