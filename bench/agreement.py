@@ -88,21 +88,21 @@ def main() -> int:
         tally = reduce(Tally.__add__, pool.map(run, parts), Tally())
     text = report(tally)
     print(text)
-    print("\n\n".join(tally.differences), file=sys.stderr)
     if given.write is not None:
         _write(given.write, text)
     return 1 if tally.differences else 0
 
 
 def run(part: Part) -> Tally:
-    """Verify one part. It tells on standard error that it is done."""
+    """Verify one part. Its differences go to standard error."""
     _, mode, legacy = MODES[part.mode]
     found = check(part.flows, part.seed, legacy=legacy, mode=mode, families=part.families, shrink=False)
     tally = count(part.mode, found.outcomes)
     tally.refused = len(found.refused)
     tally.differences += [found.smallest] if found.smallest is not None else []
     agreed = sum(outcome.answer is Answer.AGREES for outcome in found.outcomes)
-    print(f"{part.mode} {part.families.value}: {agreed} of {len(found.outcomes)} flows agree", file=sys.stderr)
+    told = [f"{part.mode} {part.families.value}: {agreed} of {len(found.outcomes)} flows agree", *tally.differences]
+    print("\n\n".join(told), file=sys.stderr, flush=True)
     return tally
 
 

@@ -21,6 +21,10 @@ from netsim.trace.model import Flow
 from netsim.verify.run import Answer, BuildDisagreementError, Case, Effort, Outcome, verify
 
 
+SHRINKS = 150
+"""How many smaller worlds are tried: each is built, and what differs in it is sent twice."""
+
+
 class DisagreementError(AssertionError):
     """A world in which model and kernel differ, and how."""
 
@@ -30,11 +34,13 @@ class Found:
     """What came of it: every outcome up to the first disagreement, and the smallest world that disagrees, as text.
 
     ``refused`` are the worlds that could not be built, a line each: what a tool said of the rules that it does not take, or the kernel.
+    ``shrunk`` counts the worlds that were tried after the first disagreement.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     smallest: str | None = None
     refused: list[str] = field(default_factory=list)
+    shrunk: int = 0
 
 
 def check(
@@ -51,13 +57,15 @@ def check(
 
     A world that cannot be built, as where a tool refuses its rules, is left out and counted: what nobody can load, nobody can compare.
     A flow that is drawn twice in one world is verified once. ``advance`` is told of each flow that was verified. With ``shrink`` the
-    first disagreement ends it and is
-    made small; without, all flows are verified.
+    first disagreement ends it and is made small; without, all flows are verified.
     """
     found = Found()
     known: set[tuple[str, Flow]] = set()
 
     def verify_world(drawn: Drawn | DrawnWiring) -> None:
+        if found.smallest is not None and found.shrunk >= SHRINKS:
+            return
+        found.shrunk += found.smallest is not None
         left = count - len(found.outcomes)
         new = [each for each in drawn.flows if (drawn.key, each.flow) not in known][:left]
         if not new:
@@ -88,14 +96,16 @@ def check(
         run()
     except DisagreementError as error:
         found.smallest = str(error)
-    except Flaky:
-        pass  # told already: a disagreement that did not come again
+    except Flaky:  # told already: it did not come again, or as much was tried as is worth while
+        if found.shrunk < SHRINKS:
+            found.smallest = f"{found.smallest}\n(it was not seen again in the same world)"
     return found
 
 
 def _told(found: Found, text: str) -> DisagreementError:
     """The disagreement, noted also for the case that it does not come again when it is made small."""
-    found.smallest = f"{text}\n(it was not seen again in the same world)"
+    if found.smallest is None or len(text) < len(found.smallest):
+        found.smallest = text
     return DisagreementError(text)
 
 

@@ -27,14 +27,17 @@ Ranger = Callable[[XtContext], "NatRange | None"]
 
 
 def nat(statement: NAT, ref: NftRuleRef, scope: Scope) -> Callable[[XtContext], Outcome | None]:
-    """Set up the connection's NAT, which ends the chain; None where the packet is of the other family (``NFT_BREAK``)."""
+    """Set up the connection's NAT, which ends the chain. A packet of the other family goes on with the next statement.
+
+    Ref: net/netfilter/nft_nat.c:nft_nat_inet_eval(); nft(8) loads no dependency on the family (v6.12; nftables 1.0.6).
+    """
     family = statement.family or (ref.family if ref.family in _VERSION else None)
     version = _VERSION.get(family or "")
     apply = _apply(statement, ref, _ranger(statement, scope, family))
 
     def run(ctx: XtContext) -> Outcome | None:
         if version is not None and ctx.skb.packet.ip.dst.version != version:
-            return None
+            return Outcome(None, f"{statement.kind} is for {family} alone")
         try:
             return apply(ctx)
         except _BreakRule:

@@ -8,8 +8,9 @@ import pytest
 
 from netsim.net.address import MAC, Family, parse_address
 from netsim.net.packet import Protocol
+from netsim.rules.nft.parse import parse as parse_nft
 from netsim.rules.xtables.parse import parse
-from netsim.stack.steps import BridgeDecision
+from netsim.stack.steps import BridgeDecision, NftChainPass
 from netsim.stack.wiring import NetnsWiring
 from netsim.topology.model import Bridge, BridgePort, Listener, Neighbour
 from netsim.trace.model import Flow
@@ -105,3 +106,14 @@ def test_icmpv6_errors_are_sent_about_later_fragments_too():
         found = trace(topology(host, there), flow, source="a", target="b")
         sent[version] = sum(leg.name.startswith("ICMP") for leg in found.branches[0].legs)
     assert sent == {4: 1, 6: 2}
+
+
+def test_a_rule_that_translates_the_other_family_matches_and_does_nothing():
+    """Nothing in it asks for the family. Ref: net/netfilter/nft_nat.c:nft_nat_inet_eval() (v6.12)."""
+    text = "table inet own { chain c { type nat hook output priority -100; dnat ip6 to fd00::2-fd00::3; } }"
+    web = Listener(Protocol.TCP, 80, owner="web")
+    world = topology(replace(netns("h", (lo(),), listeners=(web,)), nftables=(parse_nft(text, "rules"),)))
+    found = trace(world, Flow("h", parse_address("127.0.0.1"), Protocol.TCP, 80), source="h", target="127.0.0.1:80")
+    passes = [step for hop in found.branches[0].forward for step in hop.steps if isinstance(step, NftChainPass)]
+    assert [evaluation.matched for step in passes for evaluation in step.evaluations] == [True]
+    assert found.verdict.value == "DELIVERED"

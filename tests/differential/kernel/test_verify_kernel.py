@@ -13,16 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from netsim.net.address import Family
+from netsim.net.address import Family, parse_address
+from netsim.net.packet import Protocol
 from netsim.rules.xtables.ast import Verdict
 from netsim.rules.xtables.parse import parse
 from netsim.scenario.build import load_world
 from netsim.scenario.every_flow import every_flow
+from netsim.scenario.random_world import load_text
 from netsim.scenario.sources import shipped
 from netsim.topology.model import Netns, Role, Topology
+from netsim.trace.model import Flow
 from netsim.verify.claim import namespaces_of
 from netsim.verify.enter import FOLDER, entered
 from netsim.verify.namespaces import RealNetwork
+from netsim.verify.observe import Observer
 from netsim.verify.run import Answer, Case, Effort, verify, verify_case
 
 pytestmark = pytest.mark.kernel
@@ -38,7 +42,8 @@ def world(name: str):
 
 
 def cases(found) -> list[Case]:
-    return [Case(each.flow, each.source, each.target) for each in every_flow(found, one_of_each=True)]
+    flows = (each for version in (4, 6) for each in every_flow(found, version=version, one_of_each=True))
+    return [Case(each.flow, each.source, each.target) for each in flows]
 
 
 BEYOND = ("ipip", "ipvs", "neighbour-table-full", "conntrack-full")
@@ -74,13 +79,70 @@ def test_every_branch_is_seen_and_as_often_as_foretold():
     assert (outcome.answer, outcome.branches, outcome.seen) == (Answer.AGREES, 3, 3)
 
 
-def test_random_worlds():
+RANDOM = [
+    # kube-proxy's mode, IP versions, flows
+    ("iptables", "ipv4", 40),
+    ("iptables", "dual", 40),
+    ("nftables", "ipv6", 30),
+    ("nftables", "dual", 40),
+]
+
+
+@pytest.mark.parametrize(("mode", "family", "flows"), RANDOM, ids=[f"{row[0]} {row[1]}" for row in RANDOM])
+def test_random_worlds(mode, family, flows):
     pytest.importorskip("hypothesis")
     from netsim.scenario.random_check import check
+    from netsim.scenario.random_ground import Families
 
-    found = check(60, SEED)
+    found = check(flows, SEED, mode=mode, families=Families(family))
     assert found.smallest is None, found.smallest
-    assert len(found.outcomes) == 60
+    assert len(found.outcomes) == flows
+    assert found.refused == []
+
+
+FRAGMENTS = """
+apiVersion: netsim.io/v1alpha1
+kind: Cluster
+metadata: {name: fragments}
+spec:
+  nodes:
+  - name: node1
+    sysctls: {net.bridge.bridge-nf-call-iptables: '0'}
+  cni: {mtu: 1450}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  nodeName: node1
+  containers: [{name: main, image: example.com/main}]
+"""
+
+
+def test_a_fragment_is_seen_as_it_was_though_the_node_cuts_the_datagram_again():
+    """The node writes the new header, with the masqueraded source, over the bytes of the fragment that came."""
+    topology = load_text(FRAGMENTS).topology
+    flow = Flow("pod.default.p", parse_address("8.8.8.8"), Protocol.UDP, 53, payload=1460, dont_fragment=False)
+    assert disagreements(topology, [Case(flow, "p", "8.8.8.8")]) == []
+
+
+def test_the_kernel_tells_why_it_drops():
+    found = world("forward-drop")
+    case = next(case for case in cases(found) if case.flow.netns.startswith("pod.") and "svc/" in case.target)
+    with RealNetwork(found.topology) as network, Observer(network) as observer:
+        assert observer.without_reasons == ""
+        seen = observer.observe(case.flow, patience_s=0.1)
+    assert [(dropped.netns, dropped.reason) for _, dropped in seen.drops] == [("node.node1", "NETFILTER_DROP")]
+
+
+def test_another_reason_than_the_models_is_found_out(monkeypatch):
+    found = world("forward-drop")
+    monkeypatch.setattr("netsim.verify.foretold.kernel_names", lambda reason, where: ("IP_RPFILTER",))
+    case = next(case for case in cases(found) if case.flow.netns.startswith("pod.") and "svc/" in case.target)
+    (outcome,) = verify(found.topology, [case])
+    assert outcome.answer is Answer.DIFFERS
+    assert "- dropped: IP_RPFILTER" in outcome.difference
+    assert "+ dropped: NETFILTER_DROP" in outcome.difference
 
 
 # --- it finds what is wrong ------------------------------------------------------------------------------------------
@@ -99,8 +161,6 @@ def doctored(topology: Topology) -> Topology:
 
 
 def test_a_wrong_model_is_found_out():
-    from netsim.verify.observe import Observer
-
     found = world("same-node")
     case = next(case for case in cases(found) if case.target == "node/node1" and case.source.startswith("pod/"))
     with RealNetwork(found.topology) as network, Observer(network) as observer:
@@ -237,27 +297,32 @@ def test_interfaces_are_in_their_namespaces_only():
 # --- rules that are drawn are rules that the tools take ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", ["nft", "legacy"])
-def test_drawn_rules_survive_the_real_tools(variant):
+TOOLS = [(variant, version) for variant in ("nft", "legacy") for version in (4, 6)]
+
+
+@pytest.mark.parametrize(("variant", "version"), TOOLS)
+def test_drawn_rules_survive_the_real_tools(variant, version):
     """What iptables-restore takes, iptables-save prints back as equal rules."""
     hypothesis = pytest.importorskip("hypothesis")
     from netsim.scenario.random_rules import rules_text
 
     empty = Topology("tools", {"tools": Netns("tools", Role.NODE, "tools")})
 
+    tool = f"{'iptables' if version == 4 else 'ip6tables'}-{variant}"
+
     @hypothesis.seed(SEED)
-    @hypothesis.settings(max_examples=40, deadline=None, database=None)
-    @hypothesis.given(rules_text())
+    @hypothesis.settings(max_examples=30, deadline=None, database=None)
+    @hypothesis.given(rules_text(version=version))
     def survives(text):
         with entered(real):
-            run(f"iptables-{variant}-restore", text)
-            printed = run(f"iptables-{variant}-save", "")
-        ours, theirs = (parse(each, Family.IPV4, "rules") for each in (text, printed))
+            run(f"{tool}-restore", text)
+            printed = run(f"{tool}-save", "")
+        ours, theirs = (parse(each, Family(version), "rules") for each in (text, printed))
         for name, drawn in ours.tables.items():
             assert theirs.tables[name] == drawn
 
-    def run(tool: str, text: str) -> str:
-        return subprocess.run([tool], input=text, capture_output=True, text=True, check=True).stdout
+    def run(words: str, text: str) -> str:
+        return subprocess.run([words], input=text, capture_output=True, text=True, check=True).stdout
 
     with RealNetwork(empty) as network:
         real = network.real_name("tools")
