@@ -21,18 +21,8 @@ GUESTBOOK = (
     {"frontend": 3, "redis-replica": 2, "redis-master": 1},
 )
 BOUTIQUE = [
-    "adservice",
-    "cartservice",
-    "checkoutservice",
-    "currencyservice",
-    "emailservice",
-    "frontend",
-    "loadgenerator",
-    "paymentservice",
-    "productcatalogservice",
-    "recommendationservice",
-    "redis-cart",
-    "shippingservice",
+    *("adservice", "cartservice", "checkoutservice", "currencyservice", "emailservice", "frontend", "loadgenerator"),
+    *("paymentservice", "productcatalogservice", "recommendationservice", "redis-cart", "shippingservice"),
 ]
 ROWS: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "guestbook": GUESTBOOK,
