@@ -79,6 +79,28 @@ class _ServiceCIDR:
     spec: _ServiceCIDRSpec = _ServiceCIDRSpec()
 
 
+class Views:
+    """Typed views of objects that were decoded before. kube-proxies that watch one store are handed the very same objects."""
+
+    def __init__(self) -> None:
+        self._services: dict[int, tuple[Object, Service]] = {}
+        self._slices: dict[int, tuple[Object, EndpointSlice]] = {}
+
+    def service(self, item: Object) -> Service:
+        """The view of a Service. Raises DecodeError."""
+        found = self._services.get(id(item))
+        if found is None:
+            found = self._services[id(item)] = (item, Service.of(item))
+        return found[1]
+
+    def endpoint_slice(self, item: Object) -> EndpointSlice:
+        """The view of an EndpointSlice. Raises DecodeError."""
+        found = self._slices.get(id(item))
+        if found is None:
+            found = self._slices[id(item)] = (item, EndpointSlice.of(item))
+        return found[1]
+
+
 class ObjectFeed:
     """Hands objects to a proxy by kind. Objects of other kinds, or not selected, are no business of a proxy.
 
@@ -86,8 +108,9 @@ class ObjectFeed:
     and of the second the proxy is told all that are left.
     """
 
-    def __init__(self, handler: ObjectHandler) -> None:
+    def __init__(self, handler: ObjectHandler, views: Views | None = None) -> None:
         self._handler = handler
+        self._views = views
         self._slices: dict[Key, EndpointSlice] = {}
         self._cidrs: dict[Key, tuple[str, ...]] = {}
 
@@ -117,9 +140,9 @@ class ObjectFeed:
                 return self.remove(item.key)
             case "Service":
                 name = NamespacedName(item.metadata.namespace, item.metadata.name)
-                return self._handler.on_service(name, Service.of(item))
+                return self._handler.on_service(name, self._views.service(item) if self._views else Service.of(item))
             case "EndpointSlice":
-                found = EndpointSlice.of(item)
+                found = self._views.endpoint_slice(item) if self._views else EndpointSlice.of(item)
                 self._slices[item.key] = found
                 return self._handler.on_endpoint_slice(found)
             case "Node":
@@ -135,10 +158,10 @@ class ObjectFeed:
 
 
 class WatchFeed:
-    """Pulls a proxy's watches and hands over what came."""
+    """Pulls a proxy's watches and hands over what came. ``views`` are shared with the feeds of other proxies."""
 
-    def __init__(self, handler: ObjectHandler, watches: Sequence[Watch]) -> None:
-        self._feed = ObjectFeed(handler)
+    def __init__(self, handler: ObjectHandler, watches: Sequence[Watch], views: Views | None = None) -> None:
+        self._feed = ObjectFeed(handler, views)
         self._watches = tuple(watches)
 
     def pull(self) -> bool:

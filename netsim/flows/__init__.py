@@ -2,5 +2,6 @@
 
 from netsim.flows.classes import Classes, FlowClass
 from netsim.flows.outcome import Outcome, Way, outcome_of
+from netsim.flows.survey import Asked, Share, Surveyor
 
-__all__ = ["Classes", "FlowClass", "Outcome", "Way", "outcome_of"]
+__all__ = ["Asked", "Classes", "FlowClass", "Outcome", "Share", "Surveyor", "Way", "outcome_of"]

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from netsim.flows.cone import Cone, Cones
 from netsim.flows.machine import Places
-from netsim.flows.outcome import Outcome, Way, outcome_of
+from netsim.flows.outcome import Bare, Outcome, Way, outcome_of
 from netsim.flows.shapes import Code, address_of, code_of
 from netsim.topology.model import Topology
 from netsim.trace.facts import short_label
@@ -41,6 +41,12 @@ class FlowClass:
     ways: tuple[_Way, ...]
     alone: Outcome | None = None
 
+    @property
+    def bare(self) -> tuple[Bare, ...]:
+        """What all flows of the class have in common, apart from names."""
+        ways = self.ways if self.alone is None else self.alone.ways
+        return tuple(Bare(way.probability, way.verdict, way.reason) for way in ways)
+
 
 class Classes:
     """The classes of a topology's flows, found as they are asked for. ``walked`` counts the flows that were walked."""
@@ -48,7 +54,7 @@ class Classes:
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self.places = Places(topology)
-        self._cones = Cones(self.places)
+        self.cones = Cones(self.places)
         self._classes: dict[Hashable, FlowClass] = {}
 
     @property
@@ -58,7 +64,7 @@ class Classes:
 
     def cone(self, flow: Flow, expected: frozenset[str] | None) -> Cone:
         """What the walk of a flow may read. ``expected`` as for a trace."""
-        return self._cones.of(flow, expected)
+        return self.cones.of(flow, expected)
 
     def class_of(self, flow: Flow, expected: frozenset[str] | None, cone: Cone) -> FlowClass:
         """The class of a flow, whose witness is walked if it is the first of it."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from netsim.flows.machine import Machine, Places, Said, listener_form
 from netsim.flows.rule_slice import Slice, slice_of
-from netsim.flows.shapes import Code, Span, code_of
+from netsim.flows.shapes import Code, Span, calls, code_of
 from netsim.net.address import parse_prefix
 from netsim.trace.model import Flow
 
@@ -38,14 +38,26 @@ class Cone:
     """``key`` is what the walk may read, without names; ``machines``, ``addresses`` and ``ports`` are the names, by number.
 
     ``sensitive`` are the addresses whose owners, as senders, would see something else than this sender does: None where every other
-    one might.
+    one might. ``constants`` are those of them that rules name. ``spans`` and ``words`` (for devices) are what the flow's rules tell
+    addresses and devices apart by; ``spans_of`` has the spans by machine.
     """
 
     key: Hashable
     machines: tuple[str, ...]
     addresses: tuple[Code, ...]
     ports: tuple[int, ...]
+    versions: tuple[int, ...]
+    destination: Code
+    expected: frozenset[str] | None
     sensitive: frozenset[Code] | None
+    constants: frozenset[Code]
+    spans: tuple[Span, ...]
+    spans_of: tuple[tuple[str, tuple[Span, ...]], ...]
+    words: frozenset[str]
+
+    def words_for(self, device: str) -> list[str]:
+        """The words that may mean a device."""
+        return sorted(word for word in self.words if calls(word, device))
 
 
 class Cones:
@@ -64,7 +76,7 @@ class Cones:
     def slice(self, machine: Machine, version: int, addresses: dict[Code, int], ports: dict[int, int]) -> Slice:
         """What of a machine's rules packets between these may meet."""
         book = machine.book(version)
-        key = (machine.spec.name, version, frozenset(book.addresses & addresses.keys()), frozenset(ports))
+        key = (machine.spec.name, version, frozenset(addresses.keys() & book.addresses), frozenset(ports))
         found = self._slices.get(key)
         if found is None:
             found = self._slices[key] = slice_of(book, addresses, ports)
@@ -181,6 +193,7 @@ class _Writing:
     opaque: list[str] = field(default_factory=list)
     literal_ports: bool = False
     sensitive: set[Code] = field(default_factory=set)
+    constants: set[Code] = field(default_factory=set)
 
     def cone(self) -> Cone:
         grown = self.grown
@@ -199,9 +212,35 @@ class _Writing:
             parts.append(ports)
         if self.opaque:
             parts.append((tuple(self.opaque), machines, addresses, ports))
-        self.sensitive.update(grown.codes)
-        sensitive = None if self.opaque else frozenset(self.sensitive.difference(grown.members[0].own))
-        return Cone(tuple(parts), machines, addresses, ports, sensitive)
+        constants = frozenset(self.constants)
+        spans_of = tuple(self._spans())
+        return Cone(
+            key=tuple(parts),
+            machines=machines,
+            addresses=addresses,
+            ports=ports,
+            versions=grown.versions,
+            destination=code_of(grown.flow.destination),
+            expected=self.expected,
+            sensitive=None if self.opaque else self._sensitive(),
+            constants=constants,
+            spans=tuple(sorted({span for _, spans in spans_of for span in spans})),
+            spans_of=spans_of,
+            words=frozenset[str]().union(*names.values()),
+        )
+
+    def _sensitive(self) -> frozenset[Code]:
+        grown = self.grown
+        named = self.constants | self.sensitive
+        return frozenset(named | (set(grown.codes) - set(grown.members[0].own)))
+
+    def _spans(self) -> Iterator[tuple[str, tuple[Span, ...]]]:
+        grown = self.grown
+        for number, _, found in grown.slices:
+            yield grown.members[number].spec.name, found.spans
+        for machine in grown.members:
+            if machine.policy:
+                yield machine.spec.name, tuple(span for shape in machine.policy for span in shape.spans)
 
     def _flow(self) -> Hashable:
         flow = self.grown.flow
@@ -235,11 +274,11 @@ class _Writing:
         self.literal_ports = self.literal_ports or found.literal_ports
         if found.opaque:
             self.opaque.append(f"{self.grown.members[number].spec.name}: {found.opaque}")
-        self.sensitive.update(found.exact)
-        self.sensitive.update(found.filed)
+        self.constants |= found.constants
+        self.sensitive |= found.filed
         for members in found.met:
             for code in codes:
-                self.sensitive |= members.partners(code)
+                self.constants |= members.partners(code)
         return (
             found.form,
             tuple([addresses.get(code, -1) for code in found.exact]),

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields
 
 from netsim.flows.rule_book import RuleBook, ShapeCache, rule_book
-from netsim.flows.shapes import Code, Shape, Span, code_of, shape_of
+from netsim.flows.shapes import Code, Shape, Span, calls, code_of, shape_of
 from netsim.flows.virtual_servers import ServerTable
 from netsim.net.address import InterfaceAddress
 from netsim.stack.fib import addresses_of
@@ -79,6 +79,7 @@ class Machine:
         self.servers = ServerTable(spec.ipvs)
         self._books: dict[int, RuleBook] = {}
         self._said: dict[Code, Said] = {}
+        self._about: dict[Code, int] = {}
         self._devices = [
             (device, self._device_form(device), tuple(code_of(a.ip) for a in device.addresses if device.name != "lo"))
             for device in spec.devices
@@ -131,10 +132,26 @@ class Machine:
             if behind is None:
                 found.append((device.name, form, *(addresses[code] for code in codes if code in addresses)))
             elif behind in machines:
-                called = tuple(sorted(word for word in words if _calls(word, device.name)))
+                called = tuple(sorted(word for word in words if calls(word, device.name)))
                 sysctls = tuple(self.device_sysctls.get(device.name, ()))
                 found.append((machines[behind], form, called, sysctls, *(addresses[code] for code in codes)))
         return tuple(found)
+
+    def ports_to(self, netns: str) -> Hashable:
+        """The devices that lead to one namespace."""
+        return tuple(
+            (form, tuple(self.device_sysctls.get(device.name, ())))
+            for device, form, _ in self._devices
+            if self.renamed.get(device.name) == netns
+        )
+
+    def about(self, code: Code) -> Hashable:
+        """What sets and virtual servers hold of an address alone."""
+        found = self._about.get(code)
+        if found is None:
+            sets = self.book(6 if code >> 129 else 4).alone(code) if self.with_rules else ()
+            found = self._about[code] = self.places.number((sets, self.servers.about(code) if self.servers.any else ()))
+        return found
 
     def _device_form(self, device: Device) -> Hashable:
         shape = Shape()
@@ -186,7 +203,9 @@ class _Saying:
                 self._route(route, single=span.first == span.last)
         for neighbour in machine.spec.neighbours:
             if code_of(neighbour.address) == code:
-                self._neighbour(neighbour.device, neighbour.mac.value if neighbour.mac is not None else 0, neighbour.state.value)
+                self._neighbour(
+                    neighbour.device, neighbour.mac.value if neighbour.mac is not None else 0, neighbour.state.value
+                )
         for shape in machine.policy:
             self.form.append((tuple(code in span for span in shape.spans), tuple(code == each for each in shape.exact)))
         if self.on_link:
@@ -246,11 +265,6 @@ class _Saying:
 _OF_ROUTES = frozenset({"to", "device", "via", "source", "onlink", "nexthops", "origin"})
 
 
-def _calls(word: str, device: str) -> bool:
-    """Whether a word of a rule may mean a device: its name, or its beginning and a wildcard."""
-    return word == device or (word[-1:] in ("+", "*") and device.startswith(word[:-1]))
-
-
 def _counts(device: Device) -> bool:
     """Whether a device's addresses are those of packets that the machine itself sends."""
     return not isinstance(device.kind, Dummy) and device.name != "lo"
@@ -295,7 +309,7 @@ class Places:
             self.tunnels = self.tunnels or isinstance(device.kind, Vxlan | IPIP)
         local = any(route.table == 255 for route in spec.routes)
         netdev = any(f.value in ("netdev", "bridge", "arp") for rules in spec.nftables for f, _ in rules.tables)
-        if local or netdev or any("proxy_arp" in name for name in spec.sysctls):
+        if local or netdev or spec.proxies or any("proxy_arp" in name for name in spec.sysctls):
             self.present.append(spec.name)
 
     def stands_for(self, spec: Netns, kind: Veth) -> bool:

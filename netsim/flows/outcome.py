@@ -10,11 +10,20 @@ from netsim.trace.model import Branch, Trace, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Bare:
+    """What one branch came to, apart from names."""
+
+    probability: Fraction
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One branch's outcome.
 
     ``backend`` is the address and port that the first packet arrived at or was translated to, ``source`` the address that the receiver
-    saw, ``receiver`` whose socket took it; None where there is none. ``where`` is the namespace whose step decided.
+    saw, ``receiver`` whose socket took it; None where there is none.
     """
 
     probability: Fraction

@@ -18,7 +18,6 @@ from netsim.topology.model import Netns
 Place: TypeAlias = tuple[Hashable, str]
 """A table (with its tool and family) and the name of a chain or set in it."""
 
-INDEX_FROM = 16
 IPSETS = "ipset"
 
 
@@ -50,7 +49,7 @@ class Chain:
         self.by_address: dict[Code, list[int]] = {}
         self.others: list[int] = []
         for number, rule in enumerate(rules):
-            code = _asked(rule) if len(rules) >= INDEX_FROM else None
+            code = _asked(rule)
             (self.others if code is None else self.by_address.setdefault(code, [])).append(number)
 
     def met(self, addresses: Iterable[Code]) -> Sequence[int]:
@@ -156,15 +155,23 @@ class RuleBook:
             self._chains[place] = None if maker is None else maker()
         return self._chains[place]
 
-    def set_of(self, chain_table: Hashable, name: str) -> tuple[Place, Members | None]:
-        """The set that a rule of that table calls by that name."""
+    def set_place(self, chain_table: Hashable, name: str) -> Place:
+        """Where the set stands that a rule of that table calls by that name."""
         of_nft = isinstance(chain_table, tuple) and chain_table[0] == "nft"
-        place = (chain_table if of_nft else IPSETS, name)
-        return place, self._sets.get(place)
+        return (chain_table if of_nft else IPSETS, name)
 
-    def members(self) -> Iterable[Members]:
-        """Every set."""
-        return self._sets.values()
+    def set_at(self, place: Place) -> Members | None:
+        """The set of that place, None where there is none."""
+        return self._sets.get(place)
+
+    def alone(self, code: Code) -> Hashable:
+        """The members of sets that ask for this address and no other."""
+        return tuple(
+            (place, member.shape.form, member.ports)
+            for place, members in self._sets.items()
+            for member in members.by_address.get(code, ())
+            if len(member.key) == 1
+        )
 
 
 def rule_book(netns: Netns, version: int, shapes: ShapeCache) -> RuleBook:
@@ -187,9 +194,7 @@ def rule_book(netns: Netns, version: int, shapes: ShapeCache) -> RuleBook:
 def _xtables(book: RuleBook, place: Hashable, table: xt.Table, shape: Callable[[xt.Rule | nft.Rule], Shape]) -> None:
     for chain in table.chains.values():
         book._makers[place, chain.name] = partial(Chain, (place, chain.name), chain.rules, shape)
-        if len(chain.rules) >= INDEX_FROM:
-            made = book.chain((place, chain.name))
-            book.addresses |= made.by_address.keys() if made is not None else set()
+        book.addresses.update(code for rule in chain.rules if (code := _asked(rule)) is not None)
     for name in xt.BUILTIN_CHAINS.get(table.name, ()):
         if name in table.chains:
             policy = table.chains[name].policy

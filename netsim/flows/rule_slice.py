@@ -6,11 +6,12 @@ together with all that only it leads to. Of a machine with ten thousand Services
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from netsim.flows.rule_book import Members, Place, RuleBook
-from netsim.flows.shapes import Code, Ports, Shape, Span, chain_form
+from netsim.flows.rule_book import Chain, Member, Members, Place, RuleBook
+from netsim.flows.shapes import LOOPBACK, Code, Ports, Shape, Span, chain_form
 
 
 @dataclass(slots=True)
@@ -29,8 +30,72 @@ class Slice:
     target_ports: dict[int, None] = field(default_factory=dict)
     met: list[Members] = field(default_factory=list)
     filed: set[Code] = field(default_factory=set)
+    bases: list[tuple[Hashable, Place]] = field(default_factory=list)
     opaque: str = ""
     literal_ports: bool = False
+    rules: list[tuple[Place, tuple[Shape, ...]]] = field(default_factory=list)
+    members: list[tuple[Place, tuple[Member, ...]]] = field(default_factory=list)
+    constants: set[Code] = field(default_factory=set)
+
+    def holds_in(self, book: RuleBook, renaming: Renaming, ports: Mapping[int, int]) -> bool:
+        """Whether another machine's rules say the same to the renamed addresses as these do to their own.
+
+        Constants are compared as they are: none of them is a renamed address.
+        """
+        for place, shapes in self.rules:
+            chain = book.chain(place)
+            if chain is None:
+                return False
+            there = met_rules(chain, renaming.after, ports)
+            if len(there) != len(shapes) or not all(map(renaming.same, shapes, there)):
+                return False
+        for place, members in self.members:
+            others = book.set_at(place)
+            if others is None or others.opaque:
+                return False
+            found = others.met(renaming.after, ports)
+            if len(found) != len(members) or not all(
+                renaming.same(a.shape, b.shape) for a, b in zip(members, found, strict=True)
+            ):
+                return False
+        return not self.opaque and self.bases == book.bases
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """A flow's addresses in their order, ``before`` and ``after``; ``moved`` has the new ones by the old."""
+
+    before: Mapping[Code, int]
+    after: Mapping[Code, int]
+    moved: Mapping[Code, Code]
+
+    def same(self, one: Shape, other: Shape) -> bool:
+        """Whether a shape says to the new addresses what another one says to the old."""
+        if one is other:
+            return not one.spans or all(self.keeps(span) for span in one.spans)
+        return (
+            one.form == other.form
+            and [self.moved.get(code, code) for code in one.exact] == other.exact
+            and one.ports == other.ports
+            and one.chains == other.chains
+            and one.sets == other.sets
+            and one.lists == other.lists
+            and one.names == other.names
+            and all(
+                [code in mine for code in self.before] == [code in theirs for code in self.after]
+                for mine, theirs in zip(one.spans, other.spans, strict=True)
+            )
+        )
+
+    def keeps(self, span: Span) -> bool:
+        """Whether a span holds of each new address what it does of the old."""
+        return all((old in span) == (new in span) for old, new in self.moved.items())
+
+
+def met_rules(chain: Chain, addresses: Iterable[Code], ports: Mapping[int, int]) -> tuple[Shape, ...]:
+    """The rules of a chain that packets between these addresses and ports may meet."""
+    shapes = [chain.shape(number) for number in chain.met(addresses)]
+    return tuple([shape for shape in shapes if shape.asked_port is None or shape.asked_port in ports])
 
 
 @dataclass(slots=True)
@@ -45,49 +110,53 @@ class _Slicing:
     chains: dict[Place, int] = field(default_factory=dict)
     sets: dict[Place, int] = field(default_factory=dict)
     lists: dict[str, int] = field(default_factory=dict)
+    waiting: deque[tuple[Place, bool]] = field(default_factory=deque)
 
     def run(self) -> Slice:
-        form: list[Hashable] = []
-        for kind, place in self.book.bases:
-            form.append((kind, self._chain(place)))
-        done_chains = done_sets = 0
-        while done_chains < len(self.chains) or done_sets < len(self.sets):
-            if done_chains < len(self.chains):
-                form.append(self._rules(list(self.chains)[done_chains]))
-                done_chains += 1
-            else:
-                form.append(self._members(list(self.sets)[done_sets]))
-                done_sets += 1
+        form: list[Hashable] = [(kind, self._chain(place)) for kind, place in self.book.bases]
+        while self.waiting:
+            place, is_set = self.waiting.popleft()
+            form.append(self._members(place) if is_set else self._rules(place))
         found = self.result
+        found.bases = self.book.bases
         found.form, found.names = tuple(form), frozenset(self.names)
         found.spans, found.ports = tuple(self.spans), tuple(self.ports)
         return found
 
     def _chain(self, place: Place) -> int:
-        return self.chains.setdefault(place, len(self.chains))
+        found = self.chains.get(place)
+        if found is None:
+            found = self.chains[place] = len(self.chains)
+            self.waiting.append((place, False))
+        return found
 
     def _rules(self, place: Place) -> Hashable:
         chain = self.book.chain(place)
         if chain is None:
             return "no such chain"
-        self.result.filed.update(chain.by_address)
-        form: list[Hashable] = ["chain", chain_form(chain.name)]
-        for number in chain.met(self.addresses):
-            shape = chain.shape(number)
-            if shape.asked_port is not None and shape.asked_port not in self.known_ports:
-                continue
-            form.append(self._filled(shape, chain.table))
-        return tuple(form)
+        result = self.result
+        result.filed.update(chain.by_address)
+        shapes = met_rules(chain, self.addresses, self.known_ports)
+        result.rules.append((place, shapes))
+        for shape in shapes:
+            result.constants.update(shape.exact)
+        return ("chain", chain_form(chain.name), tuple([self._filled(shape, chain.table) for shape in shapes]))
 
     def _members(self, place: Place) -> Hashable:
-        table, name = place
-        _, members = self.book.set_of(table, name)
+        table, _ = place
+        members = self.book.set_at(place)
         if members is None:
             return "no such set"
-        self.result.met.append(members)
-        self.result.opaque = self.result.opaque or members.opaque
-        met = members.met(self.addresses, self.known_ports)
-        return ("set", members.form, tuple(self._filled(member.shape, table) for member in met))
+        result = self.result
+        result.met.append(members)
+        result.opaque = result.opaque or members.opaque
+        met = tuple(members.met(self.addresses, self.known_ports))
+        result.members.append((place, met))
+        for member in met:
+            result.constants.update(
+                member.shape.exact if len(member.key) > 1 else member.shape.exact[len(member.key) :]
+            )
+        return ("set", members.form, tuple([self._filled(member.shape, table) for member in met]))
 
     def _filled(self, shape: Shape, table: Hashable) -> Hashable:
         """A shape with its holes numbered in the slice."""
@@ -96,9 +165,13 @@ class _Slicing:
         result.literal_ports = result.literal_ports or shape.literal_ports
         result.exact += shape.exact
         self.names.update(shape.names)
+        if shape.to_self:
+            result.targets.update(dict.fromkeys(LOOPBACK))
         if shape.translates:
             result.targets.update(dict.fromkeys(shape.exact))
             result.target_ports.update((p.first, None) for p in shape.ports if p.first == p.last)
+        if shape.plain:
+            return shape.form
         return (
             shape.form,
             tuple([self.spans.setdefault(each, len(self.spans)) for each in shape.spans]),
@@ -109,8 +182,12 @@ class _Slicing:
         )
 
     def _set(self, table: Hashable, name: str) -> int:
-        place, _ = self.book.set_of(table, name)
-        return self.sets.setdefault(place, len(self.sets))
+        place = self.book.set_place(table, name)
+        found = self.sets.get(place)
+        if found is None:
+            found = self.sets[place] = len(self.sets)
+            self.waiting.append((place, True))
+        return found
 
 
 def slice_of(book: RuleBook, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> Slice:

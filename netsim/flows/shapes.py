@@ -8,9 +8,10 @@ in the shape as it is. A rule that computes with an address (a hash, a mask, an 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, TypeAlias
 
@@ -37,7 +38,11 @@ def address_of(code: Code) -> Address:
     return IPv6Address(code ^ _V6) if code & _V6 else IPv4Address(code)
 
 
-@dataclass(frozen=True, slots=True)
+LOOPBACK: tuple[Code, ...] = (code_of(IPv4Address("127.0.0.1")), code_of(IPv6Address("::1")))
+"""Where REDIRECT sends what a machine itself sent."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Span:
     """Consecutive addresses, both ends included."""
 
@@ -72,6 +77,7 @@ class Shape:
     ``lists`` the lists of ``recent``, in the order of its holes. ``translates``: its exact addresses and single ports may become a
     packet's. ``names`` are words that may be devices. ``opaque`` says why holes do not tell what it does; ``literal_ports``: it compares
     ports otherwise than by its holes. ``asked_port`` is the one destination port that it asks for.
+    ``to_self``: it sends packets to the machine itself (REDIRECT). ``plain``: it has no holes but those of exact addresses.
     """
 
     form: Hashable = None
@@ -86,6 +92,8 @@ class Shape:
     opaque: str = ""
     literal_ports: bool = False
     asked_port: int | None = None
+    to_self: bool = False
+    plain: bool = False
 
     def add(self, value: object) -> Hashable:
         """Take one more value apart; its form."""
@@ -117,9 +125,12 @@ def shape_of(value: object) -> Shape:
     """A frozen value of the rules' languages, taken apart."""
     shape = Shape()
     shape.form = _form(value, shape)
+    holes = (shape.spans, shape.ports, shape.chains, shape.sets, shape.lists)
+    shape.plain = not any(holes)
     return shape
 
 
+@cache
 def chain_form(name: str) -> Hashable:
     """What a verdict may read from a chain's name."""
     return tuple(re.fullmatch(pattern, name) is not None for pattern in _CHAINS)
@@ -136,6 +147,8 @@ def _form(value: Any, shape: Shape) -> Hashable:
         return value if value is None else (type(value).__name__, value)
     if isinstance(value, tuple):
         return tuple(_form(each, shape) for each in value)
+    if isinstance(value, Mapping) and not value:
+        return "nothing"
     if isinstance(value, frozenset):
         return tuple(sorted(repr(each) for each in value))
     if is_dataclass(value):
@@ -193,7 +206,7 @@ def _address_range(value: xt_matches.AddressRange, shape: Shape) -> Hashable:
 
 
 def _redirect(value: xt.RedirectTarget, shape: Shape) -> Hashable:
-    shape.translates = True
+    shape.translates = shape.to_self = True
     return ("redirect", _nat_range(xt.NATRange(None, None, value.port_first, value.port_last), shape), value.random)
 
 
@@ -303,6 +316,7 @@ def _assign(value: nft.Assign, shape: Shape) -> Hashable:
 def _nat(value: nft.NAT, shape: Shape) -> Hashable:
     """Addresses and ports that are written here, alone or in a map, may become the packet's."""
     shape.translates = True
+    shape.to_self = shape.to_self or value.kind == "redirect"
     port = value.port
     to_port = _port_of(port.literal, shape) if isinstance(port, nft.Value) else _form(port, shape)
     return ("nat", value.kind, value.family, _nat_to(value.address, shape), to_port, tuple(sorted(value.flags)))
@@ -374,3 +388,8 @@ _SPECIAL: dict[type, Any] = {
     nft.NAT: _nat,
     nft.Rule: _nft_rule,
 }
+
+
+def calls(word: str, device: str) -> bool:
+    """Whether a word of a rule may mean a device: its name, or its beginning and a wildcard."""
+    return word == device or (word[-1:] in ("+", "*") and device.startswith(word[:-1]))

@@ -22,7 +22,15 @@ from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
 from netsim.scenario.assumptions import assumptions_of
 from netsim.scenario.kube_proxies import NodeProxy, configuration_of, start
-from netsim.scenario.node_rules import legacy_rulesets, machine_conntrack, machine_ipsets, node_rulesets, own_ruleset
+from netsim.scenario.node_rules import (
+    Parts,
+    fresh_parts,
+    legacy_rulesets,
+    machine_conntrack,
+    machine_ipsets,
+    node_rulesets,
+    own_ruleset,
+)
 from netsim.scenario.plans import cluster_plan, machine_plan, node_object, service_cidr_object
 from netsim.scenario.recent_lists import recent_lists
 from netsim.scenario.world import World
@@ -33,6 +41,7 @@ from netsim.topology.naming import external_netns, node_netns
 from netsim.topology.plan import ClusterPlan, MachinePlan, PlanError, PlanProblem
 from proxy.config.model import KubeProxyConfiguration, ProxyMode
 from proxy.config.read import ConfigurationError, read_configuration
+from proxy.watch import Views
 
 if TYPE_CHECKING:
     from netsim.rules.nft.ast import Ruleset as NftRuleset
@@ -52,8 +61,10 @@ def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     plane = steady(loaded)
     store = plane.store
     nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in loaded.cluster.nodes}
+    views = Views()
     proxies = {
-        node.name: start(store, node, configurations[node.name], nodes[node.name]) for node in loaded.cluster.nodes
+        node.name: start(store, node, configurations[node.name], nodes[node.name], views)
+        for node in loaded.cluster.nodes
     }
     return assembled(loaded, mode, plane, proxies)
 
@@ -141,12 +152,13 @@ def _with_rules(
 ) -> Topology:
     """The topology with what the programs on its machines loaded: every machine's rules, sets, entries and virtual servers."""
     errors: list[RuleSyntaxError] = []
+    parts = fresh_parts()
     nodes = {node_netns(node.name): node for node in cluster.nodes}
     hosts = {external_netns(host.name): host for host in cluster.external}
     texts = {**{name: node.texts for name, node in nodes.items()}, **{name: host.texts for name, host in hosts.items()}}
     proxy_of = {name: proxies[node.name] for name, node in nodes.items()}
     rules = _gathered(
-        {name: partial(_node_rulesets, node, proxy_of[name], plan) for name, node in nodes.items()}
+        {name: partial(_node_rulesets, node, proxy_of[name], plan, parts) for name, node in nodes.items()}
         | {name: partial(_host_rulesets, host) for name, host in hosts.items()},
         errors,
     )
@@ -184,10 +196,10 @@ def _gathered(makers: Mapping[str, Callable[[], T]], errors: list[RuleSyntaxErro
     return found
 
 
-def _node_rulesets(node: ClusterNode, proxy: NodeProxy, plan: ClusterPlan) -> tuple[Ruleset, ...]:
+def _node_rulesets(node: ClusterNode, proxy: NodeProxy, plan: ClusterPlan, parts: Parts) -> tuple[Ruleset, ...]:
     machine = next(machine for machine in plan.machines if machine.name == node.name)
     pods = [pod for pod in plan.pods if pod.node == node.name]
-    return node_rulesets(node, proxy, machine, plan.cni, pods)
+    return node_rulesets(node, proxy, machine, plan.cni, pods, parts)
 
 
 def _host_rulesets(host: ExternalHost) -> tuple[Ruleset, ...]:

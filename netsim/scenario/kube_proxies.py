@@ -14,7 +14,7 @@ from netsim.objects.json import Document
 from proxy.config.model import KubeProxyConfiguration, ProxyMode
 from proxy.node import ProxyNode, proxy_node
 from proxy.server import KubeProxy, iptables_proxy, ipvs_proxy, nftables_proxy
-from proxy.watch import SELECTOR, WatchFeed
+from proxy.watch import SELECTOR, Views, WatchFeed
 
 if TYPE_CHECKING:
     from proxy.iptables.fixed_rules import Jump
@@ -76,11 +76,13 @@ def configuration_of(cluster: ClusterSpec, node: ClusterNode) -> Document:
     return {**base, **(given.document if given else {})}
 
 
-def start(store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node) -> NodeProxy:
-    """Start a node's kube-proxy on a store's watches and let it sync once."""
+def start(
+    store: Store, node: ClusterNode, configuration: KubeProxyConfiguration, item: Node, views: Views | None = None
+) -> NodeProxy:
+    """Start a node's kube-proxy on a store's watches and let it sync once. ``views`` are shared by the kube-proxies of a store."""
     place = place_of(node, configuration, item)
     kube_proxy = proxy_of(configuration, place)
-    feed_of(kube_proxy, store).pull()
+    feed_of(kube_proxy, store, views).pull()
     return NodeProxy(place, configuration, kube_proxy.sync() if node.kube_proxy_runs else {})
 
 
@@ -97,10 +99,10 @@ def place_of(node: ClusterNode, configuration: KubeProxyConfiguration, item: Nod
 AnyKubeProxy: TypeAlias = "KubeProxy[IptablesSync] | KubeProxy[IpvsSync] | KubeProxy[NftablesSync]"
 
 
-def feed_of(kube_proxy: AnyKubeProxy, store: Store) -> WatchFeed:
+def feed_of(kube_proxy: AnyKubeProxy, store: Store, views: Views | None = None) -> WatchFeed:
     """The watches of a kube-proxy on a store."""
     watches = [store.watch(kind, label_selector=SELECTOR) for kind in ("Service", "EndpointSlice")]
-    return WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")])
+    return WatchFeed(kube_proxy, [*watches, store.watch("Node"), store.watch("ServiceCIDR")], views)
 
 
 def proxy_of(

@@ -11,9 +11,9 @@ kube-proxy puts its jumps first and flannel appends, so which of the two starts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from netsim.net.address import Family
 from netsim.objects.cluster import ClusterNode, MachineTexts, RulesText
@@ -23,6 +23,7 @@ from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipset.parse import parse as parse_ipset
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 from netsim.rules.xtables.ast import Ruleset
+from netsim.rules.xtables.parts import PartReader
 from netsim.rules.xtables.restore import Payload, restore
 from netsim.scenario.kube_proxies import NodeProxy, WritesIptables
 from netsim.topology.cni.flannel import flannel_rules
@@ -32,11 +33,26 @@ from netsim.topology.plan import CNIPlan, MachinePlan, PodPlan
 T = TypeVar("T")
 
 
+Parts: TypeAlias = Mapping[Family, PartReader]
+"""What was read of rules before, by family: the nodes of a cluster have most of their rules in common."""
+
+
+def fresh_parts() -> Parts:
+    """Nothing read yet."""
+    return {family: PartReader(family) for family in Family}
+
+
 def node_rulesets(
-    node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, pods: Sequence[PodPlan] = ()
+    node: ClusterNode,
+    proxy: NodeProxy,
+    machine: MachinePlan,
+    cni: CNIPlan,
+    pods: Sequence[PodPlan] = (),
+    parts: Parts | None = None,
 ) -> tuple[Ruleset, ...]:
     """A node's rule set in each family that it has rules in. Raises RuleSyntaxErrors, with places in the user's file for the node's own."""
-    found = (_ruleset(node, proxy, machine, cni, pods, family) for family in Family)
+    read = parts or fresh_parts()
+    found = (_ruleset(node, proxy, machine, cni, pods, read[family]) for family in Family)
     return (*legacy_rulesets(node.texts), *(ruleset for ruleset in found if ruleset is not None))
 
 
@@ -108,20 +124,21 @@ def in_file(error: RuleSyntaxError, start: Origin) -> RuleSyntaxError:
 
 
 def _ruleset(
-    node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, pods: Sequence[PodPlan], family: Family
+    node: ClusterNode, proxy: NodeProxy, machine: MachinePlan, cni: CNIPlan, pods: Sequence[PodPlan], parts: PartReader
 ) -> Ruleset | None:
+    family = parts.family
     ruleset = own_ruleset(node.iptables if family is Family.IPV4 else node.ip6tables, family)
     sync = proxy.iptables(family)
     if sync is not None:
         for text in (_jumps_text(ruleset, sync), sync.restore):
             payload = Payload(text, family, f"kube-proxy on {node.name}")
-            ruleset = restore(ruleset, payload, noflush=True)
+            ruleset = restore(ruleset, payload, noflush=True, parts=parts)
     for program, text in (
         ("flannel", flannel_rules(machine, cni, family)),
         ("portmap", portmap_rules(machine, pods, family)),
     ):
         if text:
-            ruleset = restore(ruleset, Payload(text, family, f"{program} on {node.name}"), noflush=True)
+            ruleset = restore(ruleset, Payload(text, family, f"{program} on {node.name}"), noflush=True, parts=parts)
     return ruleset
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from netsim.cluster.events import Event, Severity
 from netsim.manifest import Loaded
-from netsim.net.address import Address, parse_address
+from netsim.net.address import Address
 from netsim.objects.cluster import ClusterSpec
-from netsim.objects.core import EndpointSlice, Pod, Service
+from netsim.objects.core import Pod
 from netsim.objects.meta import Key, Object
+from netsim.scenario.expectations import Expectations
 from netsim.scenario.kube_proxies import NodeProxy
 from netsim.topology.model import Topology
 from netsim.topology.naming import external_netns, node_netns, pod_netns
@@ -113,51 +114,15 @@ class World:
         A Service's addresses and node ports stand for its endpoints, a node's host ports for the pods that have them; any other address for
         whoever has it.
         """
-        service = self.service_of(address, port)
-        if service is None:
-            owner = self.owner_of(address)
-            mapped = self._with_host_port(address, port)
-            return mapped or (None if owner is None else frozenset({owner}))
-        places = {self.owner_of(parse_address(ip)) for ip in self._endpoint_addresses(service)}
-        return frozenset(place for place in places if place is not None) or None
-
-    def _with_host_port(self, address: Address, port: int | None) -> frozenset[str]:
-        """The pods that a node's port leads to."""
-        found: set[str] = set()
-        for key, item in self.objects.items():
-            if key.kind != "Pod" or not port:
-                continue
-            pod = Pod.of(item)
-            mapped = any(p.host_port == port for c in pod.spec.containers for p in c.ports)
-            if not mapped or pod.spec.host_network or not pod.spec.node_name:
-                continue
-            if address.is_loopback or address in self.node_addresses(pod.spec.node_name):
-                found.add(pod_netns(key.namespace, key.name))
-        return frozenset(found)
+        return self.expectations().of(address, port)
 
     def service_of(self, address: Address, port: int | None) -> Key | None:
         """The Service that has an address (cluster IP, external IP, load balancer), or that port of every node."""
-        text = str(address)
-        on_node = address.is_loopback or any(address in self.node_addresses(n.name) for n in self.cluster.nodes)
-        for key, item in sorted(self.objects.items()):
-            if key.kind != "Service":
-                continue
-            service = Service.of(item)
-            ingress = (entry.ip for entry in service.status.load_balancer.ingress)
-            if text in (*service.spec.cluster_ips, *service.spec.external_ips, *ingress):
-                return key
-            if on_node and port and any(p.node_port == port for p in service.spec.ports):
-                return key
-        return None
+        return self.expectations().service_of(address, port)
 
-    def _endpoint_addresses(self, service: Key) -> Iterator[str]:
-        for key, item in sorted(self.objects.items()):
-            if key.kind != "EndpointSlice" or key.namespace != service.namespace:
-                continue
-            view = EndpointSlice.of(item)
-            if view.service_name == service.name:
-                for endpoint in view.endpoints:
-                    yield endpoint.addresses[0]
+    def expectations(self) -> Expectations:
+        """The same for many destinations: it reads the world's objects once."""
+        return Expectations(self)
 
 
 def _controlled_by(item: Object, owners: set[Key]) -> bool:

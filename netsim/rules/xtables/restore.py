@@ -26,17 +26,18 @@ class Payload:
     file: str
 
 
-def restore(base: Ruleset | None, payload: Payload, *, noflush: bool) -> Ruleset:
+def restore(base: Ruleset | None, payload: Payload, *, noflush: bool, parts: PartReader | None = None) -> Ruleset:
     """The rules after ``iptables-restore [--noflush]`` of a payload on a namespace that has ``base``.
 
     A table that the payload names is emptied first (built-in chains keep their policies), except with ``noflush``: then only
     the chains that it declares are, and built-in chains keep their rules even when declared. Tables that it does not name stay as they are.
     It is all or nothing: raises RuleSyntaxErrors with everything that the real tool or the kernel would refuse.
+    ``parts`` of the payload's family remembers from one payload to the next what it has read.
     Differs from the kernel: whether a deleted chain (``-X``) is still jumped to is looked at when the table is committed.
     """
     if base is not None and base.family is not payload.family:
         raise ValueError(f"{payload.file}: an {payload.family.kubernetes} payload for {base.family.kubernetes} rules")
-    loader = Loader(payload.family, payload.file, PartReader(payload.family), noflush=noflush)
+    loader = Loader(payload.family, payload.file, parts or PartReader(payload.family), noflush=noflush)
     before = {} if base is None else base.tables
     loader.tables = {name: TableUnderWork.of(table) for name, table in before.items()}
     with collector_at_rest():
