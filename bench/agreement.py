@@ -12,6 +12,8 @@ feature that its walk shows, under the IP version of its destination.
 from __future__ import annotations
 
 import argparse
+import os
+import pickle
 import platform
 import sys
 from collections import Counter
@@ -28,6 +30,7 @@ from netsim.rules.xtables.ast import CommentMatch, Jump, Verdict
 from netsim.scenario.random_check import check
 from netsim.scenario.random_ground import Families
 from netsim.stack.steps import BridgeDecision, ChainPass, NATStep, NftChainPass, Step
+from netsim.verify.guest.machine import IN_GUEST, output_in_guest
 from netsim.verify.run import Answer, Outcome
 
 BEGIN, END = "<!-- agreement: begin -->", "<!-- agreement: end -->"
@@ -36,6 +39,7 @@ MODES: Mapping[str, tuple[str, str, bool]] = {
     "iptables": ("iptables (nft)", "iptables", False),
     "legacy": ("iptables (legacy)", "iptables", True),
     "nftables": ("nftables", "nftables", False),
+    "ipvs": ("ipvs, in a guest", "ipvs", True),
 }
 ALL = "all flows"
 
@@ -59,6 +63,7 @@ class Tally:
     left_out: int = 0
     refused: int = 0
     differences: list[str] = field(default_factory=list)
+    kernels: frozenset[str] = frozenset()
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -67,6 +72,7 @@ class Tally:
             self.left_out + other.left_out,
             self.refused + other.refused,
             [*self.differences, *other.differences],
+            self.kernels | other.kernels,
         )
 
 
@@ -78,7 +84,11 @@ def main() -> int:
     parser.add_argument("--mode", action="append", choices=list(MODES), help="these modes alone")
     parser.add_argument("--processes", type=int, default=2, help="parts at a time (default 2)")
     parser.add_argument("--write", type=Path, help="the page to put the table into")
+    parser.add_argument("--part", help=argparse.SUPPRESS)  # what a guest is asked for
     given = parser.parse_args()
+    if given.part is not None:
+        sys.stdout.buffer.write(pickle.dumps(run(pickle.loads(bytes.fromhex(given.part)))))
+        return 0
     parts = [
         Part(mode, families, given.flows // len(Families), given.seed)
         for mode in given.mode or MODES
@@ -95,9 +105,14 @@ def main() -> int:
 
 def run(part: Part) -> Tally:
     """Verify one part. Its differences go to standard error."""
+    if part.mode == "ipvs" and IN_GUEST not in os.environ:
+        words = [sys.executable, str(Path(__file__).resolve()), "--part", pickle.dumps(part).hex()]
+        answer: Tally = pickle.loads(output_in_guest(words))
+        return answer
     _, mode, legacy = MODES[part.mode]
     found = check(part.flows, part.seed, legacy=legacy, mode=mode, families=part.families, shrink=False)
     tally = count(part.mode, found.outcomes)
+    tally.kernels = frozenset({platform.release()})
     tally.refused = len(found.refused)
     tally.differences += [found.smallest] if found.smallest is not None else []
     agreed = sum(outcome.answer is Answer.AGREES for outcome in found.outcomes)
@@ -133,7 +148,7 @@ def report(tally: Tally) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     rest = f"{tally.left_out} further flows met what is not modelled and were not compared"
     refused = f"; {tally.refused} drawn worlds could not be built" if tally.refused else ""
-    return "\n".join([*lines, "", f"Agreed / cases. Linux {platform.release()}; {rest}{refused}."])
+    return "\n".join([*lines, "", f"Agreed / cases. Linux {', '.join(sorted(tally.kernels))}; {rest}{refused}."])
 
 
 def _cell(tally: Tally, key: tuple[str, int, str]) -> str:
