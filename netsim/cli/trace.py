@@ -22,7 +22,7 @@ Parameters: TypeAlias = Mapping[str, Any]
 """What click read from a command line, by the names below."""
 
 VERDICT_STATUS = {Verdict.DELIVERED: Exit.OK, Verdict.UNKNOWN: Exit.UNKNOWN}
-DETAILS = ("minimal", "summary", "all")
+FORMS = ("text", "json", "yaml", "md", "svg", "dot")
 
 
 PORT = click.IntRange(1, 65535)
@@ -101,7 +101,7 @@ def mark_value(text: str) -> int:
 @click.option("--minimal", "detail", flag_value="minimal", type=str, help="Verdict and rewrites only; a stable format.")
 @click.option("--summary", "detail", flag_value="summary", type=str, help="One line for each hop.")
 @click.option("--all", "detail", flag_value="all", type=str, help="Every rule that was looked at, matched or not.")
-@click.option("-o", "--output", "form", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True)
+@click.option("-o", "--output", "form", type=click.Choice(FORMS), default="text", show_default=True)
 @output_option
 @click.option(
     "--pcap",
@@ -118,8 +118,9 @@ def command(context: click.Context, /, **given: Any) -> Exit:
     DST: the same, a Service, NAMESPACE/SERVICE:PORT (number or name), ADDRESS:PORT.
     """
     wanted = _expectation(given["expect"])
-    found = traced(context.params)
-    deliver(_rendered(found, given["form"], given["detail"], plain=given["output"] is not None), given["output"])
+    world = open_world(given["sources"], given["mode"])
+    found = traced(context.params, world)
+    deliver(_rendered(world, found, given["form"], given["detail"], plain=given["output"] is not None), given["output"])
     if given["pcap"] is not None:
         _write_captures(found, given["pcap"])
     return _status(found, wanted)
@@ -199,7 +200,16 @@ def _status(trace: Trace, wanted: tuple[Verdict, str | None] | None) -> Exit:
     return Exit.OK if holds else Exit.NOT_DELIVERED
 
 
-def _rendered(trace: Trace, form: str, detail: str | None, *, plain: bool) -> str:
+def _rendered(world: World, trace: Trace, form: str, detail: str | None, *, plain: bool) -> str:
+    if form in ("svg", "dot"):
+        from netsim.render.draw import draw_walk_dot, draw_walk_svg
+
+        return (draw_walk_svg if form == "svg" else draw_walk_dot)(world.topology, trace)
+    if form == "md":
+        from netsim.render.form import Detail
+        from netsim.render.markdown import trace_md
+
+        return trace_md(trace, detail=Detail[detail.upper()] if detail else Detail.MATCHED)
     if form == "text":
         from netsim.render.form import Detail
         from netsim.render.style import COLOUR, PLAIN

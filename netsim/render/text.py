@@ -284,10 +284,11 @@ def _hop_block(hop: Hop, form: Format) -> list[str]:
 
 def _summary_line(hop: Hop, width: int, form: Format) -> str:
     label = form.style.paint(f"{short_label(hop.label):<{width}}", "place")
-    return f"  {label}  {'; '.join(_happened(hop)) or 'passes'}"
+    return f"  {label}  {'; '.join(happened(hop)) or 'passes'}"
 
 
-def _happened(hop: Hop) -> Iterator[str]:
+def happened(hop: Hop) -> Iterator[str]:
+    """What of a stay changes a packet or ends it, in a few words each."""
     for step in hop.steps:
         match step:
             case LocalSend(packet=packet):

@@ -14,6 +14,7 @@ from netsim.render.draw.svg import DARK, LIGHT
 from netsim.topology.build import build
 from netsim.topology.model import Topology
 from netsim.topology.plan import ClusterPlan
+from tests.cli.commands import netsim
 from tests.unit.topology_plans import cluster, external, machine, pod, two_nodes
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -87,8 +88,12 @@ def test_control_characters_do_not_break_the_document() -> None:
 
 
 def test_every_style_that_is_used_is_defined_for_light_and_dark() -> None:
-    root = ET.fromstring(draw_svg(build(two_nodes()), "t"))
-    used = {name for element in root.iter() for name in element.get("class", "").split() if not name.endswith("-font")}
+    walks = [
+        netsim("trace", "-t", *words, "-o", "svg").out
+        for words in (("default", "pod-a", "svc-x"), ("rp-filter", "client", "10.10.0.12:30080"))
+    ]
+    drawn = [element for text in (draw_svg(build(two_nodes()), "t"), *walks) for element in ET.fromstring(text).iter()]
+    used = {name for element in drawn for name in element.get("class", "").split() if not name.endswith("-font")}
     assert {f".{name}" for name in used} == set(LIGHT) == set(DARK)
     assert "@media screen and (prefers-color-scheme: dark)" in draw_svg(build(two_nodes()), "t")
 

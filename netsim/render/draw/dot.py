@@ -19,14 +19,14 @@ SHAPES = {
 def draw_dot(topology: Topology, title: str) -> str:
     """The topology in the dot language: namespaces with their addresses, an edge a veth pair."""
     lines = [
-        f"graph {_quote(title)} {{",
-        f"  label={_quote(f'{title}: {summary(topology)}')}; labelloc=t; fontname=sans;",
+        f"graph {quoted(title)} {{",
+        f"  label={quoted(f'{title}: {summary(topology)}')}; labelloc=t; fontname=sans;",
         '  node [fontname="monospace", fontsize=10]; edge [fontname="monospace", fontsize=8];',
         *_machines(topology),
     ]
     for one, other, pairs in joined(topology):
         lines += [
-            f"  {_quote(one)} -- {_quote(other)} [taillabel={_quote(a.device)}, headlabel={_quote(b.device)}];"
+            f"  {quoted(one)} -- {quoted(other)} [taillabel={quoted(a.device)}, headlabel={quoted(b.device)}];"
             for a, b in pairs
         ]
     return "\n".join([*lines, "}", ""])
@@ -41,7 +41,7 @@ def _machines(topology: Topology) -> list[str]:
         else:
             grouped.setdefault(netns.node, []).append(netns)
     for index, (node, members) in enumerate(grouped.items()):
-        lines.append(f"  subgraph cluster_{index} {{ label={_quote(node)}; style=rounded;")
+        lines.append(f"  subgraph cluster_{index} {{ label={quoted(node)}; style=rounded;")
         lines += [f"    {_vertex(netns)}" for netns in members]
         lines.append("  }")
     return lines
@@ -50,8 +50,9 @@ def _machines(topology: Topology) -> list[str]:
 def _vertex(netns: Netns) -> str:
     devices = (device for device in netns.devices if not isinstance(device.kind, Loopback) and device.addresses)
     rows = [f"{device.name} {' '.join(map(str, device.addresses))}" for device in devices]
-    return f"{_quote(netns.name)} [{SHAPES[netns.role]}, label={_quote(chr(10).join([netns.label, *rows]))}];"
+    return f"{quoted(netns.name)} [{SHAPES[netns.role]}, label={quoted(chr(10).join([netns.label, *rows]))}];"
 
 
-def _quote(text: str) -> str:
+def quoted(text: str) -> str:
+    """A string of the dot language."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -33,6 +33,12 @@ LIGHT = {
     ".muted": "fill:#56616f",
     ".onbar-device": "fill:#ffffff",
     ".onbar-mono": "fill:#ffffff",
+    ".out": "fill:none;stroke:#0f766e;stroke-width:2.5",
+    ".back": "fill:none;stroke:#b45309;stroke-width:2.5;stroke-dasharray:7 4",
+    ".out-badge": "fill:#0f766e",
+    ".back-badge": "fill:#b45309",
+    ".end-badge": "fill:#b91c1c",
+    ".onbadge": "fill:#ffffff",
 }
 DARK = {
     ".paper": "fill:#0f172a",
@@ -54,6 +60,12 @@ DARK = {
     ".muted": "fill:#a3b0c2",
     ".onbar-device": "fill:#0f172a",
     ".onbar-mono": "fill:#0f172a",
+    ".out": "stroke:#2dd4bf",
+    ".back": "stroke:#fbbf24",
+    ".out-badge": "fill:#2dd4bf",
+    ".back-badge": "fill:#fbbf24",
+    ".end-badge": "fill:#f87171",
+    ".onbadge": "fill:#0f172a",
 }
 FONTS = {
     Font.HEADING: f"font:700 {Font.HEADING.size}px {SANS}",
@@ -69,10 +81,11 @@ def draw_svg(topology: Topology, title: str) -> str:
 
     The same topology gives the same bytes. Names are escaped; a namespace's or device's full name is its tooltip.
     """
-    return _document(lay_out(scene(topology), title, summary(topology)), title, summary(topology))
+    return svg_document(lay_out(scene(topology), title, summary(topology)), title, summary(topology))
 
 
-def _document(figure: Figure, title: str, description: str) -> str:
+def svg_document(figure: Figure, title: str, description: str) -> str:
+    """A finished picture as a document."""
     size = f'width="{figure.width}" height="{figure.height}" viewBox="0 0 {figure.width} {figure.height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title desc">',
