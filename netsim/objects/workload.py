@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from netsim.objects import selector
 from netsim.objects.core import PodSpec
 from netsim.objects.json import decode
 from netsim.objects.meta import Object, ObjectMeta
@@ -32,16 +33,9 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """True where the labels satisfy it. Ref: apimachinery/pkg/labels/selector.go:Matches()."""
-        match self.operator:
-            case "In":
-                return labels.get(self.key) in self.values
-            case "NotIn":
-                return self.key not in labels or labels[self.key] not in self.values
-            case "Exists":
-                return self.key in labels
-            case _:
-                return self.key not in labels
+        """True where the labels satisfy it; one whose operator is none is satisfied by all: it is refused for that."""
+        known = {operator.value: operator for operator in selector.Operator}.get(self.operator)
+        return known is None or selector.Requirement(self.key, known, self.values).matches(labels)
 
 
 @dataclass(frozen=True, slots=True)

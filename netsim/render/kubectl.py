@@ -60,7 +60,7 @@ def objects_table(
     """
     kind = items[0].kind
     layout = KINDS.get(kind, GENERIC)
-    cells = Cells(age)
+    cells = Cells(age, human_duration)
     head = ["NAMESPACE"] if namespaces else []
     rows: list[list[str]] = [[*head, *layout.headers, *(layout.wide if wide else ())]]
     for item in items:

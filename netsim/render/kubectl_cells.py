@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from netsim.cluster.documents import list_at, mapping_at, strings_at
 from netsim.objects.json import Document, Json
@@ -15,13 +16,20 @@ NONE, UNSET, UNKNOWN = "<none>", "<unset>", "<unknown>"
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What rows need beside the object: how old a time is."""
+    """What rows need beside the object: how old a time is, and how long a number of seconds."""
 
     age_of: Callable[[str], str]
+    lasting: Callable[[float], str]
 
     def age(self, item: Object) -> str:
         """The object's age."""
         return self.age_of(item.metadata.creation_timestamp) if item.metadata.creation_timestamp else UNKNOWN
+
+    def between(self, start: str, end: str) -> str:
+        """How long something took, or has taken where it has not ended."""
+        if not end:
+            return self.age_of(start)
+        return self.lasting((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
 Row = Callable[[Object, Cells], list[str]]

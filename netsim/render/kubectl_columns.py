@@ -26,7 +26,10 @@ from netsim.render.kubectl_pod import mappings, pod_line
 
 def _pod(item: Object, cells: Cells) -> list[str]:
     line = pod_line(item)
-    return [item.metadata.name, f"{line.ready}/{line.total}", line.status, str(line.restarts), cells.age(item)]
+    restarts = str(line.restarts)
+    if line.restarts and line.restarted:
+        restarts += f" ({cells.age_of(line.restarted)} ago)"
+    return [item.metadata.name, f"{line.ready}/{line.total}", line.status, restarts, cells.age(item)]
 
 
 def _pod_wide(item: Object, _: Cells) -> list[str]:
@@ -155,7 +158,7 @@ def _job(item: Object, cells: Cells) -> list[str]:
     completions = str(wanted) if wanted is not None else (f"1 of {parallel}" if parallel != "1" else "1")
     done = text(status.get("succeeded"), "0")
     start = text_at(status, "startTime")
-    duration = cells.age_of(start) if start and not status.get("completionTime") else ""
+    duration = cells.between(start, text_at(status, "completionTime")) if start else ""
     return [item.metadata.name, state, f"{done}/{completions}", duration, cells.age(item)]
 
 

@@ -12,12 +12,13 @@ from netsim.objects.meta import Object
 
 @dataclass(frozen=True, slots=True)
 class PodLine:
-    """``ready`` of ``total`` containers, the word under STATUS, and how often containers were started again."""
+    """``ready`` of ``total`` containers, the word under STATUS, how often containers were started again, and when one last ended."""
 
     ready: int
     total: int
     status: str
     restarts: int
+    restarted: str = ""
 
 
 def pod_line(pod: Object) -> PodLine:
@@ -38,7 +39,9 @@ def pod_line(pod: Object) -> PodLine:
     if initializing:
         counted = inits
     status = initializing or _state(document, containers)
-    return PodLine(ready, total, _deleted(pod, status), sum(_number(s.get("restartCount")) for s in counted))
+    ends = [text_at(s, "lastState", "terminated", "finishedAt") for s in counted]
+    restarts = sum(_number(s.get("restartCount")) for s in counted)
+    return PodLine(ready, total, _deleted(pod, status), restarts, max(ends, default=""))
 
 
 def _initializing(statuses: list[Document], sidecars: set[str], total: int) -> str:
