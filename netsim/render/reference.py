@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from netsim.stack.kernel_reasons import KERNEL_NAMES
+from netsim.stack.reasons import DropReason
 from netsim.trace.model import Verdict
 from netsim.trace.reason_table import FORWARD_REASONS, TRIP_REASONS
 from netsim.trace.reasons import PLACEHOLDERS, REPLY_PREFIX, Reason
+from netsim.trace.verdict import DROPS
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.DELIVERED: "a socket took the first packet, and what it answered came back to the client",
@@ -47,12 +50,32 @@ same verdict. Answers that a host refuses for want of a socket are the exception
 """
 
 
+_KERNEL = """
+## What the kernel calls them
+
+The names of `skb_drop_reason`, as dropwatch, `perf trace -e skb:kfree_skb` and bpftrace print them. Where the kernel may say several
+things, each is named; `NOT_SPECIFIED` is a drop without a name. `netsim verify` compares them.
+
+| reason | the model's own name | the kernel's |
+| --- | --- | --- |
+"""
+
+
 def markdown() -> str:
     """The whole document."""
     verdicts = "".join(f"| `{verdict.value}` | {meaning} |\n" for verdict, meaning in VERDICTS.items())
     trip = "".join(map(_section, TRIP_REASONS))
     forward = "".join(map(_section, FORWARD_REASONS))
-    return _HEAD + verdicts + _REASONS + trip + _REPLIES + forward
+    kernel = "".join(_kernel_row(reason, code) for reason, code in DROPS.items())
+    return _HEAD + verdicts + _REASONS + trip + _REPLIES + forward + _KERNEL + kernel
+
+
+def _kernel_row(reason: DropReason, code: str) -> str:
+    names = (
+        ", ".join(f"`{name}`" for name in KERNEL_NAMES.get(reason, ()))
+        or "none: it drops no packet there, or without a word"
+    )
+    return f"| `{code}` | {reason.name} | {names} |\n"
 
 
 def _section(row: Reason) -> str:

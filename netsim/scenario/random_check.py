@@ -20,7 +20,6 @@ from netsim.scenario.random_world import Drawn, drawn_worlds
 from netsim.trace.model import Flow
 from netsim.verify.run import Answer, BuildDisagreementError, Case, Effort, Outcome, verify
 
-
 SHRINKS = 150
 """How many smaller worlds are tried: each is built, and what differs in it is sent twice."""
 

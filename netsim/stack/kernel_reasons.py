@@ -1,7 +1,9 @@
 """What the kernel calls the model's reasons: ``skb_drop_reason``'s names, as the tracepoint ``skb:kfree_skb`` and dropwatch print them.
 
-The model tells more apart than the kernel does (a REJECT from a DROP), and the kernel has no name for some. Each row was seen on
-Linux 6.18, but for those that say otherwise. Ref: include/net/dropreason-core.h (v6.12, v6.18).
+The model tells more apart than the kernel does (a REJECT from a DROP), and the kernel has no name for some. `netsim verify` compares each
+row that a flow meets. Seen so on Linux 6.18: NETFILTER_*, IP_INADDRERRORS, IP_LOCAL_SOURCE, IP_RPFILTER, IP_FORWARDING_OFF, TTL_EXCEEDED,
+NEIGH_FAILED, NO_SOCKET, TCP_INVALID, ICMP_UNEXPECTED, BRIDGE_INGRESS_EGRESS, NAT_NO_TUPLE, NO_TX_TARGET; the other rows are read in the
+source. Ref: include/net/dropreason-core.h (v6.12, v6.18).
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from netsim.net.packet import Protocol
 from netsim.topology.model import Bridge, Topology
 from netsim.verify.enter import OWN
 from netsim.verify.ipvs_netlink import IPVSSocket
@@ -50,6 +52,8 @@ def missing(topology: Topology | None, *, legacy: bool) -> Iterator[Missing]:
         yield from missing_ipvs()
     if topology is not None and any(netns.nftables for netns in topology.namespaces.values()):
         yield from missing_nftables()
+    if topology is not None and _listens_on_sctp(topology) and not _has_sctp():
+        yield Missing("this kernel has no SCTP, and the topology has listeners of it", "modprobe sctp")
     if (topology is None or _has_bridges(topology)) and not Path("/proc/sys/net/bridge").exists():
         yield Missing("bridged packets do not pass iptables on this machine", "modprobe br_netfilter")
 
@@ -79,6 +83,18 @@ def _tools_of(topology: Topology | None) -> Iterator[tuple[str, str]]:
         yield "conntrack", "conntrack"
     if any(ruleset.legacy for netns in namespaces for ruleset in netns.xtables):
         yield "iptables-legacy-restore", "iptables"
+
+
+def _listens_on_sctp(topology: Topology) -> bool:
+    return any(each.protocol is Protocol.SCTP for netns in topology.namespaces.values() for each in netns.listeners)
+
+
+def _has_sctp() -> bool:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, int(Protocol.SCTP)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _has_bridges(topology: Topology) -> bool:
