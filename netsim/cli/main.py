@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("netsim.cli.trace", "Where does this packet go, hop by hop, there and back?"),
     "run": ("netsim.cli.run", "What happens over time: packets, changes and misfortunes under a virtual clock."),
     "demo": ("netsim.cli.demo", "The gallery of failures: a story, the trace that explains it, the mend proved."),
+    "diff": ("netsim.cli.diff", "Which flows change between two topologies, and by which object?"),
     "explain": ("netsim.cli.reasons", "What does a reason mean, how is it seen, how is it mended?"),
     "check": ("netsim.cli.check", "Do these expectations hold? For CI."),
     "rules": ("netsim.cli.rules", "What does kube-proxy program on a node?"),

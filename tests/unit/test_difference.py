@@ -1,0 +1,123 @@
+"""``netsim diff``: what differs between two loads, which flows change, and by what."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from netsim.difference.compare import Difference, difference
+from netsim.difference.parts import parts
+from netsim.difference.report import document, text
+from netsim.manifest.load import load_text
+from tests.cli.commands import netsim
+from tests.cli.console import ROOT
+
+BEFORE = (ROOT / "docs/examples/shop-before.yaml").read_text(encoding="utf-8")
+
+
+def changed(*edits: tuple[str, str]) -> Difference:
+    after = BEFORE
+    for old, new in edits:
+        assert old in after
+        after = after.replace(old, new)
+    return difference(load_text(BEFORE), load_text(after))
+
+
+def told(found: Difference) -> dict[str, tuple[str, ...]]:
+    return {str(pair): change.by for change in found.changes for pair in change.pairs}
+
+
+def test_nothing_differs() -> None:
+    found = changed()
+    assert (found.parts, found.changes) == ((), ())
+    assert found.compared > 50
+    assert "none of them changed" in text(found)
+
+
+def test_what_changes_no_flow_is_a_part_all_the_same() -> None:
+    found = changed(("labels: {app: cart}", "labels: {app: cart, tier: back}"))
+    assert [(part.name, part.how) for part in found.parts] == [("Pod default/cart", "metadata.labels.tier")]
+    assert found.changes == ()
+
+
+ROWS = [
+    # an edit, the part, a pair that changes, the verdict and reason before and after
+    (
+        ("ports: [{port: 7070}]}", "ports: [{port: 7070, targetPort: 9}]}"),
+        "Service default/cart",
+        "pod/default/frontend → svc/default/cart:7070 clusterIP",
+        ("DELIVERED", "DELIVERED"),
+        ("REJECTED", "PORT_CLOSED"),
+    ),
+    (
+        ("  type: NodePort\n", "  type: NodePort\n  externalTrafficPolicy: Local\n"),
+        "Service default/shop",
+        "external/customer → node/node1:30080",
+        ("DELIVERED", "DELIVERED"),
+        ("DROPPED", "NO_LOCAL_ENDPOINTS"),
+    ),
+    (
+        ("{name: node1}", "{name: node1, sysctls: {net.ipv4.ip_forward: 0}}"),
+        "node node1",
+        "pod/default/cart → pod/default/frontend:8080",
+        ("DELIVERED", "DELIVERED"),
+        ("DROPPED", "IP_FORWARDING_OFF"),
+    ),
+    (
+        ("  nodes:", "  kubeProxy: {mode: nftables}\n  nodes:"),
+        "kube-proxy's configuration",
+        "pod/default/cart → svc/default/shop:9 clusterIP",
+        ("LEFT", "LEFT_MODEL"),
+        ("REJECTED", "CLUSTER_IP_PORT_UNKNOWN"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "part", "pair", "was", "now"), ROWS, ids=[row[1] for row in ROWS])
+def test_a_change_is_put_down_to_its_part(
+    edit: tuple[str, str], part: str, pair: str, was: tuple[str, str], now: tuple[str, str]
+) -> None:
+    found = changed(edit)
+    assert [each.name for each in found.parts] == [part]
+    change = next(change for change in found.changes if any(str(p).startswith(pair) for p in change.pairs))
+    assert {(ending.verdict, ending.reason) for ending in change.before} == {was}
+    assert {(ending.verdict, ending.reason) for ending in change.after} == {now}
+    assert {by for changed_ in found.changes for by in changed_.by} == {part}
+
+
+def test_of_two_parts_each_has_its_own_flows() -> None:
+    found = changed(ROWS[0][0], ROWS[1][0])
+    by = told(found)
+    assert {parts_ for pair, parts_ in by.items() if "svc/default/cart" in pair} == {("Service default/cart",)}
+    assert {parts_ for pair, parts_ in by.items() if "30080" in pair} == {("Service default/shop",)}
+
+
+def test_flows_that_come_and_go() -> None:
+    pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: cart, labels: {app: cart}}\n"
+    found = changed((pod, pod.replace("name: cart,", "name: other,")))
+    gone = {pair.source for change in found.changes if not change.after for pair in change.pairs}
+    came = {pair.source for change in found.changes if not change.before for pair in change.pairs}
+    assert "pod/default/cart" in gone
+    assert "pod/default/other" in came
+
+
+def test_parts_of_the_cluster_document() -> None:
+    other = BEFORE.replace("{name: node2}]", "{name: node2}, {name: node3}]").replace(
+        "  external:", "  cni: {hairpin: false}\n  external:"
+    )
+    found = {part.name: part.how for part in parts(load_text(BEFORE), load_text(other))}
+    assert found == {"the network plugin": "changed", "node node3": "added"}
+
+
+def test_the_json_is_as_its_schema_says() -> None:
+    schema = json.loads((ROOT / "docs/diff.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(document(changed(ROWS[0][0], ROWS[1][0])))
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert netsim("diff", "default", "default").status == 0
+    assert netsim("diff", "docs/examples/shop-before.yaml", "docs/examples/shop-after.yaml").status == 1
+    assert netsim("diff", "default", "nowhere").status == 2
