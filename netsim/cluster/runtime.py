@@ -85,8 +85,10 @@ class Runtime:
         for key in keys:
             try:
                 controller.sync(key)
-            except Forbidden as error:  # again only once something has changed: quotas do not grow by asking
+                controller.queue.forget(key)
+            except Forbidden as error:  # quotas do not grow by asking at once
                 self._last_error = error
+                controller.queue.add_rate_limited(key)
             except StatusError as error:
                 self._last_error = error
                 controller.queue.add(key)

@@ -13,7 +13,7 @@ from netsim.cluster.selectors import parse_selector
 from netsim.cluster.store import Store
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.meta import Object
-from tests.cluster_objects import key, pod, workload
+from tests.cluster_objects import key, pod, steady, workload
 
 
 def relabelled(name: str, **labels: str) -> Object:
@@ -178,3 +178,30 @@ def test_until_bounds_the_clock():
     runtime.run_until_steady(until=25)
     assert clock.now() == 25
     assert clock.next_timer == 30
+
+
+def test_what_is_refused_waits_longer_each_time():
+    clock = VirtualClock()
+    queue = WorkQueue(clock)
+    waited = []
+    for _ in range(20):
+        begin = clock.now()
+        queue.add_rate_limited(key("Pod", "a"))
+        assert clock.at_rest
+        clock.advance_to_next_timer()
+        assert queue.take_all() == [key("Pod", "a")]
+        waited.append(round(clock.now() - begin, 3))
+    assert waited[:4] == [0.005, 0.01, 0.02, 0.04]
+    assert waited[-2:] == [1000.0, 1000.0]
+    queue.forget(key("Pod", "a"))
+    queue.add_rate_limited(key("Pod", "a"))
+    assert round(clock.next_timer - clock.now(), 3) == 0.005
+
+
+def test_a_refused_pod_comes_up_once_the_quota_allows_it():
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "default"}}
+    plane = steady([Object.of({**quota, "spec": {"hard": {"pods": "1"}}}), workload("ReplicaSet", replicas=2)])
+    assert len(plane.store.list("Pod").items) == 1
+    plane.store.update(Object.of({**quota, "spec": {"hard": {"pods": "2"}}}))
+    plane.run_until_steady(until=plane.clock.now() + 2000)
+    assert len(plane.store.list("Pod").items) == 2

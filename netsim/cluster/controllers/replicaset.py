@@ -10,6 +10,7 @@ from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at
+from netsim.cluster.errors import Forbidden
 from netsim.cluster.ownership import (
     BY_CONTROLLER,
     Claims,
@@ -66,6 +67,8 @@ class ReplicaSetController:
             failure = self._scale(owner, pods, spec.replicas)
         ending = sum(pod.metadata.deletion_timestamp is not None and not podstate.held(pod) for pod in claimed)
         self._report(owner, pods, spec, failure, ending)
+        if failure:
+            raise Forbidden(failure)  # the queue tries again, later each time
 
     def _scale(self, owner: Object, pods: list[Object], replicas: int) -> str:
         """Make what is missing or delete what is too many; why that could not be, empty where it could. Ref: manageReplicas()."""
