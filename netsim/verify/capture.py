@@ -32,7 +32,6 @@ _ADDRESS = struct.Struct("=HHiHB")
 
 _NEIGHBOUR_DISCOVERY = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
 _REDIRECT = 5
-_ETHERNET = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,11 @@ class Capture:
         """What has been captured, without waiting."""
         while True:
             at = self._next * FRAME_SIZE
-            status, _, captured, mac, _, seconds, nanoseconds = _HEAD.unpack_from(self._ring, at)
+            status, _, captured, mac, network, seconds, nanoseconds = _HEAD.unpack_from(self._ring, at)
             if not status:
                 return
             _, protocol, index, _, kind = _ADDRESS.unpack_from(self._ring, at + _ADDRESS_AT)
-            data = self._ring[at + mac : at + mac + captured]
+            data = self._ring[at + network : at + mac + captured]  # a tunnel's device has no link header before it
             _STATUS.pack_into(self._ring, at, 0)
             self._next = (self._next + 1) % FRAMES
             packet = self._packet(data, socket.ntohs(protocol))
@@ -90,7 +89,7 @@ class Capture:
     def _packet(self, data: bytes, protocol: int) -> Packet | None:
         if protocol not in (ETH_P_IP, ETH_P_IPV6):
             return None
-        packet = decode(data[_ETHERNET:], self._firsts)
+        packet = decode(data, self._firsts)
         if packet is None or is_discovery(packet) or _carries_nothing_known(packet):
             return None
         return packet
