@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol
+from netsim.rules.conntrack.dump import insert_words
+from netsim.rules.conntrack.parse import parse as parse_conntrack
 from netsim.topology.model import Bridge, BridgePort, Dummy
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
@@ -57,3 +59,31 @@ def test_of_two_hosts_that_answer_arp_the_first_one_counts():
     world = topology(netns("s", (device("s", "br0", Bridge()), *ports)), *hosts)
     found = trace(world, Flow("h0", parse_address("10.0.0.50"), Protocol.ICMP), source="h0", target="vip")
     assert [hop.netns for hop in found.branches[0].forward] == ["h0", "s", "h2"]
+
+
+def test_an_error_in_the_tunnel_is_an_answer_to_a_client_on_the_node():
+    """IPVS tells it to who sent the packet, here the node itself. Ref: net/netfilter/ipvs/ip_vs_core.c:ip_vs_in_icmp() (v6.12)."""
+    row = Row(
+        "refused",
+        netns="n",
+        port=53,
+        kind="udp",
+        ipvsadm=("-A -u 10.96.0.1:53 -s rr", "-a -u 10.96.0.1:53 -r 10.2.0.2:53 -i"),
+    )
+    flow = Flow("n", parse_address(row.to), Protocol.UDP, 53, owner="n/process")
+    found = trace(row.world(), flow, source="n", target="vip")
+    assert [(leg.name, leg.reply) for leg in found.branches[0].legs] == [
+        ("query", False),
+        ("ICMP port unreachable", True),
+        ("ICMP port unreachable", True),
+    ]
+
+
+def test_connections_that_ipvs_made_are_inserted_without_nat():
+    """The kernel would translate their packets before IPVS sees them. Ref: net/netfilter/nf_conntrack_netlink.c (v6.12)."""
+    text = "tcp 6 20 LAST_ACK src=10.1.0.2 dst=10.96.0.1 sport=40000 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=8080 dport=40000 mark=0"
+    (entry,) = parse_conntrack(text, "known")
+    assert "--dst-nat" in insert_words(entry)
+    words = insert_words(entry, by_ipvs=True)
+    assert "--dst-nat" not in words
+    assert words[words.index("-r") :][:6] == ["-r", "10.2.0.2", "-q", "10.1.0.2", "--reply-port-src", "8080"]
