@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from netsim.net.address import Address, Prefix
 from netsim.rules.nft import ast as nft
+from netsim.rules.nft.elsewhere import TProxy
 from netsim.rules.xtables import ast as xt
 from netsim.rules.xtables import matches as xt_matches
 from netsim.rules.xtables import targets as xt_targets
@@ -115,6 +116,8 @@ OPAQUE: dict[type, str] = {
     xt_targets.SetTarget: "changes a set",
     xt_targets.CTTarget: "sets a conntrack zone",
     nft.Jhash: "hashes",
+    nft.RawPayload: "looks at bits of addresses",
+    TProxy: "sends to a socket of another address",
 }
 TRANSLATES = (xt.DNATTarget, xt.SNATTarget, nft.NAT)
 _REASONS = tuple(row.comment for row in RULES if row.comment)
@@ -259,7 +262,8 @@ def _set_reference(value: nft.SetReference, shape: Shape) -> Hashable:
 
 def _set_update(value: nft.SetUpdate, shape: Shape) -> Hashable:
     shape.sets.append(value.name)
-    parts = (value.operation, value.timeout_ms, _form(value.element, shape), _form(value.data, shape))
+    own = _form(value.stateful, shape)
+    parts = (value.operation, value.timeout_ms, _form(value.element, shape), _form(value.data, shape), own)
     return ("update", len(shape.sets), parts)
 
 
@@ -315,6 +319,8 @@ def _assign(value: nft.Assign, shape: Shape) -> Hashable:
 
 def _nat(value: nft.NAT, shape: Shape) -> Hashable:
     """Addresses and ports that are written here, alone or in a map, may become the packet's."""
+    if value.prefix:
+        shape.opaque = "computes an address"
     shape.translates = True
     shape.to_self = shape.to_self or value.kind == "redirect"
     port = value.port

@@ -95,6 +95,12 @@ class HookEnvironment(Protocol):
     def is_loopback(self, device: str) -> bool:
         """True for ``lo``."""
 
+    def device_kind(self, device: str) -> str:
+        """``rtnl_link_ops->kind`` of a device (``veth``, ``bridge``), empty for one without."""
+
+    def bridge_of(self, device: str) -> str:
+        """The bridge that a device is a port of, empty for one that is no port."""
+
     def reverse_path(
         self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
     ) -> ReversePath:

@@ -118,6 +118,16 @@ class NamespaceHooks:
         found = self._ns.devices.get(device)
         return found is not None and isinstance(found.kind, Loopback)
 
+    def device_kind(self, device: str) -> str:
+        """The model's kinds have the kernel's names, but for what is a physical device or ``lo`` there."""
+        found = self._ns.devices.get(device)
+        return "" if found is None or isinstance(found.kind, Loopback) else type(found.kind).__name__.lower()
+
+    def bridge_of(self, device: str) -> str:
+        """The master of a bridge's port."""
+        found = self._ns.devices.get(device)
+        return "" if found is None or found.port is None else found.port.master
+
     def reverse_path(
         self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
     ) -> ReversePath:

@@ -23,9 +23,12 @@ from netsim.rules.nft.ast import (
     Concatenation,
     Counter,
     Ct,
+    CtCount,
     Expression,
     Fib,
+    HeaderPart,
     Jhash,
+    Last,
     Limit,
     Log,
     Lookup,
@@ -37,7 +40,9 @@ from netsim.rules.nft.ast import (
     ObjectReference,
     Payload,
     Quota,
+    RawPayload,
     Reject,
+    ResetOption,
     Rt,
     Ruleset,
     SetReference,
@@ -52,6 +57,7 @@ from netsim.rules.nft.ast import (
     VerdictMap,
     VerdictStatement,
 )
+from netsim.rules.nft.elsewhere import Dup, FlowAdd, Fwd, Queue, SynProxy, TProxy
 from netsim.stack.nf_tables_core import CompiledTable
 from netsim.stack.steps import Hook
 
@@ -157,11 +163,17 @@ def holds_conntrack(statement: Statement) -> bool:
             return _asks_ct((left, right))
         case VerdictMap(key):
             return _asks_ct((key,))
-        case SetUpdate(element=element, data=data):
-            return _asks_ct((element,) if data is None else (element, data))
+        case SetUpdate(element=element, data=data, stateful=stateful):
+            return _asks_ct((element,) if data is None else (element, data)) or any(map(holds_conntrack, stateful))
         case NotModelled(text):
             return text.startswith(HOLDING_WORDS)
-        case VerdictStatement() | Reject() | Counter() | Limit() | Quota() | ObjectReference() | Log() | NoTrack():
+        case CtCount() | SynProxy() | FlowAdd():
+            return True
+        case ObjectReference(kind):
+            return kind.startswith("ct ") or kind == "synproxy"
+        case VerdictStatement() | Reject() | Counter() | Limit() | Quota() | Log() | NoTrack() | Last() | ResetOption():
+            return False
+        case Queue() | Dup() | Fwd() | TProxy():
             return False
         case _:
             assert_never(statement)
@@ -187,6 +199,8 @@ def _is_ct(expression: Expression) -> bool:
             Payload()
             | Meta()
             | TCPOption()
+            | HeaderPart()
+            | RawPayload()
             | Rt()
             | SocketKey()
             | Fib()

@@ -17,6 +17,7 @@ from netsim.rules.nft.ast import (
     Ct,
     Expression,
     Fib,
+    HeaderPart,
     Jhash,
     Limit,
     Lookup,
@@ -25,6 +26,7 @@ from netsim.rules.nft.ast import (
     ObjectReference,
     Payload,
     Quota,
+    RawPayload,
     Rt,
     SetReference,
     SocketKey,
@@ -35,12 +37,13 @@ from netsim.rules.nft.datatypes import datatype
 from netsim.stack.nft_ct import ct
 from netsim.stack.nft_data import Bounds, bounds, flat
 from netsim.stack.nft_expression import Eval
-from netsim.stack.nft_exthdr import tcp_option
+from netsim.stack.nft_exthdr import header_part, tcp_option
 from netsim.stack.nft_fib import fib
 from netsim.stack.nft_lookup import AnonymousMapping, Found, Mapping, NamedMapping
 from netsim.stack.nft_meta import meta
 from netsim.stack.nft_numgen import flow_of, numbers_of, numgen, random_outcome, seeded, unseeded
 from netsim.stack.nft_payload import payload
+from netsim.stack.nft_payload_raw import raw_payload
 from netsim.stack.nft_registers import Register
 from netsim.stack.nft_rt import rt, socket
 from netsim.stack.x_tables import RuleNotModelledError, XtContext
@@ -87,7 +90,11 @@ def compile_expression(  # noqa: C901 - one case for each kind
         case Ct():
             return ct(expression)
         case TCPOption():
-            return tcp_option
+            return tcp_option(expression)
+        case HeaderPart():
+            return header_part(expression)
+        case RawPayload():
+            return raw_payload(expression)
         case Rt():
             return rt(expression)
         case SocketKey():

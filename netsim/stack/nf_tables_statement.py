@@ -14,9 +14,12 @@ from netsim.rules.nft.ast import (
     Assign,
     Counter,
     Ct,
+    CtCount,
     Jump,
+    Last,
     Limit,
     Log,
+    Lookup,
     Match,
     Meta,
     NotModelled,
@@ -25,6 +28,7 @@ from netsim.rules.nft.ast import (
     Payload,
     Quota,
     Reject,
+    ResetOption,
     SetUpdate,
     Statement,
     TCPOption,
@@ -33,13 +37,16 @@ from netsim.rules.nft.ast import (
     VerdictStatement,
 )
 from netsim.rules.nft.datatypes import datatype
+from netsim.rules.nft.elsewhere import Dup, Elsewhere, FlowAdd, Fwd, Queue, SynProxy, TProxy
 from netsim.rules.nft.write import write_statement
 from netsim.stack.nf_tables_expression import Scope, compile_expression, compile_find
-from netsim.stack.nft_ct import notrack, set_ct
+from netsim.stack.nft_ct import notrack, set_ct, set_object
 from netsim.stack.nft_dynset import set_update
+from netsim.stack.nft_elsewhere import dup, queue, synproxy, tproxy
 from netsim.stack.nft_expression import Eval
-from netsim.stack.nft_exthdr import set_tcp_option
-from netsim.stack.nft_limit import limit, quota
+from netsim.stack.nft_exthdr import reset, set_tcp_option
+from netsim.stack.nft_flow import flow_add
+from netsim.stack.nft_limit import stateful
 from netsim.stack.nft_match import match as compare
 from netsim.stack.nft_meta import set_meta
 from netsim.stack.nft_nat import nat
@@ -89,10 +96,12 @@ def compiled(statement: Statement, ref: NftRuleRef, scope: Scope) -> Run:  # noq
             return reject(statement)
         case Counter():
             return lambda _: GO_ON
-        case Limit():
-            return _check(limit(statement, object()))
-        case Quota():
-            return _check(quota(statement, object()))
+        case Limit() | Quota() | CtCount():
+            return _check(stateful(statement, object()))
+        case Last():
+            return lambda _: GO_ON
+        case ResetOption():
+            return reset(statement)
         case Log():
             text = Outcome(None, write_statement(statement))
             return lambda _: text
@@ -104,6 +113,8 @@ def compiled(statement: Statement, ref: NftRuleRef, scope: Scope) -> Run:  # noq
             return notrack
         case ObjectReference():
             return _object(statement, scope)
+        case Queue() | Dup() | Fwd() | TProxy() | SynProxy() | FlowAdd():
+            return _elsewhere(statement, ref, scope)
         case NotModelled(text):
             raise RuleNotModelledError(text)
         case _:
@@ -148,7 +159,7 @@ def _assign(statement: Assign, scope: Scope) -> Run:
         case Payload():
             return _write_payload(target, value)
         case TCPOption():
-            return _write_option(value)
+            return _write_option(target, value)
 
     def run(ctx: XtContext) -> Result:
         register = value(ctx)
@@ -171,22 +182,66 @@ def _write_payload(target: Payload, value: Eval) -> Run:
     return run
 
 
-def _write_option(value: Eval) -> Run:
+def _write_option(target: TCPOption, value: Eval) -> Run:
     def run(ctx: XtContext) -> Result:
         register = value(ctx)
-        said = None if register is None else set_tcp_option(ctx, register)
+        said = None if register is None else set_tcp_option(target, ctx, register)
         return None if said is None else Outcome(None, said)
 
     return run
 
 
-def _object(statement: ObjectReference, scope: Scope) -> Run:
-    """``limit name "x"``, ``quota name "x"``: the object's own state, shared by all rules that name it."""
-    named = scope.named_object(statement)
-    match named:
-        case Limit():
-            return _check(limit(named, scope.object_key(statement)))
-        case Quota():
-            return _check(quota(named, scope.object_key(statement)))
+def _elsewhere(statement: Elsewhere, ref: NftRuleRef, scope: Scope) -> Run:
+    match statement:
+        case Queue():
+            return queue(statement)
+        case Dup():
+            return dup(statement)
+        case TProxy():
+            return tproxy(statement, scope)
+        case SynProxy():
+            return synproxy(statement, "")
+        case FlowAdd(name):
+            return flow_add((ref.family, ref.table, name))
+        case Fwd():
+            raise RuleNotModelledError(write_statement(statement))
         case _:
-            raise RuleNotModelledError(f"{statement.kind} name {statement.name}")
+            assert_never(statement)
+
+
+def _object(statement: ObjectReference, scope: Scope) -> Run:
+    """A named object: its own state, shared by all rules that name it. A map may choose which."""
+    if statement.choice is None:
+        return _named_object(statement.kind, statement.name, scope)
+    assert isinstance(statement.choice, Lookup)
+    kinds = datatype(statement.choice.key)
+    find = compile_find(statement.choice.key, scope.mapping(statement.choice.mapping, kinds, ("",)), scope, kinds)
+    named: dict[str, Run] = {}
+
+    def run(ctx: XtContext) -> Result:
+        found = find(ctx)
+        if found is None:
+            return None
+        name = found.label.strip('"')
+        if name not in named:
+            named[name] = _named_object(statement.kind, name, scope)
+        return named[name](ctx)
+
+    return run
+
+
+def _named_object(kind: str, name: str, scope: Scope) -> Run:
+    match kind:
+        case "counter" | "secmark":
+            said = Outcome(None, f"{kind} {name}")
+            return lambda _: said
+        case "ct helper" | "ct timeout" | "ct expectation":
+            return set_object(kind, name)
+        case "synproxy":
+            return synproxy(None, f"synproxy name {name}")
+        case _:
+            reference = ObjectReference(kind, name)
+            found = scope.named_object(reference)
+            if found is None:
+                raise RuleNotModelledError(f"{kind} name {name}")
+            return _check(stateful(found, scope.object_key(reference)))

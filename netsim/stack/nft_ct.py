@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from netsim.rules.nft.ast import Ct
 from netsim.stack.nf_conntrack_core import ConntrackTuple, Direction, NfConn
-from netsim.stack.nf_conntrack_tuple import ICMP_PROTOCOLS
+from netsim.stack.nf_conntrack_tuple import DEFAULT_ZONE, ICMP_PROTOCOLS, Zone
 from netsim.stack.nft_data import NUMBERS
 from netsim.stack.nft_expression import Eval
 from netsim.stack.nft_meta import MARK_BITS, NFPROTO
@@ -18,7 +18,7 @@ from netsim.stack.x_tables import Outcome, RuleNotModelledError, XtContext
 
 STATES = NUMBERS["ct_state"]
 _DIRECTIONS = {"original": Direction.ORIGINAL, "reply": Direction.REPLY}
-DEFAULT_ZONE = 0
+ACCOUNTING = ("bytes", "packets", "avgpkt")
 
 
 def ct(expression: Ct) -> Eval:
@@ -28,6 +28,8 @@ def ct(expression: Ct) -> Eval:
         return _state
     if key == "direction":
         return lambda ctx: None if ctx.skb.ctinfo is None else int(ctx.skb.ctinfo.direction is Direction.REPLY)
+    if key in ACCOUNTING:
+        return _accounting(key, None if named is None else _DIRECTIONS[named])
     found = _of_entry(key) or _of_tuple(key)
 
     def entry(ctx: XtContext) -> Register | None:
@@ -37,6 +39,26 @@ def ct(expression: Ct) -> Eval:
         return found(ctx.skb.ct, direction, ctx.env.clock.now())
 
     return entry
+
+
+def _accounting(key: str, named: Direction | None) -> Eval:
+    """Packets or bytes of a direction, or of both; their quotient. A rule that asks turns accounting on for what comes after it.
+
+    Ref: nft_ct_get_init(): nf_ct_set_acct(); nft_ct_get_eval_counter().
+    """
+    directions = tuple(Direction) if named is None else (named,)
+
+    def value(ctx: XtContext) -> int | None:
+        ct = ctx.skb.ct
+        if ct is None:
+            return None
+        packets = sum(ct.passed[each][0] for each in directions)
+        octets = sum(ct.passed[each][1] for each in directions)
+        if key == "avgpkt":
+            return octets // packets if packets else 0
+        return packets if key == "packets" else octets
+
+    return value
 
 
 def _state(ctx: XtContext) -> int:
@@ -53,11 +75,20 @@ def _of_entry(key: str) -> Callable[[NfConn, Direction, float], Register | None]
         case "mark":
             return lambda entry, _direction, _now: entry.mark
         case "expiration":
-            return lambda entry, _direction, now: max(0, int((entry.deadline - now) * 1000))
+            return lambda entry, _direction, now: _expires(entry, now)
         case "zone":
-            return lambda _entry, _direction, _now: DEFAULT_ZONE
+            return lambda entry, direction, _now: entry.zone.of(direction)
+        case "secmark":
+            return lambda _entry, _direction, _now: 0
+        case "helper":
+            return lambda _entry, _direction, _now: None
         case _:
             return None
+
+
+def _expires(entry: NfConn, now: float) -> int:
+    """Milliseconds; an entry that is not in the table yet has none. Ref: nf_ct_expires()."""
+    return max(0, int((entry.deadline - now) * 1000)) if entry.confirmed else 0
 
 
 def _of_tuple(key: str) -> Callable[[NfConn, Direction, float], Register | None]:
@@ -88,9 +119,16 @@ def _address(key: ConntrackTuple, version: int, *, source: bool) -> int | None:
 
 
 def set_ct(target: Ct) -> Callable[[XtContext, Register], str]:
-    """What ``ct mark set …`` does: nothing to a packet without an entry."""
-    if target.key != "mark":
-        raise RuleNotModelledError(f"ct {target.key} set")
+    """What ``ct mark set …`` does: nothing to a packet without an entry. ``zone`` is chosen before conntrack looks."""
+    match target.key:
+        case "mark":
+            pass
+        case "zone":
+            return _zone_setter(target)
+        case "event" | "label" | "secmark":
+            return lambda _ctx, value: f"ct {target.key} {value}"
+        case key:
+            raise RuleNotModelledError(f"ct {key} set")
 
     def set_mark(ctx: XtContext, value: Register) -> str:
         entry = ctx.skb.ct
@@ -101,6 +139,27 @@ def set_ct(target: Ct) -> Callable[[XtContext, Register], str]:
         return f"ct mark {before:#x} → {entry.mark:#x}"
 
     return set_mark
+
+
+def _zone_setter(target: Ct) -> Callable[[XtContext, Register], str]:
+    """Ref: nft_ct_set_zone_eval(): a packet that has an entry, or a template, keeps it."""
+    directions = tuple(Direction) if target.direction is None else (_DIRECTIONS[target.direction],)
+
+    def set_zone(ctx: XtContext, value: Register) -> str:
+        assert isinstance(value, int)
+        skb = ctx.skb
+        if skb.ct is not None or skb.untracked or skb.template is not None:
+            return "ct zone: decided already"
+        skb.template = Zone(value & 0xFFFF, directions) if value & 0xFFFF else DEFAULT_ZONE
+        return f"ct zone {value}"
+
+    return set_zone
+
+
+def set_object(kind: str, name: str) -> Callable[[XtContext], Outcome | None]:
+    """``ct helper set``, ``ct timeout set``, ``ct expectation set``: they change what an entry expects or how long it lives."""
+    said = Outcome(None, f"{kind} {name} (what it does to the connection is not modelled)")
+    return lambda _: said
 
 
 def notrack(ctx: XtContext) -> Outcome | None:

@@ -19,8 +19,13 @@ from netsim.stack.x_tables import RuleNotModelledError
 LAST_NAME = "\U0010ffff"
 """Behind every character that a device's name may have."""
 
-NAMES = frozenset({"ifname", "iface_index", "fib_oif"})
-"""Datatypes whose values are devices, here by name."""
+NAMES = frozenset(
+    {
+        *("ifname", "iface_index", "fib_oif", "ifkind", "ct_helper"),
+        *("counter", "quota", "limit", "secmark", "synproxy"),  # named objects
+    }
+)
+"""Datatypes whose values are names here: devices, kinds of them, objects of the table."""
 
 DSCP = {
     # RFC 2474, 2597, 3246, 5865, 8622, by nft's names
@@ -115,6 +120,22 @@ NUMBERS: dict[str, dict[str, int]] = {
         "policy-fail": 5,
         "reject-route": 6,
     },
+    "boolean": {"missing": 0, "exists": 1},
+    "arp_op": {"request": 1, "reply": 2, "rrequest": 3, "rreply": 4, "inrequest": 8, "inreply": 9, "nak": 10},
+    "ct_event": {
+        "new": 1,
+        "related": 2,
+        "destroy": 4,
+        "reply": 8,
+        "assured": 16,
+        "protoinfo": 32,
+        "helper": 64,
+        "mark": 128,
+        "seqadj": 256,
+        "secmark": 512,
+        "label": 1024,
+    },
+    "realm": {"cosmos": 0},
     "dscp": DSCP,
     "iface_type": {"ether": 1, "ppp": 512, "ipip": 768, "loopback": 772, "sit": 776, "ipgre": 778},
     "devgroup": {"default": 0},
@@ -192,7 +213,15 @@ def _of_text(text: str, kind: str) -> Bounds:
         if text.endswith("*") and not text.endswith("\\*"):
             return Bounds(text[:-1], text[:-1] + LAST_NAME)
         return Bounds(text, text)
-    number = _number(text, kind)
+    if kind == "ether_addr":
+        return _single(int(text.replace(":", ""), 16))
+    if "-" in text[1:] and text not in NUMBERS.get(kind, {}):
+        first, _, last = text.partition("-")
+        return Bounds(_number(first, kind), _number(last, kind))
+    return _single(_number(text, kind))
+
+
+def _single(number: int) -> Bounds:
     return Bounds(number, number)
 
 

@@ -18,12 +18,17 @@ MISSING = ""
 
 
 def fib(expression: Fib) -> Eval:
-    """``type`` is a number of ``RTN_*``, ``oif`` and ``oifname`` a device's name, ``MISSING`` where no unicast route is found."""
+    """``type`` is a number of ``RTN_*``, ``oif`` and ``oifname`` a device's name, ``MISSING`` where no unicast route is found.
+
+    ``check`` is 1 where there is such a route, else 0.
+    """
     inputs, result = frozenset(expression.inputs), expression.result
     if len(inputs & {"saddr", "daddr"}) != 1 or {"iif", "oif"} <= inputs:
         raise RuleNotModelledError(f"fib {' . '.join(expression.inputs)} {result}, which the kernel refuses to load")
     if result == "type":
         return lambda ctx: _type(ctx, inputs)
+    if result == "check":
+        return lambda ctx: int(_device(ctx, inputs) != MISSING)
     return lambda ctx: _device(ctx, inputs)
 
 

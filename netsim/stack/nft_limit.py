@@ -1,10 +1,14 @@
-"""limit and quota: how much may pass. Ref: net/netfilter/nft_limit.c:nft_limit_eval(), nft_quota.c:nft_overquota() (v6.12)."""
+"""limit, quota and ct count: how much may pass.
+
+Ref: net/netfilter/nft_limit.c:nft_limit_eval(), nft_quota.c:nft_overquota(), nft_connlimit.c:nft_connlimit_do_eval() (v6.12).
+"""
 
 from __future__ import annotations
 
-from netsim.rules.nft.ast import Limit, Quota
+from netsim.rules.nft.ast import Counter, CtCount, Last, Limit, Quota, Statement
 from netsim.stack.dev import skb_len
-from netsim.stack.x_tables import Check, XtContext
+from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
+from netsim.stack.xt_rate import count_connections
 
 NANOSECONDS = 1_000_000_000
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -48,3 +52,23 @@ def quota(statement: Quota, key: object) -> Check:
         return (passed >= most) == statement.over
 
     return check
+
+
+def ct_count(statement: CtCount, key: object) -> Check:
+    """Matches while no more connections than that are there; ``over`` matches from then on."""
+    return lambda ctx: (count_connections(ctx, key, None) > statement.limit) == statement.over
+
+
+def stateful(statement: Statement, key: object) -> Check:
+    """A statement with a state of its own, which ``key`` names: that of a rule, of a named object, or of a set's element."""
+    match statement:
+        case Limit():
+            return limit(statement, key)
+        case Quota():
+            return quota(statement, key)
+        case CtCount():
+            return ct_count(statement, key)
+        case Counter() | Last():
+            return lambda _: True
+        case _:
+            raise RuleNotModelledError("a statement that elements cannot have")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from netsim.rules.nft.ast import AnonymousMap, AnonymousSet, Data, Jump, NamedSet, Verdict
+from netsim.rules.nft.ast import AnonymousMap, AnonymousSet, Data, Jump, NamedSet, Statement, Verdict
 from netsim.rules.nft.write import write_data
 from netsim.stack.nft_data import Bounds, key_bounds
+from netsim.stack.nft_limit import stateful
 from netsim.stack.nft_registers import Register
 from netsim.stack.nft_set import Member, MemberTable, named_members
 from netsim.stack.nft_state import SetState
@@ -78,6 +80,17 @@ class NamedMapping:
         """How many elements there are."""
         own = sum(1 for member in self._table.members if member.lives_s is None or member.lives_s > now)
         return own + sum(1 for key in list(state.added) if state.live(key, now) is not None)
+
+
+def passes_element(ctx: XtContext, mapping: NamedMapping, key: Register, statements: Sequence[Statement]) -> bool:
+    """What the statements that an element has for itself say of a packet, one after the other. Ref: nft_set_elem_update_expr()."""
+    if not statements:
+        return True
+    generation = ctx.state.nft.of_set(mapping.place).generations.get(key, 0)
+    return all(
+        stateful(statement, (mapping.place, key, generation, number))(ctx)
+        for number, statement in enumerate(statements)
+    )
 
 
 def _found(member: Member, data_kinds: tuple[str, ...]) -> Found:

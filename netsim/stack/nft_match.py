@@ -25,6 +25,7 @@ from netsim.rules.nft.datatypes import datatype
 from netsim.stack.nf_tables_expression import Scope, compile_expression, compile_find
 from netsim.stack.nft_data import Bounds, bounds, flag_bits
 from netsim.stack.nft_expression import Eval
+from netsim.stack.nft_lookup import NamedMapping, passes_element
 from netsim.stack.nft_numgen import choose, numbers_of, random_outcome
 from netsim.stack.nft_registers import Register
 from netsim.stack.x_tables import Check, RuleNotModelledError, XtContext
@@ -62,10 +63,16 @@ def _in_set(left: Expression, source: SetReference | AnonymousSet, scope: Scope,
         find = compile_find(left, mapping, scope, kinds)
         return lambda ctx: (find(ctx) is not None) != inverted
     value = compile_expression(left, scope, kinds)
+    stateful = mapping.named.stateful if isinstance(mapping, NamedMapping) else ()
 
     def check(ctx: XtContext) -> bool:
         register = value(ctx)
-        return register is not None and (mapping.find(ctx, register) is not None) != inverted
+        if register is None:
+            return False
+        found = mapping.find(ctx, register) is not None
+        if found and stateful and isinstance(mapping, NamedMapping):
+            found = passes_element(ctx, mapping, register, stateful)
+        return found != inverted
 
     return check
 

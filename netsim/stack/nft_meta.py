@@ -57,7 +57,17 @@ def meta(expression: Meta) -> Eval:  # noqa: C901 - one case for each key
         case "random":
             return _random
         case "skuid" | "skgid" | "cgroup":
-            return _socket(expression.key)
+            return _owner
+        case key if key in _ALWAYS:
+            return lambda _: _ALWAYS[key]
+        case "rtclassid":
+            return lambda ctx: None if ctx.skb.nexthop is None else 0
+        case "priority":
+            return lambda ctx: ctx.skb.priority
+        case "iifkind" | "oifkind":
+            return _kind(expression.key)
+        case "ibrname" | "obrname":
+            return lambda ctx: _bridge(ctx, expression.key)
         case key:
             raise RuleNotModelledError(f"meta {key}")
 
@@ -82,24 +92,49 @@ def _random(_: XtContext) -> Register | None:
     raise RuleNotModelledError("meta random that is not compared with a number")
 
 
-def _socket(key: str) -> Eval:
-    """Who owns the socket: nobody knows here; what no socket of this host sent has none."""
+_ALWAYS: dict[str, Register] = {
+    # what no packet of the model has: IPsec, a security mark, an L3 master device, a rule that traces it
+    "ipsec": 0,
+    "secmark": 0,
+    "sdif": "",
+    "sdifname": "",
+    "nftrace": 0,
+}
+ROOT = 0
 
-    def owner(ctx: XtContext) -> Register | None:
-        if ctx.skb.socket_owner is None:
-            return None
-        raise RuleNotModelledError(f"meta {key}")
 
-    return owner
+def _owner(ctx: XtContext) -> Register | None:
+    """The user, the group and the net_cls class of the socket that sent it: each is 0, root's. What no socket here sent has none."""
+    return None if ctx.skb.socket_owner is None else ROOT
+
+
+def _kind(key: str) -> Eval:
+    """``rtnl_link_ops->kind`` of a device; ``lo`` and what is no virtual device have none."""
+
+    def value(ctx: XtContext) -> Register | None:
+        device = ctx.iif if key == "iifkind" else ctx.oif
+        return (ctx.env.device_kind(device) or None) if device else None
+
+    return value
+
+
+def _bridge(ctx: XtContext, key: str) -> Register | None:
+    """The bridge that a port belongs to. Ref: net/bridge/netfilter/nft_meta_bridge.c:nft_meta_bridge_get_eval()."""
+    device = ctx.iif if key == "ibrname" else ctx.oif
+    return (ctx.env.bridge_of(device) or None) if device else None
 
 
 def set_meta(target: Meta) -> Callable[[XtContext, Register], str]:
-    """What ``meta mark set …`` does; the text says it. ``priority`` and ``nftrace`` change no packet's way."""
+    """What ``meta mark set …`` does; the text says it. ``priority``, ``nftrace`` and ``secmark`` change no packet's way."""
     match target.key:
         case "mark":
             return _set_mark
-        case "priority" | "nftrace":
+        case "priority":
+            return _set_priority
+        case "nftrace" | "secmark":
             return lambda _ctx, value: f"{target.key} {value}"
+        case "pkttype":
+            return _set_pkttype
         case key:
             raise RuleNotModelledError(f"meta {key} set")
 
@@ -108,3 +143,21 @@ def _set_mark(ctx: XtContext, value: Register) -> str:
     assert isinstance(value, int)
     before, ctx.skb.mark = ctx.skb.mark, value & MARK_BITS
     return f"mark {before:#x} → {ctx.skb.mark:#x}"
+
+
+def _set_priority(ctx: XtContext, value: Register) -> str:
+    assert isinstance(value, int)
+    ctx.skb.priority = value
+    return f"priority {value:#x}"
+
+
+def _set_pkttype(ctx: XtContext, value: Register) -> str:
+    """Only between the types that frames come in with. Ref: nft_meta_set_eval(): skb_pkt_type_ok()."""
+    wanted = next((kind for kind, number in PACKET_TYPES.items() if number == value), None)
+    if wanted is None or wanted is PacketType.OUTGOING or ctx.skb.pkt_type not in _SETTABLE:
+        return "pkttype stays"
+    ctx.skb.pkt_type = wanted
+    return f"pkttype {wanted.value}"
+
+
+_SETTABLE = (PacketType.HOST, PacketType.BROADCAST, PacketType.MULTICAST, PacketType.OTHERHOST)

@@ -105,9 +105,22 @@ def _ranger(statement: NAT, scope: Scope, family: str | None) -> Ranger:
         ports = () if port is None else port(ctx)
         if ends is None or ports is None:
             return None
+        if statement.prefix and ends:
+            ends = (_mapped(ctx, ends[0]), *ends[1:])
         return _range(ctx, (*ends[:1],), (*ends[1:], *ports), random=random, persistent=persistent)
 
     return wanted
+
+
+def _mapped(ctx: XtContext, network: Bounds) -> Bounds:
+    """The address in the new network with the host's bits of the packet's own. Ref: nft_nat_setup_netmap()."""
+    ip = ctx.skb.packet.ip
+    own = int(ip.src if HOOK2MANIP[ctx.hook] is Manip.SRC else ip.dst)
+    first, last = network.first, network.last
+    if isinstance(first, str) or isinstance(last, str):
+        raise RuleNotModelledError(f"{first!r} as a network")
+    address = first | own & (first ^ last)
+    return Bounds(address, address)
 
 
 def _of(expression: Expression | None, scope: Scope, kinds: tuple[str, ...]) -> BoundsEval | None:

@@ -133,7 +133,37 @@ def payload(expression: Payload) -> Eval:
         if field is None:
             raise RuleNotModelledError(f"{protocol} {name}")
         return lambda ctx: field(ctx.skb.packet) if ctx.skb.packet.ip.dst.version == version else None
+    if protocol == "ether":
+        return _ether(name)
+    if protocol in ("vlan", "arp"):
+        return lambda ctx: _link(ctx, protocol, name)
     return lambda ctx: _transport(ctx.skb.packet, protocol, name)
+
+
+def _ether(name: str) -> Eval:
+    """The Ethernet header is there from where a frame came in, and what nft asks for first is that it came from an Ethernet device."""
+
+    def value(ctx: XtContext) -> int | None:
+        skb = ctx.skb
+        if skb.src_mac is None or skb.dst_mac is None or not ctx.iif or ctx.env.is_loopback(ctx.iif):
+            return None
+        if name == "type":
+            return _ETHER_TYPE[skb.packet.ip.dst.version] if skb.vlan is None else _VLAN
+        return (skb.src_mac if name == "saddr" else skb.dst_mac).value
+
+    return value
+
+
+_ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
+_VLAN = 0x8100
+
+
+def _link(ctx: XtContext, protocol: str, name: str) -> int | None:
+    """The tag of a frame; no IP packet is ARP."""
+    if protocol == "arp" or ctx.skb.vlan is None:
+        return None
+    values = {"id": ctx.skb.vlan, "dei": 0, "cfi": 0, "pcp": 0, "type": _ETHER_TYPE[ctx.skb.packet.ip.dst.version]}
+    return values[name]
 
 
 # --- writing ----------------------------------------------------------------------------------------------------

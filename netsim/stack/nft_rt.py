@@ -15,8 +15,13 @@ TCP_MSS_DEFAULT = 536
 
 def rt(expression: Rt) -> Eval:
     """``mtu`` is the segment size that fits both ways; ``nexthop`` the neighbour it goes to; neither is there before routing."""
-    if expression.key == "mtu":
-        return _tcpmss
+    match expression.key:
+        case "mtu":
+            return _tcpmss
+        case "classid":
+            return lambda ctx: None if ctx.skb.nexthop is None else 0
+        case "ipsec":
+            return lambda ctx: None if ctx.skb.nexthop is None else 0
     version = 6 if expression.key.startswith("ip6 ") else 4
     return lambda ctx: _nexthop(ctx, version)
 
@@ -36,13 +41,19 @@ def _nexthop(ctx: XtContext, version: int) -> int | None:
     return int(nexthop.gateway if nexthop.gateway is not None else destination)
 
 
+_NEVER_SET = 0
+
+
 def socket(expression: SocketKey) -> Eval:
-    """``transparent`` is 0: no process here sets IP_TRANSPARENT. ``wildcard`` tells whether the socket is bound to no address."""
+    """``transparent`` and ``mark`` are 0: no process here sets IP_TRANSPARENT, or SO_MARK of a listening socket.
+
+    ``wildcard`` tells whether the socket is bound to no address.
+    """
 
     def value(ctx: XtContext) -> int | None:
         found = ctx.env.socket_of(ctx.skb)
         if found is None:
             return None
-        return int(found.wildcard) if expression.key == "wildcard" else 0
+        return int(found.wildcard) if expression.key == "wildcard" else _NEVER_SET
 
     return value

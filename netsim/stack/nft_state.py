@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from netsim.stack.nf_conntrack_entry import NfConn
 from netsim.stack.nft_registers import Register
 
 
@@ -20,10 +21,14 @@ class LiveElement:
 
 @dataclass(slots=True)
 class SetState:
-    """What packets made of one named set. An element of the rule set that was deleted or renewed stands here too."""
+    """What packets made of one named set. An element of the rule set that was deleted or renewed stands here too.
+
+    ``generations`` counts how often an element was made: one that is made again begins its own statements anew.
+    """
 
     added: dict[Register, LiveElement] = field(default_factory=dict)
     deleted: set[Register] = field(default_factory=set)
+    generations: dict[Register, int] = field(default_factory=dict)
 
     def live(self, key: Register, now: float) -> LiveElement | None:
         """The element that a packet added, if it has not run out."""
@@ -40,7 +45,8 @@ class NftState:
     """What nftables remembers in one namespace from packet to packet.
 
     ``sets`` by family, table and set. ``counters`` are those of ``numgen inc``, ``buckets`` of ``limit`` and ``used`` of ``quota``, by the
-    compiled statement; ``hashes`` are what unseeded hashes gave a flow.
+    compiled statement; ``hashes`` are what unseeded hashes gave a flow;
+    ``flows`` are the connections in flowtables (family, table, name), by their entry's identity.
     """
 
     sets: dict[tuple[str, str, str], SetState] = field(default_factory=dict)
@@ -48,6 +54,7 @@ class NftState:
     buckets: dict[object, tuple[int, int]] = field(default_factory=dict)
     used: dict[object, int] = field(default_factory=dict)
     hashes: dict[object, int] = field(default_factory=dict)
+    flows: dict[int, tuple[tuple[str, str, str], NfConn]] = field(default_factory=dict)
 
     def of_set(self, place: tuple[str, str, str]) -> SetState:
         """The state of one set."""

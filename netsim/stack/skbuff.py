@@ -84,6 +84,7 @@ class SkBuff:
     vlan: int | None = None
     before_nat: bool = False
     """It was made about a packet whose connection has not both its translations yet (``IPS_NAT_DONE_MASK``)."""
+    priority: int = 0
     frag_max_size: int = 0
     ignore_df: bool = False
     traversed: list[str] = field(default_factory=list)

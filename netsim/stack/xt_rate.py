@@ -79,21 +79,31 @@ def connlimit(match: ConnLimitMatch) -> Check:
 
     def check(ctx: XtContext) -> bool:
         ip = ctx.skb.packet.ip
-        counted = ctx.state.counted.setdefault(key, CountedConnections())
         ct = ctx.skb.ct
         asked = ip.dst if match.destination else ip.src
         if ct is not None:
             asked = ct.original.dst if match.destination else ct.original.src
-        seen = counted.by_network.setdefault((network_of(asked, match.length), ct.zone.id if ct else 0), {})
-        own = ct.original if ct is not None else packet_tuple(ctx.skb.packet)
-        for known in [each for each in seen if each != own]:
-            found = ctx.state.conntrack.find_original(known)
-            if found is None or _closed(found):
-                del seen[known]
-        seen.setdefault(own)
-        return (len(seen) > match.limit) != match.upto
+        seen = count_connections(ctx, key, network_of(asked, match.length))
+        return (seen > match.limit) != match.upto
 
     return check
+
+
+def count_connections(ctx: XtContext, key: object, group: object) -> int:
+    """Count the packet's connection, and say how many of its group (and zone) there are. ``key`` names who counts.
+
+    Ref: net/netfilter/nf_conncount.c:__nf_conncount_add() (v6.12).
+    """
+    ct = ctx.skb.ct
+    counted = ctx.state.counted.setdefault(key, CountedConnections())
+    seen = counted.by_network.setdefault((group, ct.zone.id if ct else 0), {})
+    own = ct.original if ct is not None else packet_tuple(ctx.skb.packet)
+    for known in [each for each in seen if each != own]:
+        found = ctx.state.conntrack.find_original(known)
+        if found is None or _closed(found):
+            del seen[known]
+    seen.setdefault(own)
+    return len(seen)
 
 
 def _closed(ct: NfConn) -> bool:

@@ -50,10 +50,10 @@ def tcp(match: TCPMatch) -> Check:
 
 def _option(match: TCPMatch, header: TCPHeader) -> bool:
     """Ref: tcp_find_option()."""
-    return (match.option in _options(header)) != match.option_inverted
+    return (match.option in tcp_options(header)) != match.option_inverted
 
 
-def _options(header: TCPHeader) -> frozenset[int]:
+def tcp_options(header: TCPHeader) -> frozenset[int]:
     """The kinds of the options in a segment: a reset has none (``tcp_v4_send_reset()``)."""
     own = frozenset({MSS}) if header.mss is not None else frozenset()
     if header.flags & TCPFlags.RST:

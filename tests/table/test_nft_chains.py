@@ -271,14 +271,13 @@ def test_rejects_of_ipv6(line: str, family: str, kind: str) -> None:
 
 UNKNOWN = [
     "queue to 3",
-    "tcp dport 80 tproxy to :50080",
-    "dup to 10.1.0.9",
-    "ct helper set \"ftp\"",
     "meta cpu 0",
     "numgen random mod 1000000 vmap { 0 : drop }",
-    "tcp option sack-permitted exists",
+    "tcp option timestamp tsval 1",
+    "@th,96,8 0x50",
+    "osf name \"Linux\"",
+    "meta hour \"10:00\"-\"12:00\"",
     "synproxy mss 1460",
-    "flow add @f",
     "xt match \"recent\"",
 ]  # fmt: skip
 

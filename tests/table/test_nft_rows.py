@@ -6,6 +6,7 @@ import pytest
 
 from netsim.stack.netfilter import Netfilter
 from netsim.stack.steps import NftChainPass, NotModelled
+from tests.table.nft_further_rows import FURTHER_ROWS
 from tests.table.nft_rows import ROWS, NftRow
 from tests.unit.netfilter_world import FORWARD, World, rules, walk
 
@@ -28,7 +29,7 @@ def _to_the_end(effect: str) -> bool:
     return effect.rpartition("; ")[2] not in ("accept", "return", "drop")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [*ROWS, *FURTHER_ROWS], ids=lambda row: row.id)
 def test_packets_and_rules(row: NftRow) -> None:
     world = World(routes_back={"10.2.0.3": "out0", "10.9.0.9": "", "10.2.0.2": "out0"})
     world, netfilter = rules("", nft=row.text(), world=world)

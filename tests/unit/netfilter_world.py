@@ -78,6 +78,7 @@ class World:
     rejected: list[tuple[Packet, Hook, str]] = field(default_factory=list)
     rerouted: list[Packet] = field(default_factory=list)
     routable: bool = True
+    bridges: dict[str, str] = field(default_factory=dict)
 
     @property
     def recorder(self) -> World:
@@ -129,6 +130,12 @@ class World:
 
     def select_source(self, device: str, towards: Address) -> Address | None:
         return self.first_address(device, towards)
+
+    def device_kind(self, device: str) -> str:
+        return "" if device == "lo" else "veth"
+
+    def bridge_of(self, device: str) -> str:
+        return self.bridges.get(device, "")
 
     def first_address(self, device: str, like: Address) -> Address | None:
         own = (parse_address(text) for text in self.addresses.get(device, ()))

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from netsim.net.address import Address, Prefix
+from netsim.rules.nft.elsewhere import Elsewhere
 from netsim.rules.source import Origin
 
 
@@ -83,15 +84,36 @@ class Ct:
 
 @dataclass(frozen=True, slots=True)
 class TCPOption:
-    """``tcp option maxseg size``: the option's name and the field of it."""
+    """``tcp option maxseg size``: the option's name and the field of it, empty where only the option's presence is asked."""
 
     name: str
     field: str
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderPart:
+    """``ip option rr``, ``exthdr frag``, ``frag id``, ``sctp chunk init``: a part that a packet may have or not.
+
+    ``kind`` is ``ip option``, ``exthdr`` or ``sctp chunk``; ``field`` is empty where only the presence is asked.
+    """
+
+    kind: str
+    name: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPayload:
+    """``@th,16,16``: bits of a packet. ``base`` is ``ll``, ``nh`` or ``th``; ``offset`` and ``length`` in bits."""
+
+    base: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rt:
-    """What routing decided: ``rt mtu`` (a TCP segment size), ``rt nexthop``, ``rt ip6 nexthop``."""
+    """What routing decided: ``rt mtu`` (a TCP segment size), ``rt nexthop``, ``rt ip6 nexthop``, ``rt classid``, ``rt ipsec``."""
 
     key: str
 
@@ -187,6 +209,8 @@ Expression: TypeAlias = (
     | Meta
     | Ct
     | TCPOption
+    | HeaderPart
+    | RawPayload
     | Rt
     | SocketKey
     | Fib
@@ -261,7 +285,7 @@ class NAT:
     """``dnat``, ``snat``, ``masquerade`` or ``redirect``.
 
     ``family`` is ``ip`` or ``ip6`` where it is written. ``address`` may look up both address and port (a concatenation as data).
-    ``flags`` are ``random``, ``fully-random`` and ``persistent``.
+    ``flags`` are ``random``, ``fully-random`` and ``persistent``. ``prefix``: the network changes and the host's bits stay.
     """
 
     kind: str
@@ -269,6 +293,7 @@ class NAT:
     address: Expression | None = None
     port: Expression | None = None
     flags: frozenset[str] = frozenset()
+    prefix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +342,34 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class ObjectReference:
-    """``limit name "web"`` and ``quota name "month"``: a named object of the table."""
+    """``limit name "web"``, ``ct helper set "ftp"``, ``synproxy name "p"``: a named object of the table, or one that a map chooses.
+
+    ``kind`` is the object's (``limit``, ``quota``, ``counter``, ``ct helper``, ``ct timeout``, ``ct expectation``, ``synproxy``,
+    ``secmark``); ``choice`` is the map's look-up, where ``name`` is empty.
+    """
 
     kind: str
+    name: str
+    choice: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CtCount:
+    """``ct count [over] 10``: how many connections the rule, or a set's element, has seen that are still there."""
+
+    limit: int
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """``last``: remembers when a packet came last; changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetOption:
+    """``reset tcp option sack-perm``: the option is overwritten with NOPs."""
+
     name: str
 
 
@@ -340,13 +390,17 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class SetUpdate:
-    """``add``, ``update`` or ``delete`` an element of a named set from the packet. ``timeout_ms`` None for the set's own."""
+    """``add``, ``update`` or ``delete`` an element of a named set from the packet. ``timeout_ms`` None for the set's own.
+
+    ``stateful`` are statements that the element has for itself: counter, limit, quota, ``ct count``.
+    """
 
     operation: str
     name: str
     element: Expression
     timeout_ms: int | None = None
     data: Expression | None = None
+    stateful: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +429,10 @@ Statement: TypeAlias = (
     | Assign
     | SetUpdate
     | NoTrack
+    | CtCount
+    | Last
+    | ResetOption
+    | Elsewhere
     | NotModelled
 )
 
@@ -424,7 +482,10 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class NamedSet:
-    """A set, or a map where ``data`` is not empty (``("verdict",)`` for a verdict map). ``key`` and ``data`` are datatypes."""
+    """A set, or a map where ``data`` is not empty (``("verdict",)`` for a verdict map). ``key`` and ``data`` are datatypes.
+
+    ``stateful`` are statements that each of its elements has for itself.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -437,13 +498,14 @@ class NamedSet:
     policy: str = ""
     counter: bool = False
     comment: str = ""
+    stateful: tuple[Statement, ...] = ()
     elements: Mapping[Key, Element] = field(default_factory=dict)
     origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class OtherObject:
-    """A stateful object or flowtable of a table, which is not modelled: its kind, name and text."""
+    """A stateful object or flowtable of a table: its kind, name and text; ``netsim.rules.nft.objects`` reads those that matter."""
 
     kind: str
     name: str

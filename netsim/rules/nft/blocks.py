@@ -8,7 +8,7 @@ from netsim.rules.nft.ast import BaseChain, Data, Element, Key, NamedSet, TableF
 from netsim.rules.nft.datatypes import datatype, known_types, read_time
 from netsim.rules.nft.expressions import data_of, expression, key, number
 from netsim.rules.nft.priorities import read_priority
-from netsim.rules.nft.statements import StatementReader
+from netsim.rules.nft.statements import STATEFUL, StatementReader
 from netsim.rules.nft.tokens import Source
 from netsim.rules.nft.work import ChainUnderWork
 from netsim.rules.source import Origin, RuleSyntaxError
@@ -20,6 +20,8 @@ _HOOKS: dict[str, tuple[str, ...]] = {
     "route": ("output",),
 }
 _DYNAMIC_SIZE = 65535
+OBJECT_KINDS = ("counter", "quota", "limit", "secmark", "synproxy")
+"""What a map may hold beside values and verdicts: names of objects."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,9 @@ class BlockReader:
         if hook not in _HOOKS[kind]:
             raise source.error(f"{kind} chains have no hook {hook!r}", hook_token, ", ".join(_HOOKS[kind]))
         devices = self._devices()
+        if hook in ("ingress", "egress") and not devices:
+            advice = "nft 1.0.6 leaves it out of its JSON: give what 'nft list ruleset' prints"
+            raise source.error(f"a chain at hook {hook} needs a device", hook_token, advice)
         priority = self._priority(hook)
         base = BaseChain(kind, hook, priority, Verdict.ACCEPT, devices)
         if before is not None and replace(before, policy=base.policy) != base:
@@ -166,8 +171,11 @@ class BlockReader:
                 return replace(head, policy=source.word("memory or performance"))
             case "auto-merge":
                 return replace(head, auto_merge=True)
-            case "counter":
+            case "counter" if source.at_end():
                 return replace(head, counter=True)
+            case _ if word in STATEFUL:
+                source.at -= 1
+                return replace(head, stateful=(*head.stateful, StatementReader(source, self.family).stateful()))
             case "comment":
                 return replace(head, comment=source.string())
             case _:
@@ -182,7 +190,7 @@ class BlockReader:
         while True:
             token = source.peek()
             word = source.word("a datatype")
-            if word not in known_types() and word != "verdict":
+            if word not in known_types() and word not in ("verdict", *OBJECT_KINDS):
                 raise source.error(f"unknown datatype {word}", token)
             types.append(word)
             if not source.accept("."):
@@ -210,19 +218,19 @@ class BlockReader:
     def _element(self, head: NamedSet, *, with_data: bool) -> Element:
         source = self.source
         element = Element()
-        while source.peek().text in ("timeout", "expires", "counter", "comment"):
-            match source.next().text:
+        while source.peek().text in ("timeout", "expires", "comment", *STATEFUL):
+            match source.peek().text:
                 case "timeout":
+                    source.next()
                     element = replace(element, timeout_ms=self.time())
                 case "expires":
+                    source.next()
                     self.time()
                 case "comment":
+                    source.next()
                     element = replace(element, comment=source.string())
                 case _:
-                    if source.accept("packets"):
-                        number(source)
-                        source.expect("bytes")
-                        number(source)
+                    StatementReader(source, self.family).stateful()
         data: Data | None = None
         if source.peek().text == ":":
             source.next()

@@ -19,6 +19,7 @@ from netsim.rules.nft.ast import (
     Expression,
     Fib,
     Flags,
+    HeaderPart,
     Jhash,
     Literal,
     Lookup,
@@ -26,6 +27,7 @@ from netsim.rules.nft.ast import (
     Numgen,
     Payload,
     Range,
+    RawPayload,
     Rt,
     SetReference,
     SocketKey,
@@ -63,7 +65,21 @@ META: dict[str, str] = {
     "obrname": "ifname",
     "nftrace": INTEGER,
     "random": INTEGER,
+    "ipsec": "boolean",
+    "time": "timestamp",
+    "day": "day",
+    "hour": "hour",
+    "secmark": INTEGER,
+    "rtclassid": "realm",
+    "sdif": "iface_index",
+    "sdifname": "ifname",
+    "iifkind": "ifkind",
+    "oifkind": "ifkind",
+    "ibrpvid": INTEGER,
+    "ibrvproto": "ether_type",
 }
+OLD_META = {"secpath": "ipsec"}
+"""Former names of keys."""
 SHORT_META = (
     "mark",
     "iif",
@@ -83,7 +99,7 @@ CT: dict[str, str] = {
     "direction": "ct_dir",
     "status": "ct_status",
     "mark": "mark",
-    "expiration": "time",
+    "expiration": "duration",
     "l3proto": "nf_proto",
     "protocol": "inet_proto",
     "proto-src": "inet_service",
@@ -93,7 +109,14 @@ CT: dict[str, str] = {
     "ip6 saddr": "ipv6_addr",
     "ip6 daddr": "ipv6_addr",
     "zone": INTEGER,
-    "count": INTEGER,
+    "helper": "ct_helper",
+    "label": "ct_label",
+    "event": "ct_event",
+    "bytes": INTEGER,
+    "packets": INTEGER,
+    "avgpkt": INTEGER,
+    "id": INTEGER,
+    "secmark": INTEGER,
 }
 _PORTS = {"sport": "inet_service", "dport": "inet_service"}
 PAYLOAD: dict[str, dict[str, str]] = {
@@ -127,6 +150,19 @@ PAYLOAD: dict[str, dict[str, str]] = {
     "sctp": {**_PORTS, "vtag": INTEGER},
     "dccp": dict(_PORTS),
     "th": dict(_PORTS),
+    "ether": {"saddr": "ether_addr", "daddr": "ether_addr", "type": "ether_type"},
+    "vlan": {"id": INTEGER, "dei": INTEGER, "cfi": INTEGER, "pcp": INTEGER, "type": "ether_type"},
+    "arp": {
+        "htype": INTEGER,
+        "ptype": "ether_type",
+        "hlen": INTEGER,
+        "plen": INTEGER,
+        "operation": "arp_op",
+        "saddr ether": "ether_addr",
+        "daddr ether": "ether_addr",
+        "saddr ip": "ipv4_addr",
+        "daddr ip": "ipv4_addr",
+    },
     "icmp": {"type": "icmp_type", "code": "icmp_code", "id": INTEGER, "sequence": INTEGER, "mtu": INTEGER},
     "icmpv6": {"type": "icmpv6_type", "code": "icmpv6_code", "id": INTEGER, "sequence": INTEGER, "mtu": INTEGER},
 }
@@ -160,7 +196,26 @@ SYMBOLS: dict[str, tuple[str, ...]] = {
         *("nd-neighbor-solicit", "nd-neighbor-advert", "nd-redirect", "router-renumbering", "mld2-listener-report"),
     ),
 }
-BITS = ("ct_state", "ct_status", "tcp_flag")
+SYMBOLS |= {
+    "arp_op": ("request", "reply", "inrequest", "inreply", "nak", "rrequest", "rreply"),
+    "boolean": ("exists", "missing"),
+    "ct_event": (
+        "new",
+        "related",
+        "destroy",
+        "reply",
+        "assured",
+        "protoinfo",
+        "helper",
+        "mark",
+        "seqadj",
+        "secmark",
+        "label",
+    ),
+}
+BITS = ("ct_state", "ct_status", "tcp_flag", "ct_event")
+QUOTED = ("ifname", "iface_index", "ifkind", "ct_helper", "day", "hour", "timestamp", "realm")
+"""Datatypes whose names stand in quotes where ``nft list`` prints them."""
 _SECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _TIME = re.compile(r"(\d+)(ms|[smhdw])")
 
@@ -172,7 +227,10 @@ def known_types() -> frozenset[str]:
     return frozenset([*META.values(), *CT.values(), *fields, *SYMBOLS, "ether_addr", INTEGER]) - {SYMBOL}
 
 
-def datatype(expression: Expression) -> tuple[str, ...]:
+_RT = {"mtu": INTEGER, "ip6 nexthop": "ipv6_addr", "classid": "realm", "ipsec": "boolean"}
+
+
+def datatype(expression: Expression) -> tuple[str, ...]:  # noqa: C901 - one case for each kind
     """The datatypes of an expression's parts; ``("",)`` where none is known."""
     match expression:
         case Payload(protocol, name):
@@ -182,11 +240,15 @@ def datatype(expression: Expression) -> tuple[str, ...]:
         case Ct(key):
             return (CT[key],)
         case TCPOption() | SocketKey():
+            return (INTEGER if not isinstance(expression, TCPOption) or expression.field else "boolean",)
+        case HeaderPart(_, _, name):
+            return (INTEGER if name else "boolean",)
+        case RawPayload():
             return (INTEGER,)
         case Rt(key):
-            return ({"mtu": INTEGER, "ip6 nexthop": "ipv6_addr"}.get(key, "ipv4_addr"),)
+            return (_RT.get(key, "ipv4_addr"),)
         case Fib(_, result):
-            return ({"type": "fib_addrtype", "oif": "fib_oif", "oifname": "fib_oif"}[result],)
+            return ({"type": "fib_addrtype", "check": "boolean"}.get(result, "fib_oif"),)
         case Numgen() | Jhash():
             return (INTEGER,)
         case Concatenation(parts):
@@ -217,6 +279,8 @@ def read_literal(text: str, kind: str) -> Literal:
             return _read_range(text) if "-" in text and text[0].isdecimal() else read_port(text)
         case "mark" | "integer":
             return _read_range(text)
+        case "duration":
+            return read_time(text)
         case "":
             return _read_any(text)
         case _ if kind in SYMBOLS:
@@ -299,9 +363,11 @@ def write_literal(literal: Literal, kind: str) -> str:
         case int():
             if kind == "mark":
                 return f"{literal:#010x}"
+            if kind == "duration":
+                return write_time(literal)
             return write_protocol(literal) if kind == "inet_proto" else str(literal)
         case str():
-            quoted = kind in ("ifname", "iface_index") or (kind == "fib_oif" and literal not in ("missing", "exists"))
+            quoted = kind in QUOTED or (kind == "fib_oif" and literal not in ("missing", "exists"))
             return f'"{literal}"' if quoted else literal
         case _:
             return str(literal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netsim.rules.nft.ast import Chain, Element, Key, NamedSet, Rule, Ruleset, Table, TableFamily
+from netsim.rules.nft.blocks import OBJECT_KINDS
 from netsim.rules.nft.datatypes import sort_key, write_time
 from netsim.rules.nft.priorities import write_priority
 from netsim.rules.nft.write import write_data, write_key, write_statement
@@ -55,6 +56,7 @@ def _set(named: NamedSet) -> list[str]:
         lines.append(f"\t\tflags {','.join(sorted(named.flags))}")
     if named.counter:
         lines.append("\t\tcounter")
+    lines += [f"\t\t{write_statement(each)}" for each in named.stateful]
     if named.timeout_ms is not None:
         lines.append(f"\t\ttimeout {write_time(named.timeout_ms)}")
     if named.gc_interval_ms is not None:
@@ -77,7 +79,8 @@ def _element(named: NamedSet, key: Key, element: Element) -> str:
     if element.comment:
         words.append(f'comment "{element.comment}"')
     if element.data is not None:
-        words.append(f": {write_data(element.data, named.data)}")
+        data = write_data(element.data, named.data)
+        words.append(f': "{data}"' if named.data[0] in OBJECT_KINDS else f": {data}")
     return " ".join(words)
 
 

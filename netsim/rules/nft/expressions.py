@@ -12,6 +12,7 @@ from netsim.rules.nft.ast import (
     Expression,
     Fib,
     Flags,
+    HeaderPart,
     Jhash,
     Jump,
     Key,
@@ -20,6 +21,7 @@ from netsim.rules.nft.ast import (
     Meta,
     Numgen,
     Payload,
+    RawPayload,
     Rt,
     SetReference,
     SocketKey,
@@ -27,7 +29,7 @@ from netsim.rules.nft.ast import (
     Value,
     Verdict,
 )
-from netsim.rules.nft.datatypes import BITS, CT, META, PAYLOAD, SHORT_META, datatype, read_literal, sort_key
+from netsim.rules.nft.datatypes import BITS, CT, META, OLD_META, PAYLOAD, SHORT_META, datatype, read_literal, sort_key
 from netsim.rules.nft.tokens import Source, Token
 from netsim.rules.xtables.values import read_integer
 
@@ -44,11 +46,42 @@ _OPERATORS = {
     "rshift": ">>",
 }
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
-RT_KEYS = ("mtu", "nexthop")
-SOCKET_KEYS = ("transparent", "wildcard")
-TCP_OPTIONS = ("maxseg",)
+RT_KEYS = ("mtu", "nexthop", "classid", "ipsec")
+SOCKET_KEYS = ("transparent", "wildcard", "mark")
+TCP_OPTIONS = {
+    # option: its fields
+    "eol": ("kind",),
+    "nop": ("kind",),
+    "maxseg": ("kind", "length", "size"),
+    "window": ("kind", "length", "count"),
+    "sack-perm": ("kind", "length"),
+    "sack": ("kind", "length", "left", "right"),
+    "timestamp": ("kind", "length", "tsval", "tsecr"),
+    "fastopen": ("kind", "length"),
+    "md5sig": ("kind", "length"),
+    "mptcp": ("kind", "length", "subtype"),
+}
+IP_OPTIONS = {
+    "lsrr": ("type", "length", "ptr", "addr"),
+    "ra": ("type", "length", "value"),
+    "rr": ("type", "length", "ptr", "addr"),
+    "ssrr": ("type", "length", "ptr", "addr"),
+}
+EXTENSIONS = {
+    # IPv6 extension header: its fields
+    "hbh": ("nexthdr", "hdrlength"),
+    "rt": ("nexthdr", "hdrlength", "type", "seg-left"),
+    "frag": ("nexthdr", "frag-off", "more-fragments", "id"),
+    "dst": ("nexthdr", "hdrlength"),
+    "mh": ("nexthdr", "hdrlength", "type", "checksum"),
+    "srh": ("flags", "tag", "sid", "seg-left"),
+}
+SCTP_CHUNKS = (
+    *("data", "init", "init-ack", "sack", "heartbeat", "heartbeat-ack", "abort", "shutdown", "shutdown-ack", "error"),
+    *("cookie-echo", "cookie-ack", "ecne", "cwr", "shutdown-complete", "asconf-ack", "forward-tsn", "asconf"),
+)
 _FIB_INPUTS = ("saddr", "daddr", "mark", "iif", "oif")
-_FIB_RESULTS = ("type", "oif", "oifname")
+_FIB_RESULTS = ("type", "oif", "oifname", "check")
 
 
 def expression(source: Source) -> Expression:
@@ -68,31 +101,41 @@ def starts_expression(source: Source) -> bool:
     return (
         text in PAYLOAD
         or text in SHORT_META
-        or text in ("meta", "ct", "fib", "rt", "socket", "numgen", "jhash", "symhash")
+        or text in ("meta", "ct", "fib", "rt", "socket", "numgen", "jhash", "symhash", "exthdr")
+        or text in EXTENSIONS
+        or (text in _RAW and source.peek(1).text == ",")
     )
 
 
-def _primary(source: Source) -> Expression:
+_RAW = ("@ll", "@nh", "@th")
+
+
+def _primary(source: Source) -> Expression:  # noqa: C901 - one case for each kind
     token = source.peek()
     match token.text:
         case "meta":
             source.next()
-            return Meta(_choice(source, META, "a meta key"))
+            return Meta(_meta_key(source))
         case "ct":
             source.next()
             return _ct(source)
         case "fib":
             source.next()
             return _fib(source)
-        case "rt":
-            source.next()
-            return Rt(_rt_key(source))
         case "socket":
             source.next()
             return SocketKey(_choice(source, SOCKET_KEYS, "a key of a socket"))
-        case "tcp" if source.peek(1).text == "option":
-            source.accept("tcp", "option")
-            return TCPOption(_choice(source, TCP_OPTIONS, "an option"), source.word("a field"))
+        case "tcp" | "ip" | "sctp" | "exthdr" if source.peek(1).text in ("option", "chunk") or token.text == "exthdr":
+            return _part(source)
+        case "rt" if source.peek(1).text in EXTENSIONS["rt"]:
+            return _extension(source)
+        case _ if token.text in EXTENSIONS and token.text not in PAYLOAD and token.text != "rt":
+            return _extension(source)
+        case _ if token.text in _RAW and source.peek(1).text == ",":
+            return _raw(source)
+        case "rt":
+            source.next()
+            return Rt(_rt_key(source))
         case "numgen":
             source.next()
             mode = _choice(source, ("random", "inc"), "random or inc")
@@ -106,11 +149,60 @@ def _primary(source: Source) -> Expression:
             return _hash(source, None)
         case _ if token.kind == "word" and token.text in PAYLOAD:
             source.next()
-            return Payload(token.text, _choice(source, PAYLOAD[token.text], f"a field of {token.text}"))
+            return Payload(token.text, _field(source, token.text))
         case _ if token.kind == "word" and token.text in SHORT_META:
             return Meta(source.next().text)
         case _:
             return Value(literal(source, ""))
+
+
+def _meta_key(source: Source) -> str:
+    """``secpath`` is what ``ipsec`` was called."""
+    if source.peek().text in OLD_META:
+        return OLD_META[source.next().text]
+    return _choice(source, META, "a meta key")
+
+
+def _part(source: Source) -> Expression:
+    """``tcp option maxseg size``, ``ip option rr``, ``sctp chunk init``, ``exthdr frag``: with a field, or whether it is there."""
+    protocol = source.next().text
+    if protocol == "exthdr":
+        return HeaderPart("exthdr", _choice(source, tuple(EXTENSIONS), "an extension header"))
+    kind = f"{protocol} {source.next().text}"
+    if kind == "sctp chunk":
+        name = _choice(source, SCTP_CHUNKS, "a chunk")
+        return HeaderPart(kind, name, source.next().text if source.peek().text in _CHUNK_FIELDS else "")
+    known = TCP_OPTIONS if kind == "tcp option" else IP_OPTIONS
+    if source.peek().text in _OLD_OPTIONS:
+        return TCPOption(_OLD_OPTIONS[source.next().text], "")
+    name = _choice(source, tuple(known), "an option")
+    name_of_field = source.next().text if source.peek().text in known[name] else ""
+    return TCPOption(name, name_of_field) if kind == "tcp option" else HeaderPart(kind, name, name_of_field)
+
+
+_OLD_OPTIONS = {"sack-permitted": "sack-perm", "noop": "nop"}
+_CHUNK_FIELDS = ("type", "flags", "length", "tsn", "stream", "ssn", "ppid", "init-tag", "a-rwnd", "cum-tsn-ack")
+
+
+def _extension(source: Source) -> Expression:
+    name = source.next().text
+    return HeaderPart("exthdr", name, _choice(source, EXTENSIONS[name], f"a field of {name}"))
+
+
+def _raw(source: Source) -> Expression:
+    """``@th,16,16``; the second transport port of any protocol is what nft prints as ``th dport``."""
+    base = source.next().text[1:]
+    source.expect(",")
+    offset = number(source)
+    source.expect(",")
+    found = RawPayload(base, offset, number(source))
+    return _KNOWN_BITS.get((found.base, found.offset, found.length), found)
+
+
+_KNOWN_BITS: dict[tuple[str, int, int], Expression] = {
+    ("th", 0, 16): Payload("th", "sport"),
+    ("th", 16, 16): Payload("th", "dport"),
+}
 
 
 def _hash(source: Source, of: Expression | None) -> Jhash:
@@ -141,6 +233,13 @@ def _fib(source: Source) -> Fib:
 def _rt_key(source: Source) -> str:
     family = f"{source.next().text} " if source.peek().text in ("ip", "ip6") else ""
     return family + _choice(source, RT_KEYS, "a key of the route")
+
+
+def _field(source: Source, protocol: str) -> str:
+    name = source.peek().text
+    if protocol == "arp" and name in ("saddr", "daddr"):
+        return f"{source.next().text} {_choice(source, ('ip', 'ether'), 'ip or ether')}"
+    return _choice(source, PAYLOAD[protocol], f"a field of {protocol}")
 
 
 def _choice(source: Source, known: tuple[str, ...] | dict[str, str], what: str) -> str:
@@ -207,7 +306,11 @@ def literal(source: Source, kind: str) -> Literal:
     """Take a literal of a datatype."""
     token = source.peek()
     if token.kind == "string":
-        return source.next().text
+        first = source.next().text
+        if source.peek().text == "-" and source.peek(1).kind == "string":
+            source.next()
+            return f'{first}"-"{source.next().text}'
+        return first
     text = source.word("a value")
     try:
         return read_literal(text, kind)
@@ -215,17 +318,20 @@ def literal(source: Source, kind: str) -> Literal:
         raise source.error(str(problem), token) from None
 
 
+_NAMES_OF_PROTOCOLS = ("inet_proto", "ether_type", "iface_type")
+
+
 def right_side(source: Source, kinds: tuple[str, ...]) -> Expression:
     """What stands behind a comparison: a set, literals, or another expression."""
     token = source.peek()
     if token.kind == "punctuation" and token.text == "{":
         return anonymous_set(source, kinds)
-    if token.kind == "word" and token.text.startswith("@"):
+    if token.kind == "word" and token.text.startswith("@") and not starts_expression(source):
         return SetReference(source.next().text[1:])
     if token.kind == "punctuation" and token.text == "(":
         source.next()
         return Value(_flags(source, kinds[0], ")"))
-    if starts_expression(source) and not (kinds[0] in ("inet_proto", "ether_type") and token.text in PAYLOAD):
+    if starts_expression(source) and not (kinds[0] in _NAMES_OF_PROTOCOLS and token.text in PAYLOAD):
         return expression(source)
     if len(kinds) > 1:
         return Concatenation(tuple(Value(part) for part in key(source, kinds)))

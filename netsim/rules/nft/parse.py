@@ -1,4 +1,4 @@
-"""The text of ``nft -f`` and ``nft list ruleset`` → typed rules. Ref: nft(8) 1.0.6."""
+"""The text of ``nft -f`` and ``nft list ruleset``, or the JSON of ``nft -j``, → typed rules. Ref: nft(8) 1.0.6, libnftables-json(5)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from netsim.rules.nft.ast import Element, Key, NamedSet, OtherObject, Ruleset, TableFamily
 from netsim.rules.nft.blocks import BlockReader
+from netsim.rules.nft.json_commands import is_json, json_source
 from netsim.rules.nft.statements import StatementReader
 from netsim.rules.nft.tokens import Source, Token
 from netsim.rules.nft.work import ChainUnderWork, SetUnderWork, TableUnderWork, check_table
@@ -33,11 +34,12 @@ _OTHER_OBJECTS = ("counter", "quota", "limit", "flowtable", "secmark", "synproxy
 def parse(text: str, file: str, *, base: Ruleset | None = None) -> Ruleset:
     """The rules after ``nft -f`` of the text on a namespace that has ``base``.
 
-    The text is one transaction: all or nothing. Raises RuleSyntaxErrors with everything that nft or the kernel would refuse.
+    The text is ``nft -f``'s or ``nft -j``'s: what begins with a brace is JSON. It is one transaction: all or nothing.
+    Raises RuleSyntaxErrors with everything that nft or the kernel would refuse.
     What nft knows and the model does not is kept as text (``NotModelled``, ``OtherObject``).
     Differs from nft 1.0.6: ``include`` and handles are refused, and types of statements are not checked against the chain's type.
     """
-    loader = _Loader(Source(text, file))
+    loader = _Loader(json_source(text, file) if is_json(text) else Source(text, file))
     if base is not None:
         loader.tables = {key: TableUnderWork.of(table) for key, table in base.tables.items()}
     loader.load()
@@ -317,7 +319,7 @@ class _Loader:
 
     def _keep(self, table: TableUnderWork, kind: str) -> None:
         name = self.source.string()
-        start = self.source.peek().offset
+        start = self.source.at
         if self.source.accept("{"):
             depth = 1
             while depth and self.source.peek().kind != "eof":
@@ -325,7 +327,7 @@ class _Loader:
                 depth += {"{": 1, "}": -1}.get(token.text, 0) if token.kind == "punctuation" else 0
         else:
             self.source.rest()
-        text = self.source.text[start : self.source.tokens[self.source.at - 1].offset + 1].strip()
+        text = self.source.between(start, self.source.at)
         table.others[f"{kind} {name}"] = OtherObject(kind, name, text)
 
 

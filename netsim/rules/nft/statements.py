@@ -11,8 +11,10 @@ from netsim.rules.nft.ast import (
     Binary,
     Counter,
     Ct,
+    CtCount,
     Expression,
     Flags,
+    Last,
     Limit,
     Log,
     Match,
@@ -22,8 +24,8 @@ from netsim.rules.nft.ast import (
     ObjectReference,
     Payload,
     Quota,
-    Range,
     Reject,
+    ResetOption,
     Rule,
     SetUpdate,
     Statement,
@@ -33,10 +35,10 @@ from netsim.rules.nft.ast import (
     VerdictMap,
     VerdictStatement,
 )
-from netsim.rules.nft.datatypes import datatype, read_literal, read_time
+from netsim.rules.nft.datatypes import datatype, read_time
+from netsim.rules.nft.elsewhere_statements import elsewhere, endpoint
 from netsim.rules.nft.expressions import expression, jump, mapping, number, right_side, starts_expression, verdict
 from netsim.rules.nft.tokens import Source
-from netsim.rules.xtables.values import read_port
 
 _COMPARISONS = {
     "==": "==",
@@ -55,6 +57,7 @@ _COMPARISONS = {
 }
 _NAT_KINDS = ("dnat", "snat", "masquerade", "redirect")
 _NAT_FLAGS = ("random", "fully-random", "persistent")
+STATEFUL = ("limit", "counter", "quota", "ct", "last")
 _TCP = 6
 _BYTES = ("bytes", "kbytes", "mbytes")
 _UNITS = ("second", "minute", "hour", "day", "week")
@@ -74,34 +77,25 @@ _REJECT_DEFAULTS = {
 _NOT_MODELLED = frozenset(
     (
         # statements and expressions that nft knows (nft(8) 1.0.6) and the model does not
-        *("queue", "dup", "fwd", "tproxy", "synproxy", "flow", "secmark", "xt", "reset", "last"),
         *(
-            "ether",
-            "vlan",
-            "arp",
+            "xt",
             "osf",
             "ipsec",
-            "exthdr",
-            "frag",
-            "hbh",
-            "dst",
-            "mh",
-            "srh",
             "auth",
             "tunnel",
+            "esp",
+            "ah",
+            "comp",
+            "igmp",
+            "gre",
+            "geneve",
+            "vxlan",
+            "gretap",
+            "inner",
         ),
-        *("esp", "ah", "comp", "igmp", "udplite", "tcp-option", "gre", "geneve", "vxlan", "gretap", "inner"),
     )
 )
-_NOT_MODELLED_KEYS: dict[str, tuple[str, ...]] = {
-    "rt": ("classid", "ipsec"),
-    "socket": ("mark", "cgroupv2"),
-    "ct": ("helper", "timeout", "expectation", "event", "label", "bytes", "packets", "avgpkt", "secmark", "id"),
-    "meta": (
-        *("time", "day", "hour", "secpath", "secmark", "rtclassid", "sdif", "sdifname"),
-        *("bri_iifpvid", "bri_iifvproto"),
-    ),
-}
+_NOT_MODELLED_KEYS: dict[str, tuple[str, ...]] = {"socket": ("cgroupv2",), "ct": ("seqadj",)}
 
 
 @dataclass(slots=True)
@@ -151,6 +145,19 @@ class StatementReader:
                 return NoTrack()
             case "add" | "update" | "delete" if source.peek(1).text.startswith("@"):
                 return self._set_update()
+            case "meter":
+                return self._meter()
+            case "ct" | "meta" | "synproxy" if (named := self._set_object()) is not None:
+                return named
+            case "ct" if source.accept("ct", "count"):
+                return CtCount(over=source.accept("over"), limit=number(source))
+            case "last":
+                return self._last()
+            case "reset":
+                source.accept("reset", "tcp", "option")
+                return ResetOption(source.word("an option"))
+            case "queue" | "dup" | "fwd" | "tproxy" | "synproxy" | "flow":
+                return elsewhere(source)
             case _ if token.text in _NAT_KINDS:
                 return self._nat()
             case _ if self._is_not_modelled():
@@ -165,10 +172,6 @@ class StatementReader:
         first, second = source.peek().text, source.peek(1).text
         if first in _NOT_MODELLED_KEYS:
             return second in _NOT_MODELLED_KEYS[first]
-        if first == "tcp" and second == "option":
-            return (source.peek(2).text, source.peek(3).text) != ("maxseg", "size")
-        if first in ("ip", "sctp") and second in ("option", "chunk"):
-            return True
         return first in _NOT_MODELLED
 
     def _expression_statement(self) -> Statement:
@@ -200,15 +203,16 @@ class StatementReader:
 
     # --- the other statements -----------------------------------------------------------------------------------
 
-    def _counter(self) -> Counter:
+    def _counter(self) -> Counter | ObjectReference:
         source = self.source
+        if source.peek(1).text == "name":
+            named = self._named()
+            return named if named.choice is not None else Counter(name=named.name)
         source.next()
-        if source.accept("name"):
-            return Counter(name=source.string())
         packets = number(source) if source.accept("packets") else 0
         return Counter(packets, number(source) if source.accept("bytes") else 0)
 
-    def _limit(self) -> Limit | ObjectReference | NotModelled:
+    def _limit(self) -> Limit | ObjectReference:
         source = self.source
         if source.peek(1).text == "name":
             return self._named()
@@ -223,18 +227,39 @@ class StatementReader:
             burst, burst_of = number(source), source.word("packets or bytes")
         return Limit(rate, unit, of, burst, burst_of, over)
 
-    def _named(self) -> ObjectReference | NotModelled:
-        """``limit name "web"``; an object that a map chooses is kept as text."""
+    def _named(self) -> ObjectReference:
+        """``limit name "web"``, or one that a map chooses."""
         source = self.source
-        start = source.at
         kind = source.next().text
         source.next()
         if starts_expression(source):
-            source.at = start
-            return NotModelled(source.rest())
+            return ObjectReference(kind, "", expression(source))
         return ObjectReference(kind, source.string())
 
-    def _quota(self) -> Quota | ObjectReference | NotModelled:
+    def _set_object(self) -> ObjectReference | None:
+        """``ct helper set "ftp"``, ``meta secmark set "s"``, ``synproxy name "p"``; None for anything else."""
+        source = self.source
+        first, second, third = (source.peek(ahead).text for ahead in range(3))
+        if (first, second) == ("synproxy", "name"):
+            return self._named()
+        of_ct = first == "ct" and second in ("helper", "timeout", "expectation")
+        if third != "set" or not (of_ct or (first, second) == ("meta", "secmark")):
+            return None
+        source.accept(first, second, third)
+        kind = f"ct {second}" if of_ct else "secmark"
+        if starts_expression(source):
+            return ObjectReference(kind, "", expression(source))
+        return ObjectReference(kind, source.string())
+
+    def _last(self) -> Last:
+        """``last``, with when it was used where ``nft list`` prints it."""
+        source = self.source
+        source.next()
+        if source.accept("used"):
+            source.word("a time or never")
+        return Last()
+
+    def _quota(self) -> Quota | ObjectReference:
         source = self.source
         if source.peek(1).text == "name":
             return self._named()
@@ -305,15 +330,35 @@ class StatementReader:
     def _set_update(self) -> SetUpdate:
         source = self.source
         operation = source.next().text
-        name = source.next().text[1:]
+        return self._update(operation, source.next().text[1:])
+
+    def _meter(self) -> SetUpdate:
+        """``meter name size 100 { key statement }``: a set that only this rule has. Ref: nft(8), "METERS"."""
+        source = self.source
+        source.next()
+        name = source.string()
+        if source.accept("size"):
+            number(source)
+        return self._update("meter", name)
+
+    def _update(self, operation: str, name: str) -> SetUpdate:
+        source = self.source
         source.expect("{")
         element = expression(source)
-        timeout = self._time() if source.accept("timeout") else None
-        if source.peek().text in ("limit", "counter", "ct"):
-            raise source.error("stateful elements are not modelled")
+        timeout: int | None = None
+        stateful: list[Statement] = []
+        while source.peek().text in ("timeout", *STATEFUL):
+            if source.accept("timeout"):
+                timeout = self._time()
+            else:
+                stateful.append(self.stateful())
         data = expression(source) if source.accept(":") else None
         source.expect("}")
-        return SetUpdate(operation, name, element, timeout, data)
+        return SetUpdate(operation, name, element, timeout, data, tuple(stateful))
+
+    def stateful(self) -> Statement:
+        """A statement that an element of a set has for itself."""
+        return self.statement()
 
     def _time(self) -> int:
         token = self.source.peek()
@@ -322,14 +367,12 @@ class StatementReader:
         except ValueError as problem:
             raise self.source.error(str(problem), token) from None
 
-    def _nat(self) -> NAT | NotModelled:
+    def _nat(self) -> NAT:
         source = self.source
-        start = source.at
         kind = source.next().text
         family = source.next().text if kind in ("dnat", "snat") and source.peek().text in ("ip", "ip6") else None
-        if source.peek().text in ("prefix", "interval"):
-            source.at = start
-            return NotModelled(source.rest())
+        prefix = source.accept("prefix")
+        source.accept("interval")
         source.accept("addr", ".", "port")
         address: Expression | None = None
         port: Expression | None = None
@@ -341,7 +384,7 @@ class StatementReader:
         while source.peek().text in _NAT_FLAGS:
             flags.append(source.next().text)
             source.accept(",")
-        return NAT(kind, family, address, port, frozenset(flags))
+        return NAT(kind, family, address, port, frozenset(flags), prefix)
 
     def _nat_target(self) -> tuple[Expression | None, Expression | None]:
         source = self.source
@@ -349,7 +392,7 @@ class StatementReader:
         if token.kind == "word" and not starts_expression(source):
             text = source.next().text
             try:
-                address, port = _endpoint(text)
+                address, port = endpoint(text)
             except ValueError as problem:
                 raise source.error(f"{text!r} is no address and port: {problem}", token) from None
             if address is not None and source.accept(".") and port is None:
@@ -382,29 +425,3 @@ def _asks_protocol(statement: Statement) -> bool:
     return left in (Meta("l4proto"), Payload("ip", "protocol"), Payload("ip6", "nexthdr")) or (
         isinstance(left, Payload) and left.protocol == "tcp"
     )
-
-
-def _endpoint(text: str) -> tuple[Value | None, Value | None]:
-    """``10.0.0.1:80``, ``[fd00::1]:80``, ``:80``, ``10.0.0.1-10.0.0.9:80-90`` or an address alone."""
-    host, port = text, ""
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port.removeprefix(":")
-        first, dash, last = host.partition("-")
-        host = f"{first.rstrip(']')}-{last.lstrip('[')}" if dash else host
-    elif text.startswith(":"):
-        host, port = "", text[1:]
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    address = None
-    if host:
-        found = read_literal(host, "ipv6_addr" if ":" in host else "ipv4_addr")
-        address = Value(found)
-    return address, _port(port)
-
-
-def _port(text: str) -> Value | None:
-    if not text:
-        return None
-    first, dash, last = text.partition("-")
-    return Value(Range(read_port(first), read_port(last)) if dash else read_port(first))

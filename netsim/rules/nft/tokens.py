@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from netsim.rules.source import Origin, RuleSyntaxError
@@ -18,6 +18,12 @@ _TOKEN = re.compile(
       | (?P<word>[^\s;{},()"<>=!&|^\#]+)""",
     re.VERBOSE,
 )
+
+
+_COMPAT = re.compile(r"#\s*(xt_|match |target |unknown )")
+"""What nft prints of an extension of iptables that it cannot translate: a part of the rule that is no comment."""
+
+_LISTED = re.compile(r"(\S) (,|;)")
 
 
 class Token(NamedTuple):
@@ -39,18 +45,20 @@ def tokens(text: str) -> Iterator[Token]:
         kind = found.lastgroup or ""
         if kind == "string":
             yield Token(kind, found[0][1:-1], at)
+        elif kind == "comment" and _COMPAT.match(found[0]):
+            yield from (Token("word", "xt", at), Token("string", found[0][1:].strip(), at))
         elif kind not in ("blank", "comment"):
             yield Token(kind, found[0], at)
         at = found.end()
 
 
 class Source:
-    """A text and its tokens, to be read one after the other."""
+    """A text and its tokens, to be read one after the other. ``given`` are tokens that stand for another form of the text."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, given: Sequence[Token] | None = None) -> None:
         self.text = text
         self.file = file
-        self.tokens = [*tokens(text), Token("eof", "", len(text))]
+        self.tokens: list[Token] = [*(tokens(text) if given is None else given), Token("eof", "", len(text))]
         self.at = 0
         self.variables: dict[str, list[Token]] = {}
         self._last = (0, "")
@@ -59,7 +67,7 @@ class Source:
     def peek(self, ahead: int = 0) -> Token:
         """The next token, or one behind it; at the end always ``eof``."""
         index = self.at + ahead
-        token = self.tokens[index] if index < len(self.tokens) else self.tokens[-1]
+        token: Token = self.tokens[index] if index < len(self.tokens) else self.tokens[-1]
         if token.text[:1] == "$" and token.kind == "word":
             self._expand(token, index)
             return self.peek(ahead)
@@ -118,14 +126,27 @@ class Source:
 
     def rest(self) -> str:
         """Take everything up to the end of the statement, as it is written."""
-        start = self.peek().offset
+        start = self.at
         depth = 0
         while True:
             token = self.peek()
             if token.kind == "eof" or (depth == 0 and self.at_end()):
-                return self.text[start : token.offset].strip()
+                return self.between(start, self.at)
             depth += {"{": 1, "}": -1}.get(token.text, 0) if token.kind == "punctuation" else 0
             self.at += 1
+
+    def between(self, first: int, end: int) -> str:
+        """The tokens from one place up to another, in one line and with one space between them."""
+        found: list[str] = []
+        for token in self.tokens[first:end]:
+            if token.kind == "end":
+                if found and found[-1] not in ("{", ";"):
+                    found.append(";")
+            else:
+                if token.text == "}" and found and found[-1] == ";":
+                    found.pop()
+                found.append(f'"{token.text}"' if token.kind == "string" else token.text)
+        return _LISTED.sub(r"\1\2", " ".join(found))
 
     def origin(self, token: Token | None = None) -> Origin:
         """The place of a token (the next one where none is given)."""

@@ -19,6 +19,7 @@ from netsim.rules.nft.ast import (
     Lookup,
     Match,
     NamedSet,
+    ObjectReference,
     OtherObject,
     Rule,
     SetReference,
@@ -123,7 +124,9 @@ def _sets_of(statement: Statement) -> Iterator[str]:
         case NAT():
             yield from _referenced(statement.address) if statement.address is not None else ()
         case SetUpdate():
-            yield statement.name
+            yield from () if statement.operation == "meter" else (statement.name,)
+        case ObjectReference(_, _, choice) if choice is not None:
+            yield from _referenced(choice)
         case _:
             return
 

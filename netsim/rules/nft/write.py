@@ -13,13 +13,16 @@ from netsim.rules.nft.ast import (
     Concatenation,
     Counter,
     Ct,
+    CtCount,
     Data,
     Expression,
     Fib,
     Flags,
+    HeaderPart,
     Jhash,
     Jump,
     Key,
+    Last,
     Limit,
     Log,
     Lookup,
@@ -31,7 +34,9 @@ from netsim.rules.nft.ast import (
     ObjectReference,
     Payload,
     Quota,
+    RawPayload,
     Reject,
+    ResetOption,
     Rt,
     SetReference,
     SetUpdate,
@@ -44,6 +49,7 @@ from netsim.rules.nft.ast import (
     VerdictStatement,
 )
 from netsim.rules.nft.datatypes import datatype, write_literal, write_time
+from netsim.rules.nft.elsewhere import Dup, Elsewhere, FlowAdd, Fwd, Queue, SynProxy, TProxy
 
 _LOG_STRINGS = ("prefix",)
 _SHORT = ("iif", "iifname", "oif", "oifname")
@@ -74,8 +80,8 @@ def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for e
             return _limit(statement)
         case Quota():
             return _quota(statement)
-        case ObjectReference(kind, name):
-            return f'{kind} name "{name}"'
+        case ObjectReference():
+            return _object(statement)
         case Log(words):
             return " ".join(
                 [
@@ -92,6 +98,14 @@ def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for e
             return _set_update(statement)
         case NoTrack():
             return "notrack"
+        case CtCount(limit, over):
+            return f"ct count {'over ' if over else ''}{limit}"
+        case Last():
+            return "last"
+        case ResetOption(name):
+            return f"reset tcp option {name}"
+        case Queue() | Dup() | Fwd() | TProxy() | SynProxy() | FlowAdd():
+            return _elsewhere(statement)
         case NotModelled(text):
             return text
         case _:
@@ -119,10 +133,42 @@ def _log(words: tuple[str, ...]) -> str:
     return " ".join(["log", *quoted])
 
 
+def _object(statement: ObjectReference) -> str:
+    name = f'"{statement.name}"' if statement.choice is None else write_expression(statement.choice)
+    if statement.kind.startswith("ct "):
+        return f"{statement.kind} set {name}"
+    return f"meta secmark set {name}" if statement.kind == "secmark" else f"{statement.kind} name {name}"
+
+
+def _elsewhere(statement: Elsewhere) -> str:
+    match statement:
+        case Queue(number, flags):
+            told = f"flags {','.join(sorted(flags))} " if flags else ""
+            return f"queue {told}to {write_expression(number, ('integer',))}"
+        case Dup(address, device):
+            behind = "" if device is None else f" device {write_expression(device, ('ifname',))}"
+            return f"dup to {'' if address is None else write_expression(address, ('ifname',))}{behind}"
+        case Fwd(device, family, address):
+            name = write_expression(device, ("ifname",))
+            return f"fwd to {name}" if address is None else f"fwd {family} to {write_expression(address)} device {name}"
+        case TProxy(family, address, port):
+            return " ".join(filter(None, ("tproxy", family, "to", _endpoint(address, port))))
+        case SynProxy(mss, wscale, flags):
+            words = ["synproxy", *([f"mss {mss}"] if mss is not None else [])]
+            words += [f"wscale {wscale}"] if wscale is not None else []
+            return " ".join([*words, *(flag for flag in ("timestamp", "sack-perm") if flag in flags)])
+        case FlowAdd(name):
+            return f"flow add @{name}"
+        case _:
+            assert_never(statement)
+
+
 def _nat(statement: NAT) -> str:
     words = [statement.kind]
     if statement.family is not None:
         words.append(statement.family)
+    if statement.prefix:
+        words.append("prefix")
     address, port = statement.address, statement.port
     if address is not None or port is not None:
         words += ["to", _endpoint(address, port)]
@@ -160,8 +206,12 @@ def _set_update(statement: SetUpdate) -> str:
     inside = write_expression(statement.element)
     if statement.timeout_ms is not None:
         inside += f" timeout {write_time(statement.timeout_ms)}"
+    for each in statement.stateful:
+        inside += f" {write_statement(each)}"
     if statement.data is not None:
         inside += f" : {write_expression(statement.data)}"
+    if statement.operation == "meter":
+        return f"meter {statement.name} {{ {inside} }}"
     return f"{statement.operation} @{statement.name} {{ {inside} }}"
 
 
@@ -175,7 +225,11 @@ def write_expression(expression: Expression, kinds: tuple[str, ...] = ("",)) -> 
         case Ct(key, direction):
             return f"ct {direction} {key}" if direction else f"ct {key}"
         case TCPOption(name, part):
-            return f"tcp option {name} {part}"
+            return f"tcp option {name} {part}".rstrip()
+        case HeaderPart(kind, name, part):
+            return f"{name} {part}" if kind == "exthdr" and part else f"{kind} {name} {part}".rstrip()
+        case RawPayload(base, offset, length):
+            return f"@{base},{offset},{length}"
         case Rt(key):
             return f"rt {key}"
         case SocketKey(key):

@@ -13,11 +13,14 @@ import pytest
 from netsim.rules.nft.dump import dump_as_loaded
 from netsim.rules.nft.parse import parse
 from tests.differential.kernel.router import Lab, lab_of
+from tests.table.nft_further_rows import FURTHER_ROWS
 from tests.table.nft_rows import ROWS, NftRow
 
 pytestmark = pytest.mark.kernel
 
 PROGRAMS = sorted((Path(__file__).parents[2] / "data" / "rules" / "nft-programs").glob("*.nft"))
+DEVICES = ("virbr0",)
+"""Devices that a program names by ``iif``, which nft asks for when it loads the rule."""
 NOTHING = "add table {0}\ndelete table {0}\n"
 
 
@@ -26,7 +29,7 @@ def lab() -> Iterator[Lab]:
     yield from lab_of(f"nsim-nft-{os.getpid()}")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [*ROWS, *FURTHER_ROWS], ids=lambda row: row.id)
 def test_kernel_and_rows_agree(lab: Lab, row: NftRow) -> None:
     name = f"{row.family} t"
     lab.flush()
@@ -39,6 +42,8 @@ def test_kernel_and_rows_agree(lab: Lab, row: NftRow) -> None:
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_nft_takes_what_programs_write(lab: Lab, path: Path) -> None:
+    for device in (each for each in DEVICES if f'if "{each}"' in path.read_text()):
+        lab.run("ip", "link", "add", device, "type", "bridge")
     lab.run("nft", "-f", "-", text=f"flush ruleset\n{path.read_text()}")
     lab.run("nft", "-f", "-", text=f"flush ruleset\n{dump_as_loaded(parse(path.read_text(), path.name))}")
     lab.run("nft", "flush", "ruleset")
