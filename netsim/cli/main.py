@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("netsim.cli.trace", "Where does this packet go, hop by hop, there and back?"),
     "run": ("netsim.cli.run", "What happens over time: packets, changes and misfortunes under a virtual clock."),
     "demo": ("netsim.cli.demo", "The gallery of failures: a story, the trace that explains it, the mend proved."),
+    "compare": (
+        "netsim.cli.compare",
+        "What differs between iptables, ipvs and nftables mode: for a flow, or for the whole cluster?",
+    ),
     "diff": ("netsim.cli.diff", "Which flows change between two topologies, and by which object?"),
     "explain": ("netsim.cli.reasons", "What does a reason mean, how is it seen, how is it mended?"),
     "check": ("netsim.cli.check", "Do these expectations hold? For CI."),

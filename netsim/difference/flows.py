@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from netsim.flows import Classes, Outcome, Way
 from netsim.net.address import Address
 from netsim.objects.meta import Key
-from netsim.scenario.every_flow import Asked, Asking, destinations, flow_between, sources
+from netsim.scenario.every_flow import Asked, Asking, destinations, flow_between, localhosts, sources
 from netsim.scenario.world import World
 from netsim.topology.model import Role
 from netsim.trace.model import Flow
@@ -72,12 +72,12 @@ class Surveyor:
     def survey(self, version: int) -> Survey:
         """Every pair of one IP version."""
         found: dict[Pair, Found] = {}
-        for destination in dict.fromkeys(destinations(self._world)):
+        for destination in dict.fromkeys((*destinations(self._world), *localhosts(self._world))):
             if destination.address.version != version:
                 continue
             expected = self._world.expected(destination.address, destination.port or None)
             for source in sources(self._world):
-                if self._speaks(source, version):
+                if self._asks(source, destination, version):
                     pair, flow = self._pair(source, destination), flow_between(source, destination)
                     before = found.get(pair)
                     endings = self.endings(flow, expected) | (before.endings if before else frozenset())
@@ -129,6 +129,10 @@ class Surveyor:
         name = f"{destination.owner.namespace}/{destination.owner.name}"
         owner = self._owners.get(name)
         return destination.label if owner is None else f"{owner}{destination.label.removeprefix(f'pod/{name}')}"
+
+    def _asks(self, source: Asking, destination: Asked, version: int) -> bool:
+        """A loopback address is asked by a node's own processes alone."""
+        return self._speaks(source, version) and (not destination.address.is_loopback or source.role is Role.NODE)
 
     def _speaks(self, source: Asking, version: int) -> bool:
         devices = self._world.topology.namespaces[source.netns].devices

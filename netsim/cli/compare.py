@@ -1,0 +1,162 @@
+"""``netsim compare [SRC DST]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netsim.cli.exit import Exit, InputError
+from netsim.cli.options import MODES, columns, deliver, open_world, output_option, topology_option, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netsim.scenario.world import World
+    from proxy.config.model import ProxyMode
+
+
+@click.command("compare")
+@click.argument("ends", metavar="[SRC DST]", nargs=-1)
+@topology_option
+@click.option("--from", "one", type=click.Choice(MODES), default="ipvs", show_default=True, help="The mode before.")
+@click.option("--to", "other", type=click.Choice(MODES), default="nftables", show_default=True, help="The mode after.")
+@click.option(
+    "-p", "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Destination port, where DST does not name it."
+)
+@click.option(
+    "--proto",
+    "protocol",
+    type=click.Choice(["tcp", "udp", "sctp", "icmp"]),
+    help="Default: that of the port, else tcp.",
+)
+@click.option(
+    "--cost", is_flag=True, help="What each mode programs, as it grows with Services; with --plot as a picture."
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The cost as SVG or PNG (needs netsim[plot]).",
+)
+@click.option("--expect-same", is_flag=True, help="Exit with 1 where the modes differ.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json", "md", "html"]), default="text", show_default=True
+)
+@output_option
+def command(
+    ends: tuple[str, ...],
+    sources: tuple[str, ...],
+    one: str,
+    other: str,
+    port: int | None,
+    protocol: str | None,
+    cost: bool,  # noqa: FBT001  # click calls by name
+    plot: Path | None,
+    expect_same: bool,  # noqa: FBT001
+    form: str,
+    output: Path | None,
+) -> Exit:
+    """What differs between kube-proxy's modes: iptables, ipvs and nftables?
+
+    SRC DST: that flow in all three. Without them: every flow of the cluster, --from one mode --to another; with -o md as a report for
+    who plans the migration.
+    """
+    from proxy.config.model import ProxyMode
+
+    if cost or plot is not None:
+        return _cost(plot, output)
+    if len(ends) not in (0, 2):
+        raise InputError("compare takes a source and a destination, or neither", "see 'netsim compare --help'")
+    world_in = _worlds(sources)
+    if ends:
+        same, text = _flow(world_in, (ends[0], ends[1]), port, protocol, form)
+    else:
+        same, text = _cluster(world_in, ProxyMode(one), ProxyMode(other), form)
+    deliver(text, output)
+    return Exit.NOT_DELIVERED if expect_same and not same else Exit.OK
+
+
+def _worlds(sources: tuple[str, ...]) -> Callable[[ProxyMode], World]:
+    from netsim.manifest import LoadError
+
+    first = open_world(sources, None)
+
+    def world_in(mode: ProxyMode) -> World:
+        from netsim.cli.options import told
+        from netsim.scenario.build import world_of
+
+        try:
+            return world_of(first.loaded, mode=mode)
+        except LoadError as error:
+            raise InputError(told(error.diagnostics)) from error
+
+    return world_in
+
+
+def _flow(
+    world_in: Callable[[ProxyMode], World], ends: tuple[str, str], port: int | None, protocol: str | None, form: str
+) -> tuple[bool, str]:
+    import json
+
+    from netsim.comparison import report
+    from netsim.comparison.flow import side_by_side
+    from netsim.scenario.naming import UnknownNameError
+    from netsim.scenario.question import PacketOptions, answer, question_of
+
+    options = PacketOptions(port=port, protocol=protocol)
+    try:
+        found = side_by_side(world_in, lambda world: answer(world, question_of(world, *ends, options)))
+    except UnknownNameError as error:
+        raise InputError(error.message, error.advice) from error
+    match form:
+        case "json":
+            return found.same, json.dumps(report.flow_document(found), indent=2, ensure_ascii=False) + "\n"
+        case "html":
+            return found.same, report.flow_html(found)
+        case "md":
+            return found.same, f"```text\n{report.flow_text(found)}```\n"
+        case _:
+            return found.same, report.flow_text(found, columns())
+
+
+def _cluster(world_in: Callable[[ProxyMode], World], one: ProxyMode, other: ProxyMode, form: str) -> tuple[bool, str]:
+    import json
+
+    from netsim.comparison import report
+    from netsim.comparison.cluster import compare
+    from netsim.comparison.cost import costs
+
+    if one is other:
+        raise InputError(f"--from and --to are both {one.value}", "name two modes")
+    found = compare(world_in, one, other)
+    same = not found.groups
+    match form:
+        case "json":
+            return same, json.dumps(report.cluster_document(found), indent=2, ensure_ascii=False) + "\n"
+        case "html":
+            return same, report.cluster_html(found, list(costs(modes=(one, other))))
+        case "md":
+            return same, report.migration_md(found, list(costs(modes=(one, other))))
+        case _:
+            return same, report.cluster_text(found, columns())
+
+
+def _cost(plot: Path | None, output: Path | None) -> Exit:
+    from netsim.comparison.cost import costs
+    from netsim.comparison.plot import NoMatplotlibError, plotted
+    from netsim.comparison.report import costs_text
+
+    found = list(costs())
+    if plot is None:
+        deliver(costs_text(found), output)
+        return Exit.OK
+    form = plot.suffix.removeprefix(".").lower()
+    if form not in ("svg", "png"):
+        raise InputError(f"--plot {plot}: the name ends in .svg or .png")
+    try:
+        write(plot, plotted(found, form))
+    except NoMatplotlibError as error:
+        raise InputError("--plot needs matplotlib, which is not installed", "pip install 'netsim[plot]'") from error
+    return Exit.OK
