@@ -100,25 +100,31 @@ def legs_of(entries: list[Entry], topology: Topology, flow: Flow) -> tuple[Leg, 
 
 def _stillborn(piece: Piece) -> bool:
     """A redirect that NAT on its own host drops, as it does with all that are about translated connections: nobody ever sees it."""
-    made = piece.made.packet.l4 if piece.made is not None else None
-    if not isinstance(made, ICMPHeader) or made.gateway is None:
+    if not _redirects(piece):
         return False
     last = piece.entries[-1].step
     return isinstance(last, Drop) and last.where == "nf_nat_icmp_reply_translation"
 
 
+def _redirects(piece: Piece) -> bool:
+    """True for a redirect, which nothing answers."""
+    made = piece.made.packet.l4 if piece.made is not None else None
+    return isinstance(made, ICMPHeader) and made.gateway is not None
+
+
 def _is_reply(pieces: list[Piece], replies: list[bool], position: int, flow: Flow) -> bool:
-    """An answer goes against the packet that caused it: the latest before it that was in the same namespace."""
+    """An answer goes against the packet that caused it: the latest before it that was in the same namespace, redirects aside."""
     piece = pieces[position]
     assert piece.made is not None
     if position == 0:
         return False
     if piece.netns == flow.netns and piece.made.by == flow.owner and flow.protocol is not Protocol.UDP:
         return False  # of datagrams the asker sends one: a second one of the same process answers it
-    for earlier in range(position - 1, -1, -1):
+    causes = [earlier for earlier in range(position) if not _redirects(pieces[earlier])]
+    for earlier in reversed(causes):
         if any(entry.netns == piece.netns for entry in pieces[earlier].entries):
             return replies[earlier] if _passes_on(piece, pieces[earlier]) else not replies[earlier]
-    return not replies[position - 1]
+    return not replies[causes[-1]]
 
 
 def _passes_on(piece: Piece, cause: Piece) -> bool:

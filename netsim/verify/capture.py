@@ -108,9 +108,9 @@ def is_discovery(packet: Packet) -> bool:
         return not isinstance(carried, Packet) or is_discovery(carried)
     if packet.ip.protocol is not Protocol.ICMPV6 or not isinstance(packet.l4, ICMPHeader):
         return False
-    if packet.l4.quoted is not None:  # a rule rejected it
-        return is_discovery(packet.l4.quoted)
-    return packet.l4.type in _NEIGHBOUR_DISCOVERY
+    if packet.l4.type in _NEIGHBOUR_DISCOVERY:
+        return True
+    return packet.l4.quoted is not None and is_discovery(packet.l4.quoted)  # a rule rejected it
 
 
 def is_redirect(packet: Packet) -> bool:
