@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
-from netsim.flows.machine import Machine, Places, Said, listener_form
-from netsim.flows.rule_slice import Slice, slice_of
+from netsim.flows.machine import Machine, Said, listener_form
+from netsim.flows.places import Places
+from netsim.flows.rule_slice import Common, Slice, Slicer
 from netsim.flows.shapes import Code, Span, calls, code_of
 from netsim.net.address import parse_prefix
 from netsim.trace.model import Flow
@@ -38,8 +39,8 @@ class Cone:
     """``key`` is what the walk may read, without names; ``machines``, ``addresses`` and ``ports`` are the names, by number.
 
     ``sensitive`` are the addresses whose owners, as senders, would see something else than this sender does: None where every other
-    one might. ``constants`` are those of them that rules name. ``spans`` and ``words`` (for devices) are what the flow's rules tell
-    addresses and devices apart by; ``spans_of`` has the spans by machine.
+    one might. ``constants`` are those of them that rules name or are filed by. ``spans`` and ``words`` (for devices) are what the
+    flow's rules tell addresses and devices apart by; ``spans_of`` has the spans by machine.
     """
 
     key: Hashable
@@ -65,6 +66,8 @@ class Cones:
 
     def __init__(self, places: Places) -> None:
         self.places = places
+        self._slicers: dict[tuple[str, int], Slicer] = {}
+        self._commons: dict[tuple[str, str, int], Common] = {}
         self._slices: dict[tuple[str, int, frozenset[Code], frozenset[int]], Slice] = {}
 
     def of(self, flow: Flow, expected: frozenset[str] | None) -> Cone:
@@ -79,8 +82,24 @@ class Cones:
         key = (machine.spec.name, version, frozenset(addresses.keys() & book.addresses), frozenset(ports))
         found = self._slices.get(key)
         if found is None:
-            found = self._slices[key] = slice_of(book, addresses, ports)
+            slicer = self._slicer(machine, version)
+            found = self._slices[key] = slicer.of(addresses, ports)
             found.form = self.places.number(found.form)
+        return found
+
+    def common(self, one: Machine, other: Machine, version: int) -> Common:
+        """What of two machines' rules every packet meets, compared."""
+        key = (one.spec.name, other.spec.name, version)
+        found = self._commons.get(key)
+        if found is None:
+            mine, theirs = self._slicer(one, version), self._slicer(other, version)
+            found = self._commons[key] = mine.common.compared(theirs.common)
+        return found
+
+    def _slicer(self, machine: Machine, version: int) -> Slicer:
+        found = self._slicers.get((machine.spec.name, version))
+        if found is None:
+            found = self._slicers[machine.spec.name, version] = Slicer(machine.book(version))
         return found
 
 
@@ -95,7 +114,7 @@ class _Growing:
     ports: dict[int, int] = field(default_factory=dict)
     members: list[Machine] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
-    said: dict[tuple[int, int], Said] = field(default_factory=dict)
+    said: list[list[Said]] = field(default_factory=list)
     slices: list[tuple[int, int, Slice]] = field(default_factory=list)
     versions: tuple[int, ...] = (4,)
 
@@ -148,17 +167,24 @@ class _Growing:
     def _ask(self) -> None:
         """Every machine of every address, until nothing new comes up."""
         said, members, codes = self.said, self.members, self.codes
-        asked = (0, 0)
-        while asked != (len(members), len(codes)):
-            asked = (len(members), len(codes))
-            for number, machine in enumerate(members):
-                for index in range(asked[1]):
-                    if (number, index) not in said:
-                        found = said[number, index] = machine.said(codes[index])
-                        for code in found.needs:
-                            self.address(code)
-                        for name in found.joins:
-                            self.machine(name)
+        number = 0
+        while number < len(members):
+            if number == len(said):
+                said.append([])
+            self._ask_machine(members[number], said[number])
+            number += 1
+            if number == len(members) and (len(said) < len(members) or any(len(each) < len(codes) for each in said)):
+                number = 0
+
+    def _ask_machine(self, machine: Machine, answers: list[Said]) -> None:
+        codes = self.codes
+        while len(answers) < len(codes):
+            found = machine.said(codes[len(answers)])
+            answers.append(found)
+            for code in found.needs:
+                self.address(code)
+            for name in found.joins:
+                self.machine(name)
 
     def _slice(self) -> None:
         self.slices = []
@@ -192,7 +218,6 @@ class _Writing:
     expected: frozenset[str] | None
     opaque: list[str] = field(default_factory=list)
     literal_ports: bool = False
-    sensitive: set[Code] = field(default_factory=set)
     constants: set[Code] = field(default_factory=set)
 
     def cone(self) -> Cone:
@@ -231,8 +256,7 @@ class _Writing:
 
     def _sensitive(self) -> frozenset[Code]:
         grown = self.grown
-        named = self.constants | self.sensitive
-        return frozenset(named | (set(grown.codes) - set(grown.members[0].own)))
+        return frozenset(self.constants | (set(grown.codes) - set(grown.members[0].own)))
 
     def _spans(self) -> Iterator[tuple[str, tuple[Span, ...]]]:
         grown = self.grown
@@ -274,8 +298,7 @@ class _Writing:
         self.literal_ports = self.literal_ports or found.literal_ports
         if found.opaque:
             self.opaque.append(f"{self.grown.members[number].spec.name}: {found.opaque}")
-        self.constants |= found.constants
-        self.sensitive |= found.filed
+        self.constants |= found.constants | found.filed
         for members in found.met:
             for code in codes:
                 self.constants |= members.partners(code)
@@ -290,7 +313,7 @@ class _Writing:
         grown = self.grown
         if machine.opaque:
             self.opaque.append(f"{machine.spec.name}: {machine.opaque}")
-        devices = machine.device_forms(grown.machines, grown.addresses, names)
+        devices = machine.devices.forms(grown.machines, grown.addresses, names)
         met = list(machine.servers.met(grown.addresses, grown.ports)) if machine.servers.any else []
         reals = machine.servers.real_form(grown.addresses, grown.ports) if machine.servers.any else None
         servers = tuple(server.form(grown.addresses, grown.ports) for server in met)
@@ -306,17 +329,17 @@ class _Writing:
     def _said(self) -> Iterator[Hashable]:
         grown = self.grown
         addresses, machines = grown.addresses, grown.machines
-        for (number, index), said in grown.said.items():
-            if said.anything:
-                behind = grown.members[number].renamed
-                yield (
-                    number,
-                    index,
-                    said.number,
-                    tuple([addresses[code] for code in said.codes]),
-                    tuple([machines.get(behind[device], -1) for device in said.devices]),
-                    tuple([machines[name] for name in said.machines]),
-                )
+        for number, answers in enumerate(grown.said):
+            behind = grown.members[number].renamed
+            yield tuple([said.number for said in answers])
+            for index, said in enumerate(answers):
+                if said.named:
+                    yield (
+                        index,
+                        tuple([addresses[code] for code in said.codes]),
+                        tuple([machines.get(behind[device], -1) for device in said.devices]),
+                        tuple([machines[name] for name in said.machines]),
+                    )
 
 
 _KIND: dict[Code, int] = {}

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import TYPE_CHECKING
 
-from netsim.flows.rule_book import RuleBook, ShapeCache, rule_book
-from netsim.flows.shapes import Code, Shape, Span, calls, code_of, shape_of
+from netsim.flows.devices import DeviceTable
+from netsim.flows.rule_book import RuleBook, rule_book
+from netsim.flows.shapes import Code, Shape, Span, code_of, shape_of
 from netsim.flows.virtual_servers import ServerTable
 from netsim.net.address import InterfaceAddress
 from netsim.stack.fib import addresses_of
-from netsim.topology.model import (
-    IPIP,
-    Device,
-    Dummy,
-    Endpoint,
-    Listener,
-    Macvlan,
-    Netns,
-    Role,
-    Route,
-    Topology,
-    Veth,
-    Vlan,
-    Vxlan,
-)
+from netsim.topology.model import Device, Dummy, Listener, Netns, Route, Veth
 from netsim.trace.facts import short_label
 from netsim.trace.verdict import receiver_name
+
+if TYPE_CHECKING:
+    from netsim.flows.places import Places
 
 SEPARATELY = frozenset(
     # of a Netns: told by address, by device or by slices of rules
     {"name", "label", "node", "devices", "routes", "neighbours", "sysctls", "xtables", "nftables", "ipsets", "listeners", "fdb",
      "ipvs", "rules"}
 )  # fmt: skip
-OF_DEVICES = frozenset({"name", "kind", "mac", "addresses", "port"})
-_PER_DEVICE = ("conf", "neigh")
 
 
 @dataclass(slots=True)
 class Said:
     """What a machine says of one address.
 
-    ``number`` stands for its form, which has holes for ``codes`` (addresses), ``devices`` and ``machines``; ``anything`` is False where
-    it says nothing. ``joins`` are namespaces that its packets may come to from here, ``needs`` addresses that they may get.
+    ``number`` stands for its form, which has holes for ``codes`` (addresses), ``devices`` and ``machines``; ``named`` where it has
+    any. ``joins`` are namespaces that its packets may come to from here, ``needs`` addresses that they may get.
     """
 
     number: int
-    anything: bool
+    named: bool
     codes: tuple[Code, ...]
     devices: tuple[str, ...]
     machines: tuple[str, ...]
@@ -60,19 +50,14 @@ class Machine:
     def __init__(self, places: Places, spec: Netns) -> None:
         self.places = places
         self.spec = spec
-        self.devices = {device.name: device for device in spec.devices}
-        self.renamed = {
-            d.name: d.kind.peer.netns
-            for d in spec.devices
-            if isinstance(d.kind, Veth) and places.stands_for(spec, d.kind)
-        }
+        self.devices = DeviceTable(spec, partial(places.stands_for, spec), places.number)
+        self.renamed = self.devices.renamed
         self.own = tuple(code_of(a.ip) for d in spec.devices if _counts(d) for a in d.addresses)
         self.links = tuple(
             d.kind.peer.netns for d in spec.devices if isinstance(d.kind, Veth) and d.name not in self.renamed
         )
         self.policy = [shape_of(rule) for rule in spec.rules]
         self.opaque = self._opaque()
-        self.device_sysctls: dict[str, list[tuple[str, str]]] = {}
         self.form = self._form()
         self.number = places.number(self.form)
         self.with_rules = bool(spec.xtables or spec.nftables)
@@ -80,16 +65,12 @@ class Machine:
         self._books: dict[int, RuleBook] = {}
         self._said: dict[Code, Said] = {}
         self._about: dict[Code, int] = {}
-        self._devices = [
-            (device, self._device_form(device), tuple(code_of(a.ip) for a in device.addresses if device.name != "lo"))
-            for device in spec.devices
-        ]
         self._networks = [
             (device.name, Span.of(a.network), code_of(a.ip), code_of(a.network.network_address), a.network.prefixlen)
             for device in spec.devices if not isinstance(device.kind, Dummy) for a in _addresses(device)
         ]  # fmt: skip
         self._dummies = {code_of(a.ip): d.name for d in spec.devices if isinstance(d.kind, Dummy) for a in d.addresses}
-        self._routes = [(Span.of(route.to), route) for route in spec.routes]
+        self._routes = [_Route(route) for route in spec.routes]
 
     def book(self, version: int) -> RuleBook:
         """The machine's packet filters for one IP version."""
@@ -114,59 +95,16 @@ class Machine:
         parts: list[Hashable] = [(each.name, shape.add(getattr(spec, each.name))) for each in rest]
         if shape.exact or shape.spans or shape.opaque:
             self.opaque = self.opaque or shape.opaque or "it has addresses where none are looked for"
-        plain = []
-        for name, value in sorted(spec.sysctls.items()):
-            device = _device_of(name)
-            if device in self.renamed:
-                self.device_sysctls.setdefault(device, []).append((name.replace(f".{device}.", ".*."), value))
-            else:
-                plain.append((name, value))
         policy = tuple((shape.form, rule.priority) for shape, rule in zip(self.policy, spec.rules, strict=True))
-        return (*parts, tuple(plain), policy, len(spec.neighbours))
+        return (*parts, self.devices.sysctls, policy, len(spec.neighbours))
 
-    def device_forms(self, machines: Mapping[str, int], addresses: Mapping[Code, int], words: Set[str]) -> Hashable:
-        """The devices, those left out that lead to what is no concern of the flow. ``words`` are those that rules compare devices with."""
-        found: list[Hashable] = []
-        for device, form, codes in self._devices:
-            behind = self.renamed.get(device.name)
-            if behind is None:
-                found.append((device.name, form, *(addresses[code] for code in codes if code in addresses)))
-            elif behind in machines:
-                called = tuple(sorted(word for word in words if calls(word, device.name)))
-                sysctls = tuple(self.device_sysctls.get(device.name, ()))
-                found.append((machines[behind], form, called, sysctls, *(addresses[code] for code in codes)))
-        return tuple(found)
-
-    def ports_to(self, netns: str) -> Hashable:
-        """The devices that lead to one namespace."""
-        return tuple(
-            (form, tuple(self.device_sysctls.get(device.name, ())))
-            for device, form, _ in self._devices
-            if self.renamed.get(device.name) == netns
-        )
-
-    def about(self, code: Code) -> Hashable:
+    def about(self, code: Code) -> int:
         """What sets and virtual servers hold of an address alone."""
         found = self._about.get(code)
         if found is None:
             sets = self.book(6 if code >> 129 else 4).alone(code) if self.with_rules else ()
             found = self._about[code] = self.places.number((sets, self.servers.about(code) if self.servers.any else ()))
         return found
-
-    def _device_form(self, device: Device) -> Hashable:
-        shape = Shape()
-        rest = tuple(
-            (each.name, shape.add(getattr(device, each.name))) for each in fields(Device) if each.name not in OF_DEVICES
-        )
-        if isinstance(device.kind, Veth):
-            kind: Hashable = "veth"
-        else:
-            kind = shape.add(device.kind)
-        if shape.exact or shape.spans:
-            kind = (kind, tuple(shape.exact))
-        port = None if device.port is None else shape.add(device.port)
-        lengths = tuple(a.network.prefixlen for a in device.addresses) if not isinstance(device.kind, Dummy) else ()
-        return self.places.number((rest, kind, port, device.mac.value == 0, lengths))
 
     # --- one address ----------------------------------------------------------------------------------------------
 
@@ -198,9 +136,9 @@ class _Saying:
                 self.on_link = True
         if code in machine._dummies:
             self.form.append(("dummy", self._device(machine._dummies[code])))
-        for span, route in machine._routes:
-            if code in span:
-                self._route(route, single=span.first == span.last)
+        for route in machine._routes:
+            if route.first <= code <= route.last:
+                self._route(route)
         for neighbour in machine.spec.neighbours:
             if code_of(neighbour.address) == code:
                 self._neighbour(
@@ -213,7 +151,7 @@ class _Saying:
         form = tuple(self.form)
         return Said(
             machine.places.number(form),
-            bool(form),
+            bool(self.codes or self.devices or self.machines),
             tuple(self.codes),
             tuple(self.devices),
             tuple(self.machines),
@@ -232,23 +170,19 @@ class _Saying:
         self.needs.append(code)
         return ("address", len(self.codes))
 
-    def _route(self, route: Route, *, single: bool) -> None:
-        ways = [(hop.device, hop.via, hop.weight, hop.onlink) for hop in route.nexthops] or [
-            (route.device, route.via, 1, route.onlink)
-        ]
+    def _route(self, route: _Route) -> None:
         form = [
             (
                 None if device is None else self._device(device),
-                None if via is None else self._address(code_of(via)),
+                None if via is None else self._address(via),
                 weight,
                 onlink,
             )
-            for device, via, weight, onlink in ways
+            for device, via, weight, onlink in route.ways
         ]
-        source = None if route.source is None else self._address(code_of(route.source))
-        rest = tuple(repr(getattr(route, each.name)) for each in fields(Route) if each.name not in _OF_ROUTES)
-        self.form.append(("route", route.to.prefixlen, single, tuple(form), source, rest))
-        self.on_link = self.on_link or any(via is None for _, via, _, _ in ways)
+        source = None if route.source is None else self._address(route.source)
+        self.form.append(("route", route.form, tuple(form), source))
+        self.on_link = self.on_link or any(via is None for _, via, _, _ in route.ways)
 
     def _neighbour(self, device: str, mac: int, state: str) -> None:
         places = self.machine.places
@@ -265,6 +199,24 @@ class _Saying:
 _OF_ROUTES = frozenset({"to", "device", "via", "source", "onlink", "nexthops", "origin"})
 
 
+class _Route:
+    """A static route taken apart: where it leads by which ways (device, next hop, weight, onlink), and the rest of it."""
+
+    __slots__ = ("first", "form", "last", "source", "ways")
+
+    def __init__(self, route: Route) -> None:
+        span = Span.of(route.to)
+        self.first, self.last = span.first, span.last
+        hops = [(hop.device, hop.via, hop.weight, hop.onlink) for hop in route.nexthops]
+        self.ways = [
+            (device, None if via is None else code_of(via), weight, onlink)
+            for device, via, weight, onlink in hops or [(route.device, route.via, 1, route.onlink)]
+        ]
+        self.source = None if route.source is None else code_of(route.source)
+        rest = tuple(repr(getattr(route, each.name)) for each in fields(Route) if each.name not in _OF_ROUTES)
+        self.form = (route.to.prefixlen, self.first == self.last, rest)
+
+
 def _counts(device: Device) -> bool:
     """Whether a device's addresses are those of packets that the machine itself sends."""
     return not isinstance(device.kind, Dummy) and device.name != "lo"
@@ -273,68 +225,6 @@ def _counts(device: Device) -> bool:
 def _addresses(device: Device) -> Iterable[InterfaceAddress]:
     four = addresses_of(device)
     return (*four, *(a for a in device.addresses if a.version == 6))
-
-
-def _device_of(sysctl: str) -> str:
-    parts = sysctl.split(".")
-    return parts[3] if len(parts) > 4 and parts[2] in _PER_DEVICE else ""
-
-
-class Places:
-    """A topology's namespaces, taken apart when they are first met. ``opaque`` says why nothing in it can be told apart from names."""
-
-    def __init__(self, topology: Topology) -> None:
-        self.topology = topology
-        self.shapes = ShapeCache()
-        self._machines: dict[str, Machine] = {}
-        self._owners: dict[Code, list[str]] = {}
-        self._macs: dict[int, Endpoint] = {}
-        self.opaque = ""
-        self.present: list[str] = []
-        self.tunnels = False
-        self._ids: dict[Hashable, int] = {}
-        for spec in topology.namespaces.values():
-            self._survey(spec)
-
-    def _survey(self, spec: Netns) -> None:
-        for device in spec.devices:
-            for address in device.addresses:
-                if device.name != "lo" or not address.ip.is_loopback:
-                    self._owners.setdefault(code_of(address.ip), []).append(spec.name)
-            if device.mac.value in self._macs and device.mac.value:
-                self.opaque = "two devices have the same MAC"
-            self._macs[device.mac.value] = Endpoint(spec.name, device.name)
-            if isinstance(device.kind, Macvlan | Vlan):
-                self.opaque = "a device on top of another one"
-            self.tunnels = self.tunnels or isinstance(device.kind, Vxlan | IPIP)
-        local = any(route.table == 255 for route in spec.routes)
-        netdev = any(f.value in ("netdev", "bridge", "arp") for rules in spec.nftables for f, _ in rules.tables)
-        if local or netdev or spec.proxies or any("proxy_arp" in name for name in spec.sysctls):
-            self.present.append(spec.name)
-
-    def stands_for(self, spec: Netns, kind: Veth) -> bool:
-        """True for a device that leads to one pod, or from a switch to one host."""
-        peer = self.topology.namespaces.get(kind.peer.netns)
-        return spec.role is Role.SWITCH or (peer is not None and peer.role is Role.POD)
-
-    def number(self, form: Hashable) -> int:
-        """A small number for a large value: equal for equal values."""
-        return self._ids.setdefault(form, len(self._ids))
-
-    def owners(self, code: Code) -> Iterator[str]:
-        """Who has an address on a device."""
-        return iter(self._owners.get(code, ()))
-
-    def mac_owner(self, mac: int) -> Endpoint | None:
-        """The device that has a MAC."""
-        return self._macs.get(mac) if mac else None
-
-    def machine(self, name: str) -> Machine:
-        """A namespace, taken apart."""
-        found = self._machines.get(name)
-        if found is None:
-            found = self._machines[name] = Machine(self, self.topology.namespaces[name])
-        return found
 
 
 def listener_form(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -52,12 +52,20 @@ class Chain:
             code = _asked(rule)
             (self.others if code is None else self.by_address.setdefault(code, [])).append(number)
 
-    def met(self, addresses: Iterable[Code]) -> Sequence[int]:
+    @property
+    def plain(self) -> bool:
+        """Whether every packet meets the same of it."""
+        return not self.by_address and all(self.shape(number).asked_port is None for number in self.others)
+
+    def met(self, addresses: Mapping[Code, int]) -> Sequence[int]:
         """The rules that a packet between these addresses may match, in order."""
-        if not self.by_address:
+        by_address = self.by_address
+        if not by_address:
             return self.others
-        mine = [number for code in addresses if code in self.by_address for number in self.by_address[code]]
-        return sorted({*self.others, *mine}) if mine else self.others
+        mine = [number for code in addresses.keys() & by_address.keys() for number in by_address[code]]
+        if not mine:
+            return self.others
+        return sorted(mine if not self.others else {*self.others, *mine})
 
     def shape(self, number: int) -> Shape:
         """One rule, taken apart."""

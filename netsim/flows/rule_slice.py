@@ -7,7 +7,7 @@ together with all that only it leads to. Of a machine with ten thousand Services
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from netsim.flows.rule_book import Chain, Member, Members, Place, RuleBook
@@ -36,29 +36,84 @@ class Slice:
     rules: list[tuple[Place, tuple[Shape, ...]]] = field(default_factory=list)
     members: list[tuple[Place, tuple[Member, ...]]] = field(default_factory=list)
     constants: set[Code] = field(default_factory=set)
+    common: int = 0
 
-    def holds_in(self, book: RuleBook, renaming: Renaming, ports: Mapping[int, int]) -> bool:
+    def copy(self) -> Slice:
+        """A slice to go on with."""
+        return Slice(
+            exact=self.exact.copy(),
+            targets=self.targets.copy(),
+            target_ports=self.target_ports.copy(),
+            met=self.met.copy(),
+            filed=self.filed.copy(),
+            bases=self.bases,
+            opaque=self.opaque,
+            literal_ports=self.literal_ports,
+            rules=self.rules.copy(),
+            members=self.members.copy(),
+            constants=self.constants.copy(),
+            common=self.common,
+        )
+
+    def holds_in(self, book: RuleBook, common: Common, renaming: Renaming, ports: Mapping[int, int]) -> bool:
         """Whether another machine's rules say the same to the renamed addresses as these do to their own.
 
-        Constants are compared as they are: none of them is a renamed address.
+        Constants are compared as they are: none of them is a renamed address. ``common`` is what was found of the rules that every
+        packet meets.
         """
-        for place, shapes in self.rules:
+        if self.opaque or not common.holds(renaming):
+            return False
+        for place, shapes in self.rules[self.common :]:
             chain = book.chain(place)
             if chain is None:
                 return False
             there = met_rules(chain, renaming.after, ports)
             if len(there) != len(shapes) or not all(map(renaming.same, shapes, there)):
                 return False
-        for place, members in self.members:
-            others = book.set_at(place)
-            if others is None or others.opaque:
-                return False
-            found = others.met(renaming.after, ports)
-            if len(found) != len(members) or not all(
-                renaming.same(a.shape, b.shape) for a, b in zip(members, found, strict=True)
-            ):
-                return False
-        return not self.opaque and self.bases == book.bases
+        return all(self._same_members(book.set_at(place), found, renaming, ports) for place, found in self.members)
+
+    def _same_members(
+        self, others: Members | None, mine: tuple[Member, ...], renaming: Renaming, ports: Mapping[int, int]
+    ) -> bool:
+        if others is None or others.opaque:
+            return False
+        theirs = others.met(renaming.after, ports)
+        return len(theirs) == len(mine) and all(
+            renaming.same(a.shape, b.shape) for a, b in zip(mine, theirs, strict=True)
+        )
+
+    def compared(self, other: Slice) -> Common:
+        """What the rules that every packet meets have in common with another machine's."""
+        mine, theirs = self.rules[: self.common], other.rules[: other.common]
+        places = [place for place, _ in mine] == [place for place, _ in theirs]
+        if (
+            not places
+            or self.bases != other.bases
+            or any(len(a) != len(b) for (_, a), (_, b) in zip(mine, theirs, strict=True))
+        ):
+            return Common(possible=False)
+        pairs = [pair for (_, a), (_, b) in zip(mine, theirs, strict=True) for pair in zip(a, b, strict=True)]
+        spans = dict.fromkeys(span for one, other in pairs if one is other for span in one.spans)
+        return Common(
+            possible=True, spans=tuple(spans), pairs=tuple((one, other) for one, other in pairs if one is not other)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Rules that every packet meets on two machines: the spans of those that are the same, and the pairs of those that are not."""
+
+    possible: bool
+    spans: tuple[Span, ...] = ()
+    pairs: tuple[tuple[Shape, Shape], ...] = ()
+
+    def holds(self, renaming: Renaming) -> bool:
+        """Whether the other machine's say to the renamed addresses what the one's say to their own."""
+        return (
+            self.possible
+            and all(map(renaming.keeps, self.spans))
+            and all(renaming.same(one, other) for one, other in self.pairs)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +127,7 @@ class Renaming:
     def same(self, one: Shape, other: Shape) -> bool:
         """Whether a shape says to the new addresses what another one says to the old."""
         if one is other:
-            return not one.spans or all(self.keeps(span) for span in one.spans)
+            return not one.spans or all(map(self.keeps, one.spans))
         return (
             one.form == other.form
             and [self.moved.get(code, code) for code in one.exact] == other.exact
@@ -89,21 +144,25 @@ class Renaming:
 
     def keeps(self, span: Span) -> bool:
         """Whether a span holds of each new address what it does of the old."""
-        return all((old in span) == (new in span) for old, new in self.moved.items())
+        first, last = span.first, span.last
+        return all((first <= old <= last) == (first <= new <= last) for old, new in self.moved.items())
 
 
-def met_rules(chain: Chain, addresses: Iterable[Code], ports: Mapping[int, int]) -> tuple[Shape, ...]:
+def met_rules(chain: Chain, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> tuple[Shape, ...]:
     """The rules of a chain that packets between these addresses and ports may meet."""
-    shapes = [chain.shape(number) for number in chain.met(addresses)]
+    shapes = map(chain.shape, chain.met(addresses))
     return tuple([shape for shape in shapes if shape.asked_port is None or shape.asked_port in ports])
 
 
 @dataclass(slots=True)
 class _Slicing:
+    """A slice under way: what is numbered so far, and the chains and sets that wait."""
+
     book: RuleBook
-    addresses: Mapping[Code, int]
-    known_ports: Mapping[int, int]
+    addresses: Mapping[Code, int] = field(default_factory=dict)
+    known_ports: Mapping[int, int] = field(default_factory=dict)
     result: Slice = field(default_factory=Slice)
+    form: list[Hashable] = field(default_factory=list)
     spans: dict[Span, int] = field(default_factory=dict)
     ports: dict[Ports, int] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
@@ -112,13 +171,44 @@ class _Slicing:
     lists: dict[str, int] = field(default_factory=dict)
     waiting: deque[tuple[Place, bool]] = field(default_factory=deque)
 
+    def begin(self) -> None:
+        """Take in what every packet meets: the chains that hooks call, and what they jump to, as far as no rule asks for an address."""
+        self.result.bases = self.book.bases
+        self.form += [(kind, self._chain(place)) for kind, place in self.book.bases]
+        later: list[tuple[Place, bool]] = []
+        while self.waiting:
+            place, is_set = self.waiting.popleft()
+            chain = None if is_set else self.book.chain(place)
+            if is_set or (chain is not None and not chain.plain):
+                later.append((place, is_set))
+            else:
+                self.form.append(self._rules(place))
+        self.waiting.extend(later)
+        self.result.common = len(self.result.rules)
+
+    def of(self, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> _Slicing:
+        """A copy that goes on for packets between these addresses and ports."""
+        return _Slicing(
+            self.book,
+            addresses,
+            ports,
+            self.result.copy(),
+            self.form.copy(),
+            self.spans.copy(),
+            self.ports.copy(),
+            self.names.copy(),
+            self.chains.copy(),
+            self.sets.copy(),
+            self.lists.copy(),
+            self.waiting.copy(),
+        )
+
     def run(self) -> Slice:
-        form: list[Hashable] = [(kind, self._chain(place)) for kind, place in self.book.bases]
+        form = self.form
         while self.waiting:
             place, is_set = self.waiting.popleft()
             form.append(self._members(place) if is_set else self._rules(place))
         found = self.result
-        found.bases = self.book.bases
         found.form, found.names = tuple(form), frozenset(self.names)
         found.spans, found.ports = tuple(self.spans), tuple(self.ports)
         return found
@@ -190,6 +280,19 @@ class _Slicing:
         return found
 
 
-def slice_of(book: RuleBook, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> Slice:
-    """What packets between these addresses and ports may meet; numbers are those by which the question knows them."""
-    return _Slicing(book, addresses, ports).run()
+class Slicer:
+    """Slices of one rule book."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self.book = book
+        self._begun = _Slicing(book)
+        self._begun.begin()
+
+    @property
+    def common(self) -> Slice:
+        """What every packet meets."""
+        return self._begun.result
+
+    def of(self, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> Slice:
+        """What packets between these addresses and ports may meet; numbers are those by which the question knows them."""
+        return self._begun.of(addresses, ports).run()

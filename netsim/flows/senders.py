@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from netsim.flows.machine import Machine, Places
+from netsim.flows.machine import Machine
+from netsim.flows.places import Places
 from netsim.flows.shapes import Code, Span, calls
 from netsim.topology.model import Role, Veth
 
@@ -118,12 +119,12 @@ class Senders:
         machine, node = self.places.machine(netns), self.node_of(netns)
         if node is None or machine.opaque:
             return netns
-        local = (machine.number, machine.device_forms({}, {}, frozenset()), _listeners(machine), len(machine.own))
+        local = (machine.number, machine.devices.forms({}, {}, frozenset()), _listeners(machine), len(machine.own))
         if node == netns:
-            switches = (self.places.machine(name).ports_to(netns) for name in self._switches)
+            switches = (self.places.machine(name).devices.ports_to(netns) for name in self._switches)
             return ("node", local, tuple(switches))
         home = self.places.machine(node)
-        return ("pod", local, home.ports_to(netns), self.places.number(self._kind(node)))
+        return ("pod", local, home.devices.ports_to(netns), self.places.number(self._kind(node)))
 
     def _said(self, machine: Machine, netns: str, code: Code, names: Mapping[Code, Hashable]) -> Hashable:
         """What a machine says of an address, its sets and virtual servers included, apart from the sender's names."""

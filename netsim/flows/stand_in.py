@@ -7,11 +7,12 @@ name has a part in is compared; the rest is the same machine saying the same of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netsim.flows.cone import Cone, Cones
-from netsim.flows.machine import Machine, Places, Said
+from netsim.flows.machine import Machine, Said
+from netsim.flows.places import Places
 from netsim.flows.rule_slice import Renaming
 from netsim.flows.senders import Sender, Senders
 from netsim.flows.shapes import Code
@@ -27,12 +28,40 @@ class Ends:
     expected: frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True)
 class Seen:
-    """A flow that was looked at."""
+    """A flow that was looked at, and what its cone says, ready to be compared."""
 
-    ends: Ends
-    cone: Cone
+    __slots__ = ("_answers", "before", "cone", "ends", "ports")
+
+    def __init__(self, ends: Ends, cone: Cone) -> None:
+        self.ends = ends
+        self.cone = cone
+        self.before = {code: number for number, code in enumerate(cone.addresses)}
+        self.ports = {port: number for number, port in enumerate(cone.ports)}
+        self._answers: dict[frozenset[str], list[_Answers]] = {}
+
+    def answers(self, places: Places, changed: Mapping[str, str], codes: Iterable[Code]) -> list[_Answers]:
+        """What machines said in which one of the changed names has a part."""
+        key = frozenset(changed)
+        found = self._answers.get(key)
+        if found is None:
+            moved = tuple(codes)
+            found = self._answers[key] = [
+                _Answers(name, machine, [(code, machine.said(code)) for code in (asked if name in key else moved)],
+                         [(code, machine.about(code)) for code in moved] if machine.with_rules or machine.servers.any else [])
+                for name, machine, asked in ((name, places.machine(name), self.cone.addresses) for name in self.cone.machines)
+            ]  # fmt: skip
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What one machine said of some addresses, and what it holds of them."""
+
+    name: str
+    machine: Machine
+    said: list[tuple[Code, Said]]
+    about: list[tuple[Code, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +93,8 @@ class StandIns:
             and self._same_spans(cone, names)
             and self._same_words(cone, names)
             and self._same_expectation(seen, ends, names)
-            and self._same_said(cone, names)
-            and self._same_rules(cone, names)
+            and self._same_said(seen, names)
+            and self._same_rules(seen, names)
         )
 
     def _names(self, seen: Seen, ends: Ends) -> _Names | None:
@@ -119,45 +148,39 @@ class StandIns:
             return mine is theirs
         return all((name in mine) == (names.spaces.get(name, name) in theirs) for name in seen.cone.machines)
 
-    def _same_said(self, cone: Cone, names: _Names) -> bool:
-        for name in cone.machines:
-            new = names.spaces.get(name)
-            one = self._places.machine(name)
-            other = one if new is None else self._places.machine(new)
-            for code in cone.addresses if new is not None else names.codes:
-                if not _alike(one, other, one.said(code), other.said(names.codes.get(code, code)), names):
+    def _same_said(self, seen: Seen, names: _Names) -> bool:
+        codes, spaces = names.codes, names.spaces
+        for answers in seen.answers(self._places, spaces, codes):
+            new = spaces.get(answers.name)
+            other = answers.machine if new is None else self._places.machine(new)
+            for code, mine in answers.said:
+                theirs = other.said(codes.get(code, code))
+                if mine is not theirs and mine.number != theirs.number:
                     return False
-            if (one.with_rules or one.servers.any) and any(
-                one.about(c) != other.about(d) for c, d in names.codes.items()
-            ):
+                if mine.named and not _same_names(answers.machine, other, mine, theirs, names):
+                    return False
+            if any(about != other.about(codes[code]) for code, about in answers.about):
                 return False
         return True
 
-    def _same_rules(self, cone: Cone, names: _Names) -> bool:
-        before = {code: number for number, code in enumerate(cone.addresses)}
-        after = {names.codes.get(code, code): number for number, code in enumerate(cone.addresses)}
+    def _same_rules(self, seen: Seen, names: _Names) -> bool:
+        before, ports = seen.before, seen.ports
+        after = {names.codes.get(code, code): number for code, number in before.items()}
         renaming = Renaming(before, after, names.codes)
-        ports = {port: number for number, port in enumerate(cone.ports)}
         for old, new in names.spaces.items():
             one, other = self._places.machine(old), self._places.machine(new)
-            for version in cone.versions if one.with_rules or other.with_rules else ():
+            for version in seen.cone.versions if one.with_rules or other.with_rules else ():
                 met = self._cones.slice(one, version, before, ports)
-                if not met.holds_in(other.book(version), renaming, ports):
+                common = self._cones.common(one, other, version)
+                if not met.holds_in(other.book(version), common, renaming, ports):
                     return False
-            if one.servers.any or other.servers.any:
-                forms = [
-                    [s.form(a, ports) for s in m.servers.met(a, ports)] for m, a in ((one, before), (other, after))
-                ]
-                reals = [m.servers.real_form(a, ports) for m, a in ((one, before), (other, after))]
-                if forms[0] != forms[1] or reals[0] != reals[1]:
-                    return False
+            if (one.servers.any or other.servers.any) and not one.servers.same(other.servers, before, after, ports):
+                return False
         return True
 
 
-def _alike(one: Machine, other: Machine, mine: Said, theirs: Said, names: _Names) -> bool:
-    """Whether two machines say the same of two addresses, but for the new names."""
-    if mine.number != theirs.number:
-        return False
+def _same_names(one: Machine, other: Machine, mine: Said, theirs: Said, names: _Names) -> bool:
+    """Whether two answers of one form name the same, but for the new names."""
     codes, spaces = names.codes, names.spaces
     if mine.codes and tuple([codes.get(code, code) for code in mine.codes]) != theirs.codes:
         return False
@@ -165,4 +188,4 @@ def _alike(one: Machine, other: Machine, mine: Said, theirs: Said, names: _Names
         behind = [spaces.get(one.renamed[device], one.renamed[device]) for device in mine.devices]
         if behind != [other.renamed[device] for device in theirs.devices]:
             return False
-    return tuple([spaces.get(name, name) for name in mine.machines]) == theirs.machines
+    return not mine.machines or tuple([spaces.get(name, name) for name in mine.machines]) == theirs.machines

@@ -75,6 +75,14 @@ class ServerTable:
             if code in self._real
         )
 
+    def same(
+        self, other: ServerTable, before: Mapping[Code, int], after: Mapping[Code, int], ports: Mapping[int, int]
+    ) -> bool:
+        """Whether another table says to the addresses ``after`` what this one says to those ``before``."""
+        mine = [server.form(before, ports) for server in self.met(before, ports)]
+        theirs = [server.form(after, ports) for server in other.met(after, ports)]
+        return mine == theirs and self.real_form(before, ports) == other.real_form(after, ports)
+
 
 def _server(spec: VirtualServer) -> Server:
     key = spec.key
