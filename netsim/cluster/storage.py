@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.informer import Informer
-from netsim.cluster.scheduling.placement import quantity
 from netsim.cluster.selectors import of_label_selector
 from netsim.objects.meta import Key, Object
+from netsim.objects.quantity import quantity
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"

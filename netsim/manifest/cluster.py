@@ -16,10 +16,11 @@ from netsim.objects.cluster import CNISpec, MachineRouting, MachineTexts, Recent
 from netsim.objects.core import Taint
 from netsim.objects.listen import parse_listen
 from netsim.objects.path import nearest, path_text
+from netsim.objects.quantity import quantity
 from netsim.objects.validation import names
 from netsim.objects.validation.metadata import check_labels
 
-SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "kubeProxy", "cni", "nodes", "external")
+SPEC_FIELDS = ("podCIDR", "serviceCIDR", "gateway", "loadBalancerPool", "kubeProxy", "cni", "nodes", "external")
 CNI_FIELDS = ("plugin", "backend", "hairpin", "mtu", "masquerade", "iptablesForwardRules")
 _TEXTS = (
     "iptables",
@@ -34,7 +35,17 @@ _TEXTS = (
 )
 _MACHINE = ("name", "addresses", "sysctls", *_TEXTS, "recent", "routes", "rules", "neighbours", "devices", "fdb")
 _KUBE_PROXY = ("kubeProxy", "kubeProxyRuns")
-NODE_FIELDS = (*_MACHINE, "labels", "annotations", "taints", "unschedulable", "podCIDR", *_KUBE_PROXY, "state")
+NODE_FIELDS = (
+    *_MACHINE,
+    "labels",
+    "annotations",
+    "taints",
+    "unschedulable",
+    "allocatable",
+    "podCIDR",
+    *_KUBE_PROXY,
+    "state",
+)
 EXTERNAL_FIELDS = (*_MACHINE, "gateway", "listen")
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
@@ -60,6 +71,7 @@ def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
     draft.pod_cidrs = list(_parsed_all(spec, "podCIDR", networks.prefix))
     draft.service_cidrs = list(_parsed_all(spec, "serviceCIDR", networks.prefix))
     draft.gateways = list(_parsed_all(spec, "gateway", networks.address))
+    draft.load_balancer_pools = list(_parsed_all(spec, "loadBalancerPool", networks.prefix))
     if spec.raw("nodes") == []:
         spec.error(
             "spec.nodes: a cluster has at least one node", "name one, or leave it out for node1 and node2", "nodes"
@@ -137,6 +149,7 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.annotations = section.mapping("annotations") or {}
     draft.taints = tuple(_read_taints(section))
     draft.unschedulable = bool(section.boolean("unschedulable"))
+    draft.allocatable = _read_allocatable(section)
     draft.sysctls = _read_sysctls(section)
     draft.iptables = section.rules("iptables")
     draft.ip6tables = section.rules("ip6tables")
@@ -234,6 +247,22 @@ def _read_sysctls(section: Section) -> dict[str, str]:
         else:
             where = path_text((*section.path, "sysctls", key))
             section.error(f"{where}: a sysctl's value is text or an integer", "", "sysctls", key)
+    return found
+
+
+def _read_allocatable(section: Section) -> dict[str, str]:
+    found: dict[str, str] = {}
+    raw = section.raw("allocatable")
+    if raw is not None and not isinstance(raw, dict):
+        section.mapping("allocatable")
+        return found
+    for name, value in (raw or {}).items():
+        try:
+            quantity(value if isinstance(value, str | int) and not isinstance(value, bool) else "")
+            found[name] = str(value)
+        except ValueError:
+            where = path_text((*section.path, "allocatable", name))
+            section.error(f"{where}: {value!r} is not a quantity", "such as 4, 500m or 8Gi", "allocatable", name)
     return found
 
 

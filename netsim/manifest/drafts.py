@@ -40,6 +40,7 @@ class NodeDraft:
     recent: tuple[RecentList, ...] = ()
     kube_proxy: PlacedDocument | None = None
     kube_proxy_runs: bool = True
+    allocatable: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class ClusterDraft:
     pod_cidrs: list[tuple[Prefix, Spot]] = field(default_factory=list)
     service_cidrs: list[tuple[Prefix, Spot]] = field(default_factory=list)
     gateways: list[tuple[Address, Spot]] = field(default_factory=list)
+    load_balancer_pools: list[tuple[Prefix, Spot]] = field(default_factory=list)
     cni: CNISpec = field(default_factory=CNISpec)
     kube_proxy: PlacedDocument | None = None
     nodes: list[NodeDraft] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 
 from netsim.manifest.drafts import ClusterDraft, NodeDraft
 from netsim.manifest.entries import Entry, Report
@@ -23,7 +24,14 @@ def merge_nodes(draft: ClusterDraft, nodes: list[tuple[Entry, Object]], report: 
         if target is None:
             target = by_name[view.metadata.name] = NodeDraft(view.metadata.name, Spot(entry, ("metadata", "name")))
             draft.nodes.append(target)
+        target.allocatable = {**_allocatable(item), **target.allocatable}
         _merge(target, view, entry, known, report)
+
+
+def _allocatable(item: Object) -> dict[str, str]:
+    status = item.document.get("status")
+    found = status.get("allocatable") if isinstance(status, Mapping) else None
+    return {name: str(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
 
 
 def _merge(target: NodeDraft, view: Node, entry: Entry, known: list[Prefix], report: Report) -> None:

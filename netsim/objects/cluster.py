@@ -219,7 +219,7 @@ class ClusterNode:
     """A machine of the cluster. ``sysctls`` have the defaults of FORWARDING_SYSCTLS in them.
 
     ``kube_proxy`` None means the cluster's; where it does not run, what it wrote before stands among the node's own rules.
-    ``origin`` None: nobody wrote it, it is a default.
+    ``origin`` None: nobody wrote it, it is a default. ``allocatable``: quantities by resource; one that is not named does not run out.
     """
 
     name: str
@@ -239,6 +239,7 @@ class ClusterNode:
     routing: MachineRouting = field(default_factory=MachineRouting)
     kube_proxy_runs: bool = True
     recent: tuple[RecentList, ...] = ()
+    allocatable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def control_plane(self) -> bool:
@@ -271,7 +272,8 @@ class ExternalHost:
 class ClusterSpec:
     """The whole Cluster document. The first CIDR of ``pod_cidrs`` and ``service_cidrs`` is of the primary family.
 
-    ``gateways`` are the addresses of the router of the nodes' network, one for each family of the nodes.
+    ``gateways`` are the addresses of the router of the nodes' network, one for each family of the nodes. ``load_balancer_pools``:
+    whose addresses Services of type LoadBalancer get.
     """
 
     name: str = "default"
@@ -283,6 +285,7 @@ class ClusterSpec:
     external: tuple[ExternalHost, ...] = ()
     kube_proxy: PlacedDocument | None = None
     origin: Origin | None = field(default=None, compare=False)
+    load_balancer_pools: tuple[Prefix, ...] = ()
 
     def node(self, name: str) -> ClusterNode | None:
         """The node of that name."""

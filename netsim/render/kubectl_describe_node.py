@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
-from netsim.cluster.scheduling.placement import quantities
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
+from netsim.objects.quantity import quantities
 from netsim.render.kubectl_cells import NONE
 from netsim.render.kubectl_columns import roles
 from netsim.render.kubectl_pod import mappings

@@ -137,6 +137,7 @@ def begun(loaded: Loaded) -> ControlPlane:
         [service_cidr_object(cluster), *(item for item in loaded.objects if item.kind != "Node")],
         service_cidrs=[str(cidr) for cidr in cluster.service_cidrs],
         api_server="auto" if any(node.control_plane for node in cluster.nodes) else None,
+        load_balancer_pools=[str(pool) for pool in cluster.load_balancer_pools],
     )
 
 

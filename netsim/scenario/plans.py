@@ -32,9 +32,15 @@ def node_object(node: ClusterNode) -> Object:
                 "annotations": dict(node.annotations),
             },
             "spec": {**spec, **({"unschedulable": True} if node.unschedulable else {})},
-            "status": {"addresses": [*addresses, {"type": "Hostname", "address": node.name}]},
+            "status": {"addresses": [*addresses, {"type": "Hostname", "address": node.name}], **_resources(node)},
         }
     )
+
+
+def _resources(node: ClusterNode) -> Document:
+    """What the node has; all of it is left for pods."""
+    found = dict(node.allocatable)
+    return {"capacity": found, "allocatable": found} if found else {}
 
 
 def service_cidr_object(cluster: ClusterSpec) -> Object:

@@ -8,8 +8,8 @@ import pytest
 
 from netsim.cluster.errors import BadRequest
 from netsim.cluster.naming import NameSource, fnv32a, safe_encode, template_hash
-from netsim.cluster.scheduling.placement import quantity
 from netsim.cluster.selectors import NOTHING, of_label_selector, parse_selector
+from netsim.objects.quantity import quantity
 
 LABELS = {"app": "web", "tier": "front", "n": "5", "example.org/x": ""}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netsim.manifest import LoadError
 from netsim.manifest.load import Loaded, load_text
 from netsim.net.address import parse_address, parse_prefix
 from netsim.net.packet import Protocol
@@ -228,3 +229,19 @@ def test_kind_networking() -> None:
     assert spec.kube_proxy is not None
     assert spec.kube_proxy.document["mode"] == "nftables"
     assert str(spec.kube_proxy.where("mode")).startswith("kind.yaml:3:")
+
+
+def test_what_nodes_have_and_what_load_balancers_get() -> None:
+    loaded = load_text(
+        "apiVersion: netsim.io/v1alpha1\nkind: Cluster\nspec:\n"
+        "  loadBalancerPool: 192.0.2.0/29, 192.0.2.64/29\n"
+        "  nodes: [{name: a, allocatable: {cpu: 2, memory: 4Gi}}, b]\n"
+        "---\napiVersion: v1\nkind: Node\nmetadata: {name: b}\nstatus: {allocatable: {pods: '5'}}\n"
+    )
+    assert [str(pool) for pool in loaded.cluster.load_balancer_pools] == ["192.0.2.0/29", "192.0.2.64/29"]
+    assert [node.allocatable for node in loaded.cluster.nodes] == [{"cpu": "2", "memory": "4Gi"}, {"pods": "5"}]
+
+
+def test_a_quantity_that_is_none_is_refused() -> None:
+    with pytest.raises(LoadError, match=r"allocatable\.cpu: 'much' is not a quantity"):
+        load_text("apiVersion: netsim.io/v1alpha1\nkind: Cluster\nspec: {nodes: [{name: a, allocatable: {cpu: much}}]}")

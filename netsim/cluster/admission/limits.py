@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from netsim.cluster.admission.plugin import all_of, forbidden, with_document
 from netsim.cluster.documents import list_at, mapping_at, with_value
-from netsim.cluster.scheduling.placement import quantity, requests_of
+from netsim.cluster.scheduling.placement import requests_of
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
+from netsim.objects.quantity import quantity
 
 if TYPE_CHECKING:
     from netsim.cluster.store import Store

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from netsim.cluster.admission.plugin import forbidden
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.resources import resource_of
-from netsim.cluster.scheduling.placement import quantities, quantity, requests_of
+from netsim.cluster.scheduling.placement import requests_of
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
+from netsim.objects.quantity import quantities, quantity
 
 if TYPE_CHECKING:
     from netsim.cluster.store import Store

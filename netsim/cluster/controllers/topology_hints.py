@@ -15,10 +15,10 @@ from math import ceil
 from netsim.cluster import podstate
 from netsim.cluster.controllers.slices import Plan, Slice, without_hints
 from netsim.cluster.documents import list_at, mapping_at, text_at
-from netsim.cluster.scheduling.placement import quantities
 from netsim.objects.core import ZONE_LABEL
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
+from netsim.objects.quantity import quantities
 
 OVERLOAD = 0.2
 """The most that an endpoint may have to do above its share."""

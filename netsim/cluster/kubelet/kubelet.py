@@ -17,11 +17,11 @@ from netsim.cluster.kubelet.fleet import Fleet
 from netsim.cluster.kubelet.pod_runtime import PodRuntime
 from netsim.cluster.kubelet.status import Surroundings, final_statuses, status_of
 from netsim.cluster.ownership import BY_NODE, by_node
-from netsim.cluster.scheduling.placement import quantities
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.core import Node
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
+from netsim.objects.quantity import quantities
 
 MIRROR = "kubernetes.io/config.mirror"
 """The annotation of a static pod's image in the API server: the pod is its node's, and is there again when it is deleted."""

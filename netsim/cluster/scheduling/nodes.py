@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from netsim.cluster.documents import mapping_at
 from netsim.cluster.scheduling.affinity import NO_AFFINITY, PodAffinity
-from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, Weight, quantities, weight_of
+from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, Weight, weight_of
 from netsim.net.address import parse_address, parse_prefix
 from netsim.objects.core import Node, NodeAddress, Taint
 from netsim.objects.meta import Key, Object
+from netsim.objects.quantity import quantities
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Ref: pkg/scheduler/framework/plugins/*, staging/src/k8s.io/component-helpers/sch
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,6 +16,7 @@ from netsim.cluster.selectors import NOTHING, Requirement, Selector, of_expressi
 from netsim.objects.core import Taint
 from netsim.objects.json import Document, Json, decode
 from netsim.objects.meta import Object
+from netsim.objects.quantity import quantities
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,31 +219,6 @@ def _host_ports(spec: Document) -> Iterable[HostPort]:
                 if isinstance(number, int) and number:
                     address = str(port.get("hostIP") or "0.0.0.0")
                     yield HostPort(str(port.get("protocol") or "TCP"), number, address)
-
-
-_SUFFIXES = {
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    "": Decimal(1),
-    **{s: Decimal(1000) ** n for n, s in enumerate("MGTPE", 2)},
-    **{f"{s}i": Decimal(1024) ** n for n, s in enumerate("KMGTPE", 1)},
-}
-
-
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([A-Za-z]*)")
-
-
-def quantity(value: Json) -> Decimal:
-    """A resource quantity: ``100m``, ``64Mi``, ``2``, ``1e3``. Raises ValueError. Ref: apimachinery pkg/api/resource/quantity.go."""
-    found = _QUANTITY.fullmatch(str(value))
-    if found is None or found[2] not in _SUFFIXES:
-        raise ValueError(f"{str(value)!r} is not a quantity")
-    return Decimal(found[1]) * _SUFFIXES[found[2]]
-
-
-def quantities(document: Document) -> dict[str, Decimal]:
-    """A JSON object of quantities. Raises ValueError."""
-    return {name: quantity(value) for name, value in document.items()}
 
 
 def requests_of(spec: Document, what: str = "requests") -> dict[str, Decimal]:
