@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from netsim.flows import Classes, Outcome, Way
 from netsim.net.address import Address
-from netsim.objects.meta import Key
 from netsim.scenario.every_flow import Asked, Asking, destinations, flow_between, localhosts, sources
+from netsim.scenario.workloads import workloads_of
 from netsim.scenario.world import World
 from netsim.topology.model import Role
 from netsim.trace.model import Flow
@@ -66,16 +66,17 @@ class Surveyor:
     def __init__(self, world: World) -> None:
         self._world = world
         self._classes = Classes(world.topology)
-        self._owners = _workloads(world)
+        self._owners = workloads_of(world)
         self._nodes = {address for node in world.cluster.nodes for address in world.node_addresses(node.name)}
 
     def survey(self, version: int) -> Survey:
         """Every pair of one IP version."""
         found: dict[Pair, Found] = {}
+        expectations = self._world.expectations()
         for destination in dict.fromkeys((*destinations(self._world), *localhosts(self._world))):
             if destination.address.version != version:
                 continue
-            expected = self._world.expected(destination.address, destination.port or None)
+            expected = expectations.of(destination.address, destination.port or None)
             for source in sources(self._world):
                 if self._asks(source, destination, version):
                     pair, flow = self._pair(source, destination), flow_between(source, destination)
@@ -137,21 +138,6 @@ class Surveyor:
     def _speaks(self, source: Asking, version: int) -> bool:
         devices = self._world.topology.namespaces[source.netns].devices
         return any(held.version == version for d in devices if d.name != "lo" for held in d.addresses)
-
-
-def _workloads(world: World) -> dict[str, str]:
-    """``NAMESPACE/POD`` → ``deployment/NAMESPACE/NAME`` for the pods that a workload made."""
-    found: dict[str, str] = {}
-    for key, item in sorted(world.objects.items()):
-        owner = next((ref for ref in item.metadata.owner_references if ref.controller), None)
-        if key.kind != "Pod" or owner is None:
-            continue
-        top = Key(owner.kind, key.namespace, owner.name)
-        above = world.objects.get(top)
-        higher = next((ref for ref in above.metadata.owner_references if ref.controller), None) if above else None
-        last = higher or owner
-        found[f"{key.namespace}/{key.name}"] = f"{last.kind.lower()}/{key.namespace}/{last.name}"
-    return found
 
 
 def versions(world: World) -> Iterator[int]:
