@@ -15,17 +15,17 @@ Ref: net/netfilter/ipvs/ip_vs_core.c:ip_vs_ops4[], ip_vs_in_hook(), ip_vs_out_ho
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from netsim.net.address import Address
+from netsim.net.address import Address, Family
 from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader
 from netsim.rules.ipvs.ast import Forwarding
-from netsim.stack.environment import HookEnvironment, HookVerdict
+from netsim.stack.environment import HookVerdict
 from netsim.stack.icmp_send import Message, Unreachable, icmp_send, icmp_unreachable, is_icmp_error
 from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_ctl import IPVS, PROTOCOLS
-from netsim.stack.ip_vs_nfct import disown_nat, drop_conntrack, mark_conntrack, uses_old_conntrack
+from netsim.stack.ip_vs_hooked import Hooked, answer, end_of, step_of
+from netsim.stack.ip_vs_nfct import disown_nat, uses_old_conntrack
 from netsim.stack.ip_vs_proto_tcp import IpVsTcpState
 from netsim.stack.ip_vs_schedule import Client, schedule
 from netsim.stack.ip_vs_seed import seed
@@ -33,32 +33,11 @@ from netsim.stack.ip_vs_xmit import Sending, icmp_xmit, ip_vs_xmit
 from netsim.stack.ipip import OUTER_HEADER
 from netsim.stack.namespace import Namespace
 from netsim.stack.netfilter import Netfilter
-from netsim.stack.nf_conntrack_core import Conntrack
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import PacketType, SkBuff
 from netsim.stack.steps import Hook, IPVSStep
 
-
-@dataclass(frozen=True, slots=True)
-class Hooked:
-    """One namespace's IPVS with what it needs of the namespace."""
-
-    ns: Namespace
-    ipvs: IPVS
-    env: HookEnvironment
-    conntrack: Conntrack
-
-    def expire(self, conn: Conn) -> None:
-        """Take a connection out now, its conntrack entry too. Ref: ip_vs_conn_expire_now()."""
-        self.ipvs.conns.remove(conn)
-        drop_conntrack(self.conntrack, conn)
-
-
 HookFunction: TypeAlias = Callable[[Hooked, Hook, SkBuff], HookVerdict]
-
-
-def _end(packet: Packet, *, source: bool) -> tuple[Address, int]:
-    return (packet.ip.src, packet.sport or 0) if source else (packet.ip.dst, packet.dport or 0)
 
 
 def tcp_flags(packet: Packet) -> TCPFlags | None:
@@ -86,7 +65,7 @@ def ip_vs_in(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
         return ip_vs_in_icmp(hooked, hook, skb)
     if packet.ip.protocol not in PROTOCOLS or packet.ip.fragment_offset:
         return HookVerdict.ACCEPT
-    conn = hooked.ipvs.conn_in(packet.ip.protocol, _end(packet, source=True), _end(packet, source=False))
+    conn = hooked.ipvs.conn_in(packet.ip.protocol, end_of(packet, source=True), end_of(packet, source=False))
     if conn is not None:
         kept = _still_good(hooked, hook, skb, conn)
         if isinstance(kept, HookVerdict):
@@ -94,7 +73,7 @@ def ip_vs_in(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
         conn = kept
     if conn is None:
         return _schedule(hooked, hook, skb)
-    step = _step(hooked, hook, skb, conn, "forward")
+    step = step_of(hooked, hook, skb, conn, "forward")
     return _deliver(hooked, Sending(hooked.ns, hook, skb, conn, step))
 
 
@@ -138,7 +117,7 @@ def _still_good(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn) -> Conn | H
     gone = f"the connection's real server {dest} is no longer one of the virtual server's"
     if ipvs.sysctl("expire_nodest_conn"):
         return _rescheduled(hooked, hook, skb, conn, gone)
-    hooked.ns.record(_step(hooked, hook, skb, conn, "drop", gone))
+    hooked.ns.record(step_of(hooked, hook, skb, conn, "drop", gone))
     hooked.ns.drop(DropReason.IPVS_DESTINATION_GONE, "ip_vs_in_hook", f"{gone} (expire_nodest_conn is 0)")
     return HookVerdict.DROP
 
@@ -177,7 +156,7 @@ def _ended(conn: Conn, mode: int) -> bool:
 def _rescheduled(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn, why: str) -> HookVerdict | None:
     """The old entry goes. Where conntrack has the old connection too, the packet is dropped, and its repetition is scheduled."""
     old = uses_old_conntrack(skb, conn)
-    hooked.ns.record(_step(hooked, hook, skb, conn, "expire", why))
+    hooked.ns.record(step_of(hooked, hook, skb, conn, "expire", why))
     if not old:
         conn.conntrack = False
     if not conn.controlled:
@@ -187,16 +166,6 @@ def _rescheduled(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn, why: str) 
     detail = f"{why}; the packet belongs to the old conntrack entry, which goes too: the next one is scheduled anew"
     hooked.ns.drop(DropReason.IPVS_RESCHEDULED, "ip_vs_in_hook", detail)
     return HookVerdict.DROP
-
-
-def _step(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn, action: str, detail: str = "") -> IPVSStep:
-    key = conn.key
-    assert not isinstance(key.vaddr, int)
-    service = hooked.ipvs.find_service(0, key.protocol, key.vaddr, key.vport)
-    real = conn.dest.spec if conn.dest is not None else None
-    entry = conn.text(hooked.ns.now())
-    packet = skb.packet
-    return IPVSStep(hook, action, service.spec if service else None, real, packet, packet, entry, None, detail)
 
 
 def ip_vs_in_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
@@ -212,10 +181,10 @@ def ip_vs_in_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
     if quoted is None:
         return HookVerdict.ACCEPT
     protocol = quoted.ip.protocol
-    conn = hooked.ipvs.conn_in(protocol, _end(quoted, source=False), _end(quoted, source=True))
+    conn = hooked.ipvs.conn_in(protocol, end_of(quoted, source=False), end_of(quoted, source=True))
     if conn is None:
         return HookVerdict.ACCEPT
-    step = _step(hooked, hook, skb, conn, "forward", "an ICMP error about this connection")
+    step = step_of(hooked, hook, skb, conn, "forward", "an ICMP error about this connection")
     return icmp_xmit(Sending(hooked.ns, hook, skb, conn, step))
 
 
@@ -230,12 +199,12 @@ def _tunnelled(skb: SkBuff) -> Packet | None:
 
 def _tunnel_error(hooked: Hooked, hook: Hook, skb: SkBuff, inner: Packet) -> HookVerdict:
     """A real server's tunnel end refuses the packet: its sender is told, about what it had sent. Ref: ip_vs_in_icmp()."""
-    conn = hooked.ipvs.conn_in(inner.ip.protocol, _end(inner, source=True), _end(inner, source=False))
+    conn = hooked.ipvs.conn_in(inner.ip.protocol, end_of(inner, source=True), end_of(inner, source=False))
     error = skb.packet.l4
     if conn is None or not isinstance(error, ICMPHeader):
         return HookVerdict.ACCEPT
     detail = "an ICMP error about the tunnel to the real server, told to the client"
-    hooked.ns.record(_step(hooked, hook, skb, conn, "forward", detail))
+    hooked.ns.record(step_of(hooked, hook, skb, conn, "forward", detail))
     mtu = max(error.mtu - OUTER_HEADER, 0)
     about = SkBuff(inner, nexthop=skb.nexthop, ct=skb.ct, ctinfo=skb.ctinfo)
     icmp_send(hooked.ns, about, Message(error.type, error.code), mtu=mtu)
@@ -254,7 +223,7 @@ def ip_vs_out(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
         return _out_icmp(hooked, hook, skb)
     if packet.ip.protocol not in PROTOCOLS or packet.ip.fragment_offset:
         return HookVerdict.ACCEPT
-    server, client = _end(packet, source=True), _end(packet, source=False)
+    server, client = end_of(packet, source=True), end_of(packet, source=False)
     conn = hooked.ipvs.conns.find_reply(packet.ip.protocol, server, client)
     if conn is None:
         return _unasked(hooked, skb, server)
@@ -263,7 +232,7 @@ def ip_vs_out(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
     key = conn.key
     changed = packet.with_ip(src=key.vaddr).with_l4(sport=key.vport)
     hooked.ipvs.conns.saw(conn, tcp_flags(packet), reply=True)
-    return _answered(hooked, hook, skb, conn, changed)
+    return answer(hooked, hook, skb, conn, changed)
 
 
 def _unasked(hooked: Hooked, skb: SkBuff, server: tuple[Address, int]) -> HookVerdict:
@@ -286,46 +255,36 @@ def _out_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
     quoted = _quoted(packet)
     if quoted is None:
         return HookVerdict.ACCEPT
-    server, client = _end(quoted, source=False), _end(quoted, source=True)
+    server, client = end_of(quoted, source=False), end_of(quoted, source=True)
     conn = hooked.ipvs.conns.find_reply(quoted.ip.protocol, server, client)
     if conn is None or conn.forwarding is not Forwarding.MASQUERADE:
         return HookVerdict.ACCEPT
-    if packet.ip.protocol is Protocol.ICMPV6:
+    if packet.ip.protocol is Protocol.ICMPV6 and not _is_checked(hooked, hook, skb):
         return _taken_for_damaged(hooked, hook, skb, conn)
     inner = quoted.with_ip(dst=conn.key.vaddr).with_l4(dport=conn.key.vport)
-    return _answered(hooked, hook, skb, conn, packet.with_ip(src=conn.key.vaddr).with_l4(quoted=inner))
+    return answer(hooked, hook, skb, conn, packet.with_ip(src=conn.key.vaddr).with_l4(quoted=inner))
+
+
+def _is_checked(hooked: Hooked, hook: Hook, skb: SkBuff) -> bool:
+    """Whether conntrack has checked the checksum before, which it does of what comes in (nf_conntrack_checksum).
+
+    Ref: net/netfilter/nf_conntrack_proto_icmpv6.c:nf_conntrack_icmpv6_error() (v6.12).
+    """
+    netfilter = hooked.ns.netfilter
+    active = isinstance(netfilter, Netfilter) and netfilter.conntrack_active(Family.IPV6)
+    asked = bool(hooked.ns.sysctls.get("net.netfilter.nf_conntrack_checksum"))
+    return hook is not Hook.OUTPUT and active and asked and not skb.untracked
 
 
 def _taken_for_damaged(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn) -> HookVerdict:
     """An ICMPv6 checksum covers a pseudo-header, which IPVS leaves out when it checks it. Seen on Linux 6.1.
 
-    A device that has checked it before would spare it; veth does not. Ref: handle_response_icmp(), ip_vs_checksum_complete().
+    Who has checked it before spares it that: conntrack, or a device, but veth does not.
+    Ref: handle_response_icmp(), ip_vs_checksum_complete().
     """
-    hooked.ns.record(_step(hooked, hook, skb, conn, "drop", "an ICMPv6 error, whose checksum IPVS takes for wrong"))
+    hooked.ns.record(step_of(hooked, hook, skb, conn, "drop", "an ICMPv6 error, whose checksum IPVS takes for wrong"))
     hooked.ns.drop(DropReason.IPVS_ICMP_CHECKSUM, "handle_response_icmp")
     return HookVerdict.DROP
-
-
-def _answered(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn, changed: Packet) -> HookVerdict:
-    """The answer comes from the virtual server, and is routed as if it were made here. Ref: handle_response()."""
-    before = skb.packet
-    step = _step(hooked, hook, skb, conn, "reply")
-    hooked.ns.record(IPVSStep(hook, "reply", step.server, step.real, before, changed, step.connection))
-    skb.packet = changed
-    if not _route_again(hooked, hook, skb):
-        return HookVerdict.DROP
-    skb.ipvs_property = True
-    mark_conntrack(skb, conn, reply=True)
-    return HookVerdict.ACCEPT
-
-
-def _route_again(hooked: Hooked, hook: Hook, skb: SkBuff) -> bool:
-    """Ref: ip_vs_route_me_harder(): not for clients on this host, and not for bridged answers, whose way the bridge knows."""
-    if not hooked.ipvs.sysctl("snat_reroute") or hook is Hook.INPUT:
-        return True
-    if skb.nexthop is None or skb.nexthop.local:
-        return True
-    return hooked.env.reroute(skb)
 
 
 # --- where they stand ----------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class IPVS:
         self._has_any_port = any(isinstance(k, TransportService) and k.port == 0 for k in servers.servers)
 
     def resume(self, earlier: IPVS) -> None:
-        """Go on with the connections of the same namespace at an earlier time, and with the turns of virtual servers that did not change."""
+        """Go on with the connections of the namespace at an earlier time, and with the turns of virtual servers that did not change."""
         kept = {key: found for key, found in earlier._services.items() if self.servers.servers.get(key) == found.spec}
         self._services.update(kept)
         self.conns.resume(earlier.conns)

@@ -345,10 +345,15 @@ def _refused_in(branch: Branch, calls: frozenset[str]) -> bool:
     return any(isinstance(step, Drop) and step.where in calls for step in steps)
 
 
+def _is_no_answer(packet: Packet) -> bool:
+    """True for what a router tells the host, and no socket hears of."""
+    return is_redirect(packet) or is_discovery(packet)
+
+
 def _answered(branch: Branch, flow: Flow) -> str | None:
     """What the first answer that the client's socket took means to it."""
     for leg in branch.legs:
-        if not leg.reply or leg.received is None or is_redirect(leg.received) or not _at_client(leg, flow):
+        if not leg.reply or leg.received is None or _is_no_answer(leg.received) or not _at_client(leg, flow):
             continue
         match leg.received.l4:
             case ICMPHeader(type=kind, code=code, quoted=quoted) if quoted is not None:

@@ -267,7 +267,9 @@ class Observer:
         self._taught.update(frame.netns for frame in frames if teaches(frame.packet))
 
     def _take_hits(self, name: str, trace: RuleTrace) -> None:
-        self._seen.hits += [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
+        hits = [Placed(self._phase, name, hit) for hit in trace.pending() if not _discovers(hit)]
+        self._seen.hits += hits
+        self._scheduled |= {name} if hits and name in self._ipvs else set()  # a rule may drop it before any device
 
     def _take_drops(self) -> None:
         if self._drops is not None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from netsim.net.address import parse_address
+from netsim.net.address import Family, parse_address
 from netsim.rules.ipvs.parse import parse as parse_ipvs
+from netsim.rules.xtables.parse import parse as parse_rules
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import ChainPass, ConntrackStep, Encapsulation, Hook, IPVSStep, NATStep, TTLStep
 from netsim.topology.model import Dummy
@@ -243,8 +244,9 @@ def test_an_ipv6_address_of_a_dummy_device_is_local_while_the_device_is_down() -
     assert fib.lookup(parse_address("ff02::1")) is None
 
 
-def test_ipvs_loses_the_icmpv6_errors_of_real_servers() -> None:
-    """Seen on Linux 6.1: the error that the real server sends never reaches the client; over IPv4 it does."""
+@pytest.mark.parametrize("tracked", [False, True])
+def test_ipvs_loses_the_icmpv6_errors_of_real_servers_that_conntrack_has_not_checked(*, tracked: bool) -> None:
+    """Seen on Linux 6.1: the error that the real server sends never reaches the client; over IPv4, and behind conntrack, it does."""
     client = netns("c", (veth("c/eth0", "n/vc", "fd01::2/64"),), (route("default", "fd01::1"),))
     backend = netns("b", (veth("b/eth0", "n/vb", "fd02::2/64"),), (route("default", "fd02::1"),))
     servers = parse_ipvs("-A -u [fd96::1]:53 -s rr\n-a -u [fd96::1]:53 -r [fd02::2]:9999 -m", "n")
@@ -257,6 +259,9 @@ def test_ipvs_loses_the_icmpv6_errors_of_real_servers() -> None:
         ),
         sysctls={"net.ipv6.conf.all.forwarding": "1"},
     )
-    walk = Walk(topology(client, replace(node, ipvs=servers), backend)).udp("c", "fd96::1", 53)
-    assert walk.drops == [("b", DropReason.NO_SOCKET), ("n", DropReason.IPVS_ICMP_CHECKSUM)]
-    assert not walk.heard
+    rules = "*filter\n:INPUT ACCEPT\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n" if tracked else ""
+    node = replace(node, ipvs=servers, xtables=(parse_rules(rules, Family.IPV6, "n"),) if tracked else ())
+    walk = Walk(topology(client, node, backend)).udp("c", "fd96::1", 53)
+    lost = [] if tracked else [("n", DropReason.IPVS_ICMP_CHECKSUM)]
+    assert walk.drops == [("b", DropReason.NO_SOCKET), *lost]
+    assert bool(walk.heard) is tracked
