@@ -16,15 +16,15 @@ from dataclasses import dataclass, field, replace
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.documents import list_at, mapping_at, text_at, with_value
+from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.errors import NotFound
 from netsim.cluster.scheduling import filters, preemption, scores
 from netsim.cluster.scheduling.claims import ClaimReader, VolumeNeeds
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.scheduling.population import Population, priority_of
+from netsim.cluster.scheduling.refusals import Refusals
 from netsim.cluster.scheduling.spreading import Constraint, Spread, constraints_of
 from netsim.cluster.selectors import of_label_selector
-from netsim.cluster.store import merged_condition
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
@@ -89,6 +89,7 @@ class Scheduler:
         nodes, namespaces = (context.informers.of(kind) for kind in ("Node", "Namespace"))
         self._population = Population(nodes, namespaces, context.placements, self._reset)
         self._claims = ClaimReader(context)
+        self._refusals = Refusals(context.store, context.recorder, context.clock, self.name)
         self._budgets = context.informers.of("PodDisruptionBudget")
         self._candidates: dict[tuple[str, str], _Candidates] = {}
         self._fitting: dict[str, list[NodeState]] = {}
@@ -105,12 +106,12 @@ class Scheduler:
         if pod is None or podstate.node_name(pod) or not podstate.active(pod):
             return
         if list_at(pod.document, "spec", "schedulingGates"):
-            self._refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
+            self._refusals.refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
         wish = _Wish(pod, self._population.resident(pod), constraints_of(pod), self._claims.needs(pod))
         nodes = self._population.nodes()
         if wish.volumes.problem and nodes:
-            self._unschedulable(pod, filters.message_of_all(wish.volumes.problem, len(nodes)))
+            self._refusals.unschedulable(pod, filters.message_of_all(wish.volumes.problem, len(nodes)))
             return
         request = self._request(wish)
         node = self._best(wish, request)
@@ -225,22 +226,22 @@ class Scheduler:
         never = text_at(wish.pod.document, "spec", "preemptionPolicy") == "Never"
         if never:
             text = "not eligible due to preemptionPolicy=Never."
-            self._unschedulable(wish.pod, filters.message(request, nodes, text))
+            self._refusals.unschedulable(wish.pod, filters.message(request, nodes, text))
             return
         promised = self._population.nodes().get(self._population.promised(wish.pod.key))
         if promised is not None and any(
             p.terminating and p.priority < request.priority for p in promised.residents.values()
         ):
             text = "not eligible due to a terminating pod on the nominated node."
-            self._unschedulable(wish.pod, filters.message(request, nodes, text))
+            self._refusals.unschedulable(wish.pod, filters.message(request, nodes, text))
             return
         offers = [found for node in nodes if (found := self._offer(wish, request, node)) is not None]
         text = filters.message(request, nodes)
         if not offers:
-            self._unschedulable(wish.pod, text)
+            self._refusals.unschedulable(wish.pod, text)
             return
         chosen = preemption.best(offers)
-        self._unschedulable(wish.pod, text.partition(" preemption:")[0], nominated=chosen.node.name)
+        self._refusals.unschedulable(wish.pod, text.partition(" preemption:")[0], nominated=chosen.node.name)
         self._population.promise(wish.pod.key, (chosen.node.name, wish.resident))
         for victim in chosen.victims:
             self._preempt(victim, wish.pod, chosen.node.name)
@@ -286,7 +287,7 @@ class Scheduler:
                 "message": f"{self.name}: preempting to accommodate a higher priority pod",
                 "lastTransitionTime": self._clock.timestamp(),
             }
-            self._write_condition(pod, target)
+            self._refusals.write_condition(pod, target)
             self._store.delete(victim.key)
         except NotFound:
             return
@@ -359,32 +360,6 @@ class Scheduler:
     def _retry(self) -> None:
         for key in self._waiting:
             self.queue.add(key)
-
-    # --- saying no --------------------------------------------------------------------------------------------------
-
-    def _unschedulable(self, pod: Object, message: str, *, nominated: str = "") -> None:
-        self._recorder.warning(self.name, pod.key, "FailedScheduling", message)
-        self._refuse(pod, "Unschedulable", message, nominated=nominated)
-
-    def _refuse(self, pod: Object, reason: str, message: str, *, nominated: str = "") -> None:
-        known = podstate.condition(pod, "PodScheduled")
-        same = known is not None and (known.get("reason"), known.get("message")) == (reason, message)
-        if same and (not nominated or text_at(pod.document, "status", "nominatedNodeName") == nominated):
-            return
-        refused: Document = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": reason,
-            "message": message,
-            "lastTransitionTime": self._clock.timestamp(),
-        }
-        if nominated:
-            pod = Object.of(with_value(pod.document, ("status", "nominatedNodeName"), nominated))
-        self._write_condition(pod, refused)
-
-    def _write_condition(self, pod: Object, condition: Document) -> None:
-        document = with_value(pod.document, ("status", "conditions"), merged_condition(pod.document, condition))
-        self._store.update_status(Object(pod.api_version, pod.kind, pod.metadata, document))
 
 
 _EVERY = (*filters.STATIC, *filters.DYNAMIC)
