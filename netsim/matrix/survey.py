@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 from netsim.flows.classes import Classes
 from netsim.flows.outcome import Bare
@@ -17,26 +18,30 @@ from netsim.topology.model import Topology
 from netsim.trace.model import Verdict
 
 ORDER = list(Verdict)
-Progress = Callable[[int, int], None]
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+Ways: TypeAlias = tuple[Bare, ...]
+"""How a flow fares, branch by branch; branches of one verdict and reason are one."""
+
+
+def decisive(ways: Ways) -> Bare:
+    """The first branch that has the worst verdict."""
+    worst = max((way.verdict for way in ways), key=ORDER.index)
+    return next(way for way in ways if way.verdict is worst)
+
+
+def delivered(ways: Ways) -> Fraction:
+    """The probability of the branches that are delivered."""
+    return sum((way.probability for way in ways if way.verdict is Verdict.DELIVERED), start=Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Senders (by namespace, in the order of the world's) that fare alike, and how: branch by branch."""
+    """Senders (by namespace, in the order of the world's) that fare alike, and how."""
 
-    ways: tuple[Bare, ...]
+    ways: Ways
     senders: tuple[str, ...]
-
-    @property
-    def decisive(self) -> Bare:
-        """The first branch that has the worst verdict."""
-        worst = max((way.verdict for way in self.ways), key=ORDER.index)
-        return next(way for way in self.ways if way.verdict is worst)
-
-    @property
-    def delivered(self) -> Fraction:
-        """The probability of the branches that are delivered."""
-        return sum((way.probability for way in self.ways if way.verdict is Verdict.DELIVERED), start=Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Field:
         return Surveyor(Classes(self.topology), [(source.netns, source.owner) for source in self.sources.values()])
 
 
-Rows = tuple[tuple[Share, ...], ...]
+Rows: TypeAlias = tuple[tuple[Share, ...], ...]
 
 
 def survey(
@@ -100,8 +105,8 @@ def survey(
     return Matrix(sources, tuple(row for row in rows if row.shares), walked)
 
 
-Answered = tuple[Sequence[int], Rows, int]
-Workers = Callable[[Field, Sequence[Question]], Iterable[Answered]]
+Answered: TypeAlias = tuple[Sequence[int], Rows, int]
+Workers: TypeAlias = Callable[[Field, Sequence[Question]], Iterable[Answered]]
 """Answers questions: their numbers, their rows, and how many flows were walked for them; in any order, each number once."""
 
 
@@ -121,11 +126,20 @@ def here(field: Field, questions: Sequence[Question]) -> Iterator[Answered]:
 def answer(surveyor: Surveyor, field: Field, question: Question) -> tuple[Share, ...]:
     """How the senders fare with one destination. Shares that come to the same are one, whatever classes they were found by."""
     order = {netns: number for number, netns in enumerate(field.sources)}
-    found: dict[tuple[Bare, ...], list[str]] = {}
+    found: dict[Ways, list[str]] = {}
     for share in surveyor.shares(asked_of(question, field.sources)):
-        found.setdefault(share.flow_class.bare, []).extend(sender.netns for sender in share.senders)
+        found.setdefault(_summed(share.flow_class.bare), []).extend(sender.netns for sender in share.senders)
     shares = (Share(ways, tuple(sorted(senders, key=order.__getitem__))) for ways, senders in found.items())
     return tuple(sorted(shares, key=lambda share: order[share.senders[0]]))
+
+
+def _summed(ways: Ways) -> Ways:
+    """The branches of one verdict and reason as one, with their chances added up, best news first."""
+    chances: dict[tuple[Verdict, str], Fraction] = {}
+    for way in ways:
+        chances[way.verdict, way.reason] = chances.get((way.verdict, way.reason), Fraction(0)) + way.probability
+    ordered = sorted(chances.items(), key=lambda item: (ORDER.index(item[0][0]), item[0][1]))
+    return tuple(Bare(chance, verdict, reason) for (verdict, reason), chance in ordered)
 
 
 def chunks(questions: Sequence[Question], count: int) -> list[list[int]]:

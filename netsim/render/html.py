@@ -26,14 +26,14 @@ code { font: .86em/1.45 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono",
 """
 
 
-def page(title: str, lead: str, body: Iterable[str]) -> str:
-    """A whole document. ``body`` is HTML already; title and lead are text."""
+def page(title: str, lead: str, body: Iterable[str], style: str = "") -> str:
+    """A whole document. ``body`` is HTML already; title and lead are text. ``style`` is CSS besides what every page has."""
     return "\n".join(
         (
             "<!doctype html>",
             '<html lang="en">',
             f'<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>',
-            f"<style>{_CSS}</style></head>",
+            f"<style>{_CSS}{style}</style></head>",
             "<body>",
             f"<h1>{escape(title)}</h1>",
             f'<p class="lead">{escape(lead)}</p>',

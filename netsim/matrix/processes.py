@@ -1,0 +1,56 @@
+"""A survey by several processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import ClassVar
+
+from netsim.flows.survey import Surveyor
+from netsim.matrix.ends import Question
+from netsim.matrix.survey import Answered, Field, Workers, answer, chunks, here
+
+CHUNKS_EACH = 8
+"""How many parts each process gets: more spread the load more evenly, fewer find classes again less often."""
+
+
+def processes(count: int) -> Workers:
+    """Workers that are so many processes. One is this process."""
+    if count == 1:
+        return here
+
+    def work(field: Field, questions: Sequence[Question]) -> Iterator[Answered]:
+        if "fork" in multiprocessing.get_all_start_methods():
+            _Here.begin(field)  # what this process has, a forked one has too
+            pool = ProcessPoolExecutor(count, multiprocessing.get_context("fork"))
+        else:
+            pool = ProcessPoolExecutor(count, None, _Here.begin, (field,))
+        with pool:
+            parts = chunks(questions, count * CHUNKS_EACH)
+            waiting = [pool.submit(_answer, part, [questions[number] for number in part]) for part in parts]
+            for done in as_completed(waiting):
+                yield done.result()
+
+    return work
+
+
+class _Here:
+    """What a process of the pool knows: it is told once, and keeps the classes that it has found."""
+
+    field: ClassVar[Field | None] = None
+    surveyor: ClassVar[Surveyor | None] = None
+
+    @classmethod
+    def begin(cls, field: Field) -> None:
+        """Take in the field."""
+        cls.field, cls.surveyor = field, field.surveyor()
+
+
+def _answer(numbers: Sequence[int], questions: Sequence[Question]) -> Answered:
+    field, surveyor = _Here.field, _Here.surveyor
+    assert field is not None
+    assert surveyor is not None
+    before = surveyor.classes.walked
+    rows = tuple(answer(surveyor, field, question) for question in questions)
+    return numbers, rows, surveyor.classes.walked - before
