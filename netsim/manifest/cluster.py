@@ -76,7 +76,9 @@ def read_cluster(entry: Entry, report: Report) -> ClusterDraft:
         spec.error(
             "spec.nodes: a cluster has at least one node", "name one, or leave it out for node1 and node2", "nodes"
         )
-    draft.nodes = [node for section, raw in spec.sections("nodes") if (node := _read_node(section, raw)) is not None]
+    draft.nodes = [
+        node for section, raw in spec.sections("nodes", or_text=True) if (node := _read_node(section, raw)) is not None
+    ]
     draft.external = [host for section, _ in spec.sections("external") if (host := _read_external(section)) is not None]
     draft.doubtful = len(report.found) > before
     return draft

@@ -134,10 +134,13 @@ class Section:
             self._wrong("an object", value, name)
         return Section(self.entry, (*self.path, name), self.report)
 
-    def sections(self, name: str) -> Iterator[tuple[Section, Json]]:
-        """The items of a list, each as a section with its raw value."""
+    def sections(self, name: str, *, or_text: bool = False) -> Iterator[tuple[Section, Json]]:
+        """The items of a list, each as a section with its raw value; what is no object (``or_text``: and no text) is reported."""
         for index, item in enumerate(self._list(self._value.get(name), name)):
-            yield Section(self.entry, (*self.path, name, index), self.report), item
+            if item is None or isinstance(item, Mapping) or (or_text and isinstance(item, str)):
+                yield Section(self.entry, (*self.path, name, index), self.report), item
+            else:
+                self._wrong("an object", item, name, index)
 
     def parsed(self, text: Text | None, parse: Callable[[str], T]) -> T | None:
         """What a parser makes of a string; its ValueError is reported at the string's place."""

@@ -6,7 +6,7 @@ endpoints that are gone, as the real one does. Between two instants at which any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -63,6 +63,7 @@ class LiveProxy:
         store = live.plane.store
         self.node, self.configuration, self.held = node, configuration, False
         item = Node.of(store.get(Key("Node", "", node.name)))
+        self._item = item
         self._place = place_of(node, configuration, item)
         self.netns = node_netns(node.name)
         self._proxy = proxy_of(configuration, self._place, _Connections(live, self.netns))
@@ -104,9 +105,9 @@ class LiveProxy:
                 (c for s in synced.values() if (c := getattr(s, "next_check", None)) is not None), default=None
             )
         else:
-            store = live.plane.store
-            item = Node.of(store.get(Key("Node", "", self.node.name)))
-            self.programmed = start(store, self.node, self.configuration, item)
+            there = live.plane.store.find(Key("Node", "", self.node.name))
+            self._item = Node.of(there) if there is not None else self._item
+            self.programmed = start(live.plane.store, self.node, self.configuration, self._item)
         self._runner.ran(now)
         self._waiting = False
         self.syncs += 1
@@ -152,7 +153,8 @@ class LiveWorld:
         self.happenings: list[Happening] = []
         self._seen = _Seen(self._endpoints())
         self._made: tuple[object, World, Topology] | None = None
-        self._pods: dict[str, str] = {}
+        self._sandboxes: dict[str, str] = {}
+        self._remade: dict[str, int] = {}
         self._had_pods: set[str] = set()
         self.memory = begin(self.world.topology, self._fresh)
         self.plane.observe(self._look)
@@ -232,19 +234,26 @@ class LiveWorld:
             programmed = {name: proxy.programmed for name, proxy in self.proxies.items()}
             world = assembled(self.loaded, self.mode, self.plane, programmed, self._had_pods)
             world = replace(world, topology=_without_power(world.topology, dark))
-            self._forget_remade_pods(world)
+            self._forget_what_is_gone(world, dark)
             self._had_pods |= {
                 pod.spec.node_name for pod in world.pods() if not pod.spec.host_network and world.pod_netns(pod)
             }
             self._made = (stamp, world, with_memory_apart(world.topology))
         return self._made[1]
 
-    def _forget_remade_pods(self, world: World) -> None:
-        """A pod that was made anew under its old name has a namespace of its own: the old one's sockets are gone."""
-        pods = {world.pod_netns(pod) or "": pod.metadata.uid for pod in world.pods()}
-        gone = {netns for netns, uid in self._pods.items() if pods.get(netns) != uid}
+    def _forget_what_is_gone(self, world: World, dark: Container[str | None]) -> None:
+        """A sandbox that was made anew has a namespace of its own, and a node that lost its power comes back with empty tables."""
+        pods = {
+            netns: f"{pod.metadata.uid} {pod.status.pod_ip}"
+            for pod in world.pods()
+            if (netns := world.pod_netns(pod)) is not None and not pod.spec.host_network
+        }
+        gone = {netns for netns, sandbox in self._sandboxes.items() if pods.get(netns) != sandbox}
+        gone |= {name for name, netns in world.topology.namespaces.items() if netns.node in dark}
         self.memory = Memory({name: held for name, held in self.memory.namespaces.items() if name not in gone})
-        self._pods = {netns: uid for netns, uid in pods.items() if netns and not netns.startswith("node.")}
+        self._sandboxes = pods
+        for netns in gone:
+            self._remade[netns] = self._remade.get(netns, 0) + 1
 
     # --- packets ----------------------------------------------------------------------------------------------------
 
@@ -273,6 +282,17 @@ class LiveWorld:
         )
         self.memory = remember(walked[-1], self.memory)
         return found
+
+    def incarnation(self, netns: str) -> int:
+        """How often what was in a namespace has gone: sockets of before are no more. -1 where there is none of that name."""
+        return self._remade.get(netns, 0) if netns in self.world.topology.namespaces else -1
+
+    def silence(self, netns: str, label: str) -> str:
+        """Why nobody sends from a namespace; empty where somebody may."""
+        found = self.world.topology.namespaces.get(netns)
+        if found is None:
+            return f"{label} is gone"
+        return f"{found.node} has no power" if found.node in self.plane.faults.dark_nodes() else ""
 
     def _fresh(self, topology: Topology) -> Network:
         return Network(topology, Recording(), SeededChooser(0), self.plane.clock)

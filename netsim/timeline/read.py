@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from netsim.manifest.diagnostics import Diagnostic, LoadError, Severity, in_orde
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.fields import Section
 from netsim.manifest.load import TIMELINE_KIND, entries_in
-from netsim.objects.json import Document
+from netsim.objects.json import Json
+from netsim.objects.path import Problem
+from netsim.objects.schema import find_kind
 from netsim.timeline.model import (
     Action,
     Apply,
@@ -29,6 +31,9 @@ from netsim.timeline.model import (
     TimelineStep,
     Traffic,
 )
+
+SHORTEST_INTERVAL = 0.001
+"""Seconds between two connections of one traffic."""
 
 _DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
@@ -58,25 +63,26 @@ def _timeline(entry: Entry, path: Path, report: Report) -> Timeline:
         spec.error(
             "spec.steps: a timeline has at least one", "such as {at: 0s, send: {from: pod-a, to: svc-x}}", "steps"
         )
-    steps = [step for section, _ in spec.sections("steps") if (step := _step(section)) is not None]
+    read = (step for section, _ in spec.sections("steps") if (step := _step(section)) is not None)
+    steps = tuple(sorted(read, key=lambda step: step.at))
     _check_names(steps, spec)
     topology = tuple(beside(path, text.value) for text in spec.texts("topology"))
     until, seed = _time(spec, "until") or 0.0, spec.integer("seed", 0, 2**31 - 1) or 0
-    ordered = tuple(sorted(steps, key=lambda step: step.at))
-    return Timeline(name.value if name else path.stem, ordered, topology, until=until, seed=seed)
+    return Timeline(name.value if name else path.stem, steps, topology, until=until, seed=seed)
 
 
-def _check_names(steps: list[TimelineStep], spec: Section) -> None:
-    known: dict[str, float] = {}
+def _check_names(steps: Sequence[TimelineStep], spec: Section) -> None:
+    """Names are given once, and before they are used; of steps at one instant the file's order counts."""
+    known: set[str] = set()
     for step in steps:
         action = step.action
-        if isinstance(action, Send) and action.again and known.get(action.again, step.at + 1) > step.at:
+        if isinstance(action, Send) and action.again and action.again not in known:
             told = f"no earlier step sends {action.again!r}"
-            spec.report.found.append(_at(step, told, f"there are: {', '.join(known)}" if known else ""))
+            spec.report.found.append(_at(step, told, f"there are: {', '.join(sorted(known))}" if known else ""))
         if isinstance(action, Send | Traffic) and action.name:
             if action.name in known:
                 spec.report.found.append(_at(step, f"{action.name!r} is there twice", "give each a name of its own"))
-            known.setdefault(action.name, step.at)
+            known.add(action.name)
 
 
 def _at(step: TimelineStep, message: str, advice: str) -> Diagnostic:
@@ -143,6 +149,13 @@ def _traffic(section: Section) -> Traffic | None:
             "traffic has from, to, interval and until", "such as {from: pod-a, to: svc-x, interval: 100ms, until: 30s}"
         )
         return None
+    if interval < SHORTEST_INTERVAL:
+        inner.error("there is a connection at most each 1ms", "such as interval: 100ms", "interval")
+    begins = _time(section, "at") if section.has("at") else None
+    if begins is not None and until < begins:
+        inner.error(
+            f"the traffic ends before it begins, at {begins:g} s", "until is a time of the run, as at is", "until"
+        )
     title = name.value if name else f"{source.value} → {destination.value}"
     lost = expected.integer("mostLost", 0, 2**31 - 1)
     return Traffic(title, source.value, destination.value, read_packet(inner), interval, until, lost)
@@ -150,18 +163,30 @@ def _traffic(section: Section) -> Traffic | None:
 
 def _apply(section: Section) -> Apply | None:
     raw = section.raw("apply")
+    several = isinstance(raw, list)
     documents = raw if isinstance(raw, list) else [raw]
-    objects = tuple(item for item in documents if isinstance(item, Mapping))
-    if len(objects) < len(documents):
-        section.error(
-            "apply: expected a manifest, or a list of them", "an object with apiVersion, kind and metadata", "apply"
-        )
-        return None
-    return Apply(tuple(map(_plain, objects)))
+    if not documents:
+        section.error("apply: there is nothing in the list", "leave the step out, or give a manifest", "apply")
+    for index, document in enumerate(documents):
+        _check_manifest(section, document, ("apply", index) if several else ("apply",))
+    return Apply(tuple(document for document in documents if isinstance(document, Mapping)))
 
 
-def _plain(document: Mapping[str, object]) -> Document:
-    return document  # type: ignore[return-value]  # what a YAML document holds
+def _check_manifest(section: Section, document: Json, place: tuple[str | int, ...]) -> None:
+    """What can be told before the API server is asked: whether it is an object of a kind that is served, with a name."""
+    advice = "an object with apiVersion, kind and metadata"
+    if not isinstance(document, Mapping):
+        section.error("apply: expected a manifest, or a list of them", advice, *place)
+        return
+    version, kind, metadata = (document.get(field) for field in ("apiVersion", "kind", "metadata"))
+    if not isinstance(version, str) or not isinstance(kind, str):
+        missing = "kind" if isinstance(version, str) else "apiVersion"
+        section.error(f"the object has no {missing}", advice, *place)
+        return
+    if isinstance(found := find_kind(version, kind), Problem):
+        section.error(found.message, found.advice, *place, *found.path)
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
+        section.error("the object has no name", "metadata: {name: …}", *place)
 
 
 def _delete(section: Section) -> Delete | None:
@@ -244,8 +269,11 @@ _ACTIONS: dict[str, Callable[[Section], Action | None]] = {
 def _time(section: Section, field: str) -> float | None:
     """A duration such as ``10s``, ``1m30s``, ``250ms``; a plain number is seconds."""
     raw = section.raw(field)
-    if isinstance(raw, int | float) and not isinstance(raw, bool) and raw >= 0:
-        return float(raw)
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        if raw >= 0:
+            return float(raw)
+        section.error(f"{raw:g} is before the beginning", "times count from when the cluster came to rest", field)
+        return None
     return section.parsed(section.text(field), _seconds)
 
 

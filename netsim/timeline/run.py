@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from netsim.check.expectation import differences
 from netsim.cluster.errors import StatusError
+from netsim.cluster.http.discovery import SCALED
 from netsim.cluster.requests import PatchType
 from netsim.cluster.resources import resource_named, resource_of
-from netsim.net.packet import Protocol, TCPFlags
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 from netsim.rules.source import Origin
 from netsim.scenario.naming import UnknownNameError
-from netsim.scenario.question import CLIENT_PORT, Question, question_of
 from netsim.scenario.world import World
 from netsim.timeline.live import Happening, LiveWorld
 from netsim.timeline.model import (
+    Action,
     Apply,
     Delete,
     Forget,
@@ -28,9 +28,9 @@ from netsim.timeline.model import (
     Scale,
     Send,
     Timeline,
-    TimelineStep,
     Traffic,
 )
+from netsim.timeline.sending import Asked, NobodySendsError, Sending, going_on, once_more
 from netsim.trace.model import Trace, Verdict
 
 
@@ -116,10 +116,13 @@ class Report:
 
 @dataclass(slots=True)
 class _Going:
-    """Traffic under way: when its next connection begins, and what became of those before."""
+    """Traffic under way: when its next connection begins, and what became of those before. ``silence``: why nobody sends now."""
 
     traffic: Traffic
     next: float
+    origin: Origin | None
+    asked: Asked | None = None
+    silence: str = ""
     seen: dict[tuple[Verdict, str], Outcome] = field(default_factory=dict)
 
     def took(self, at: float, found: Trace) -> None:
@@ -139,26 +142,29 @@ class Run:
         self._live, self._timeline = live, timeline
         self._entries: list[Entry] = []
         self._told = len(live.happenings)
-        self._questions: dict[str, Question] = {}
+        self._asked: dict[str, Asked] = {}
         self._going: list[_Going] = []
-        self._number = 0
+        self._sending = Sending(live, timeline.seed)
 
     def run(self, watch: Callable[[float], None] = lambda _: None) -> Report:
         """Do every step at its time. ``watch`` is told the time now and then. Raises StepRefusedError."""
         for step in self._timeline.steps:
             self._until(step.at, watch)
             try:
-                self._do(step)
+                self._do(step.action, step.origin)
             except StatusError as error:
                 raise StepRefusedError(str(error), "", step.origin) from error
             except UnknownNameError as error:
                 raise StepRefusedError(error.message, error.advice, step.origin) from error
+            except NobodySendsError as error:
+                advice = "nobody can send it: leave the step out, or send it at another time"
+                raise StepRefusedError(str(error), advice, step.origin) from error
             self._gather()
         end = max([self._timeline.until, *(going.traffic.until for going in self._going)])
         self._until(max(end, self._live.elapsed), watch)
         reports = tuple(TrafficReport(going.traffic, _sorted(going)) for going in self._going)
-        mode = next(iter(self._live.proxies.values())).configuration.mode.value if self._live.proxies else ""
-        return Report(self._timeline, mode, tuple(self._entries), reports)
+        modes = dict.fromkeys(proxy.configuration.mode.value for proxy in self._live.proxies.values())
+        return Report(self._timeline, ", ".join(modes), tuple(self._entries), reports)
 
     def _gather(self) -> None:
         """Take in what happened by itself since."""
@@ -181,51 +187,46 @@ class Run:
         """When the next connection of any traffic begins, None where none does until then."""
         return min((each.next for each in self._going if each.next <= min(when, each.traffic.until)), default=None)
 
-    def _connection(self, going: _Going) -> None:
-        traffic = going.traffic
-        question = self._question(traffic.source, traffic.destination, traffic)
-        going.took(self._live.elapsed, self._sent(question))
-        going.next = round(going.next + traffic.interval, 9)
-
     # --- packets ----------------------------------------------------------------------------------------------------
 
-    def _question(self, source: str, destination: str, asked: Send | Traffic) -> Question:
-        """A flow of its own: a source port that no other has, unless one is named."""
-        question = question_of(self._live.world, source, destination, asked.packet)
-        if asked.packet.sport is not None:
-            return question
-        return replace(question, flow=replace(question.flow, sport=CLIENT_PORT + self._number % 20_000))
-
-    def _sent(self, question: Question) -> Trace:
-        self._number += 1
-        seed = self._timeline.seed * 1_000_003 + self._number
-        target = question.destination.label
-        return self._live.send(question.flow, source=question.source.label, target=target, seed=seed)
+    def _connection(self, going: _Going) -> None:
+        """The next connection of a traffic. A client keeps the address that it knows, whatever becomes of the name."""
+        traffic = going.traffic
+        try:
+            going.asked = self._sending.ask(traffic.source, traffic.destination, traffic.packet)
+        except UnknownNameError as error:
+            if going.asked is None:
+                raise StepRefusedError(error.message, error.advice, going.origin) from error
+            going.asked = self._sending.ask_alike(going.asked)
+        try:
+            going.took(self._live.elapsed, self._sending.send(going.asked))
+            going.silence = ""
+        except NobodySendsError as error:
+            if going.silence != str(error):
+                going.silence = str(error)
+                self._live.tell("traffic", f"{traffic.name}: nobody sends, {error}")
+        going.next = round(going.next + traffic.interval, 9)
 
     def _send(self, send: Send) -> Sent:
-        earlier = self._questions.get(send.again)
-        question = _once_more(earlier) if earlier else self._question(send.source, send.destination, send)
-        found = self._sent(question)
-        if send.name and not send.again:
-            first = found.decisive.legs[0].sent
-            flow = replace(question.flow, source=first.ip.src) if first is not None else question.flow
-            self._questions[send.name] = replace(question, flow=flow)
-        elif send.name:
-            self._questions[send.name] = self._questions[send.again]
+        earlier = self._asked.get(send.again)
+        asked = once_more(earlier) if earlier else self._sending.ask(send.source, send.destination, send.packet)
+        found = self._sending.send(asked)
+        if send.name:
+            self._asked[send.name] = earlier or going_on(asked, found)
         unlike = differences(self._live.world, found, send.wanted) if send.wanted is not None else ()
         return Sent(self._live.elapsed, send, found, unlike)
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
-    def _do(self, step: TimelineStep) -> None:
-        live, action = self._live, step.action
+    def _do(self, action: Action, origin: Origin | None) -> None:
+        live = self._live
         match action:
             case Send():
                 self._gather()
                 self._entries.append(self._send(action))
                 return
             case Traffic():
-                self._going.append(_Going(action, live.elapsed))
+                self._going.append(_Going(action, live.elapsed, origin))
                 self._note(f"traffic {action.name}: a connection each {action.interval:g} s until {action.until:g} s")
                 return
             case Apply(documents=documents):
@@ -236,7 +237,7 @@ class Run:
                 live.plane.api.delete(key)
                 self._note(f"delete {key}")
             case Scale(word=word, replicas=replicas):
-                key = _named(live.world, word)
+                key = _scalable(live.world, word)
                 live.plane.api.patch(key, PatchType.MERGE, {"spec": {"replicas": replicas}})
                 self._note(f"scale {key} to {replicas}")
             case Probe():
@@ -264,13 +265,6 @@ def _sorted(going: _Going) -> tuple[Outcome, ...]:
     return tuple(sorted(going.seen.values(), key=lambda outcome: (-outcome.count, outcome.first)))
 
 
-def _once_more(question: Question) -> Question:
-    """The next packet of a flow: over TCP a segment of the connection, else the same again."""
-    if question.flow.protocol is not Protocol.TCP:
-        return question
-    return replace(question, flow=replace(question.flow, flags=TCPFlags.PSH | TCPFlags.ACK))
-
-
 def _applied(live: LiveWorld, document: Document) -> str:
     item = Object.of({**document, "metadata": _in_namespace(document)})
     before = live.plane.store.find(item.key)
@@ -295,6 +289,13 @@ def _named(world: World, word: str) -> Key:
     if key not in world.objects:
         there = sorted(str(other) for other in world.objects if other.kind == key.kind)
         raise UnknownNameError(f"there is no {key}", f"there are: {', '.join(there[:8])}" if there else "")
+    return key
+
+
+def _scalable(world: World, word: str) -> Key:
+    key = _named(world, word)
+    if key.kind not in SCALED:
+        raise UnknownNameError(f"{key} has no replicas", f"what can be scaled is a {', '.join(SCALED)}")
     return key
 
 

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from netsim.manifest import LoadError
 from netsim.manifest.load import load_text
-from netsim.timeline.live import LiveWorld
+from netsim.timeline.live import Happening, LiveWorld
 from netsim.timeline.read import read_timeline
 from netsim.timeline.report import document
 from netsim.timeline.run import Report, Run, Sent, StepRefusedError
@@ -46,6 +46,15 @@ def written(folder: Path, steps: str) -> Path:
         ("{at: 1s, apply: text}", "apply: expected a manifest, or a list of them"),
         ("{at: 1s, delete: pod/a, expect: {verdict: DELIVERED}}", "only what is sent can be expected to arrive"),
         ("{at: 1s, explode: all}", 'unknown field "spec.steps[0].explode"'),
+        ("7", "spec.steps[0]: expected an object, found a number"),
+        ("{at: -1, delete: pod/a}", "-1 is before the beginning"),
+        ("{at: 1s, apply: []}", "apply: there is nothing in the list"),
+        ("{at: 1s, apply: {kind: Service, metadata: {name: a}}}", "the object has no apiVersion"),
+        ("{at: 1s, apply: {apiVersion: v1, kind: Service, metadata: [a]}}", "the object has no name"),
+        ("{at: 1s, apply: [{apiVersion: v1, kind: Servce, metadata: {name: a}}]}", "unknown kind Servce"),
+        ("{at: 1s, traffic: {from: a, to: b, interval: 1us, until: 5s}}", "'1us' is no time"),
+        ("{at: 1s, traffic: {from: a, to: b, interval: 1.0e-12, until: 5s}}", "a connection at most each 1ms"),
+        ("{at: 9s, traffic: {from: a, to: b, interval: 1s, until: 5s}}", "the traffic ends before it begins"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, step: str, message: str) -> None:
@@ -60,6 +69,11 @@ def test_a_name_that_is_there_twice(tmp_path: Path) -> None:
     steps = "  - {at: 1s, send: {name: x, from: a, to: b}}\n  - {at: 2s, send: {name: x, from: a, to: b}}\n"
     with pytest.raises(LoadError, match="'x' is there twice"):
         read_timeline(written(tmp_path, steps))
+
+
+def test_again_may_stand_before_what_is_sent_earlier(tmp_path: Path) -> None:
+    steps = "  - {at: 2s, send: {again: x}}\n  - {at: 1s, send: {name: x, from: a, to: b}}\n"
+    assert [step.at for step in read_timeline(written(tmp_path, steps)).steps] == [1.0, 2.0]
 
 
 # --- worlds over time ------------------------------------------------------------------------------------------
@@ -227,6 +241,8 @@ def test_the_json_is_as_its_schema_says(tmp_path: Path) -> None:
             "{at: 1s, apply: {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 70000}]}}}",
             "70000",
         ),
+        ("{at: 1s, scale: {name: svc/web, replicas: 2}}", "Service default/web has no replicas"),
+        ("{at: 1s, traffic: {from: client, to: svc/nobody, interval: 1s, until: 3s}}", "nobody"),
     ],
 )
 def test_a_step_that_cannot_be_done(tmp_path: Path, step: str, message: str) -> None:
@@ -234,3 +250,62 @@ def test_a_step_that_cannot_be_done(tmp_path: Path, step: str, message: str) -> 
         ran(tmp_path, f"  - {step}\n", "iptables")
     assert told.value.origin is not None
     assert told.value.origin.line == 5
+
+
+GONE = "  - {at: 1s, traffic: {name: x, from: client, to: svc/web, interval: 1s, until: 60s}}\n"
+
+
+def test_traffic_to_a_service_that_is_deleted_goes_to_the_address_that_it_had(tmp_path: Path) -> None:
+    told = ran(tmp_path, GONE + "  - {at: 10s, delete: svc/web}\n", "iptables")
+    assert {outcome.reason for outcome in told.traffic[0].outcomes} == {"DELIVERED", "LEFT_MODEL"}
+    assert (told.traffic[0].sent, told.traffic[0].lost) == (60, 50)
+
+
+def test_traffic_of_a_pod_ends_with_it(tmp_path: Path) -> None:
+    told = ran(tmp_path, GONE + "  - {at: 10s, delete: pod/client}\n", "iptables")
+    assert told.traffic[0].lost == 0
+    assert told.traffic[0].sent == 39
+    assert [e.what for e in told.entries if isinstance(e, Happening) and e.who == "traffic"] == [
+        "x: nobody sends, pod/default/client is gone"
+    ]
+
+
+def test_traffic_of_a_node_rests_while_it_has_no_power(tmp_path: Path) -> None:
+    steps = GONE + "  - {at: 10.5s, killNode: node1}\n  - {at: 12.5s, restoreNode: node1}\n"
+    told = ran(tmp_path, steps.replace("from: client", "from: node/node1"), "iptables")
+    assert told.traffic[0].sent == 58
+    assert [e.what for e in told.entries if isinstance(e, Happening) and e.who == "traffic"] == [
+        "x: nobody sends, node1 has no power"
+    ]
+
+
+AGAIN = "  - {at: 1s, send: {name: x, from: client, to: svc/web}}\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ("  - {at: 2s, delete: pod/client}\n  - {at: 60s, send: {again: x}}\n", "pod/default/client is gone"),
+        ("  - {at: 2s, killNode: node1}\n  - {at: 3s, send: {again: x}}\n", "node1 has no power"),
+        ("  - {at: 2s, killNode: node1}\n  - {at: 3s, send: {from: client, to: svc/web}}\n", "node1 has no power"),
+        pytest.param(
+            "  - {at: 2s, delete: pod/client}\n"
+            "  - {at: 60s, apply: {apiVersion: v1, kind: Pod, metadata: {name: client}, "
+            "spec: {nodeName: node1, containers: [{name: main, image: x}]}}}\n"
+            "  - {at: 61s, send: {again: x}}\n",
+            "pod/default/client is not the one that it was",
+            id="made anew",
+        ),
+    ],
+)
+def test_nobody_sends_where_the_sender_is_gone(tmp_path: Path, steps: str, message: str) -> None:
+    with pytest.raises(StepRefusedError, match=message) as told:
+        ran(tmp_path, AGAIN + steps, "iptables")
+    assert told.value.origin is not None
+    assert told.value.origin.line == 5 + steps.count("\n")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_node_may_be_deleted(tmp_path: Path, mode: str) -> None:
+    steps = "  - {at: 1s, delete: node/node2}\n  - {at: 300s, send: {from: client, to: svc/web}}\n"
+    assert reasons(ran(tmp_path, steps, mode)) == ["DELIVERED"]
