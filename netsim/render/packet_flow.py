@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from netsim.stack.netfilter import HOOKS, HookRow
-from netsim.stack.steps import Hook
+from netsim.stack.steps import IP_HOOKS, Hook
 
 PATH = """\
                        a process of this host
@@ -64,8 +64,8 @@ def packet_flow() -> str:
 
 
 def _hooks() -> str:
-    rows = [(str(row.priority), row.part, *(_mark(row, hook) for hook in Hook), row.reason) for row in HOOKS]
-    headers = ("priority", "part", *(hook.value for hook in Hook), "why there")
+    rows = [(str(row.priority), row.part, *(_mark(row, hook) for hook in IP_HOOKS), row.reason) for row in HOOKS]
+    headers = ("priority", "part", *(hook.value for hook in IP_HOOKS), "why there")
     return "\n".join(_markdown([headers, *rows]))
 
 

@@ -19,6 +19,8 @@ from netsim.stack.bridge import Decision
 from netsim.stack.macvlan import goes_out, siblings_for, uppers_for
 from netsim.stack.namespace import Namespace
 from netsim.stack.neigh_table import arp_overrides, neigh_update
+from netsim.stack.nf_arp import ArpHook, nf_arp
+from netsim.stack.steps import Hook
 from netsim.stack.vlan import vlan_of
 from netsim.topology.model import IPIP, Bridge, Device, Dummy, Loopback, Macvlan, Veth, Vlan, Vxlan
 
@@ -53,6 +55,13 @@ class _Walk:
         self._frames = 0
         self._links = 0
         self.storm = False
+        self.dropped = ""
+
+    def _passes(self, ns: Namespace, at: ArpHook, frame: Frame) -> bool:
+        """What rules of nftables at a hook say of a message; who drops one is kept."""
+        why = nf_arp(ns, at, frame) if ns.spec.nftables and isinstance(frame.payload, ARP) else ""
+        self.dropped = self.dropped or why
+        return not why
 
     def run(self) -> None:
         while self._queue and not self.storm:
@@ -61,13 +70,13 @@ class _Walk:
             self._receive(arriving)
 
     def transmit(self, ns: Namespace, device: Device, frame: Frame) -> None:
-        if not device.up:
+        if not device.up or not self._passes(ns, ArpHook("netdev", Hook.EGRESS, oif=device), frame):
             return
         match device.kind:
             case Veth():
                 self._cross(device, frame)
             case Bridge():
-                self._ports(ns, ns.bridge(device.name).transmit(frame.dst, ns.now()), frame)
+                self._ports(ns, ns.bridge(device.name).transmit(frame.dst, ns.now()), frame, None)
             case Vxlan():
                 for taken in self._network.through_tunnel(ns, device, frame):
                     self._arrive(taken.netns, taken.device, taken.frame)
@@ -101,12 +110,18 @@ class _Walk:
             return
         self._queue.append(_InFlight(netns, device, frame, self._links + 1))
 
-    def _ports(self, ns: Namespace, decision: Decision, frame: Frame) -> None:
+    def _ports(self, ns: Namespace, decision: Decision, frame: Frame, ingress: Device | None) -> None:
+        """Out of each port that the bridge chose, past the rules of family bridge."""
+        crossing = Hook.OUTPUT if ingress is None else Hook.FORWARD
         for port in decision.ports:
-            self.transmit(ns, port, frame)
+            hooks = (ArpHook("bridge", crossing, ingress, port), ArpHook("bridge", Hook.POSTROUTING, oif=port))
+            if all(self._passes(ns, at, frame) for at in hooks):
+                self.transmit(ns, port, frame)
 
     def _receive(self, arriving: _InFlight) -> None:
         device, frame = arriving.device, arriving.frame
+        if not self._taken(arriving):
+            return
         if frame.vlan is not None and (upper := vlan_of(self._network.wiring, arriving.netns, device, frame.vlan)):
             self._arrive(arriving.netns, upper, replace(frame, vlan=None))
             return
@@ -120,12 +135,23 @@ class _Walk:
         state = ns.bridge(device.port.master)
         if not state.forwards(device):
             return
+        if not self._passes(ns, ArpHook("bridge", Hook.PREROUTING, iif=device), frame):
+            return
         decision = state.receive(device, frame.src, frame.dst, ns.now())
-        self._ports(ns, decision, frame)
+        self._ports(ns, decision, frame, device)
         if not decision.up or frame.vlan is not None:
+            return
+        if not self._passes(ns, ArpHook("bridge", Hook.INPUT, iif=device), frame):
             return
         if frame.dst.is_broadcast or frame.dst in (device.mac, state.device.mac):
             self._arp_rcv(ns, state.device, frame)
+
+    def _taken(self, arriving: _InFlight) -> bool:
+        """Whether the rules at the device let the frame in; a namespace without any is not made for that."""
+        if not self._network.wiring.of(arriving.netns).spec.nftables:
+            return True
+        ns = self._network.namespace(arriving.netns)
+        return self._passes(ns, ArpHook("netdev", Hook.INGRESS, iif=arriving.device), arriving.frame)
 
     def _concerns(self, arriving: _InFlight) -> bool:
         """Whether a host needs to look at the frame at all: it spares making the state of every pod that a request is flooded to."""
@@ -142,22 +168,29 @@ class _Walk:
         message = frame.payload
         if not isinstance(message, ARP) or message.sender_ip.is_multicast:
             return
+        if not self._passes(ns, ArpHook("arp", Hook.INPUT, iif=device), frame):
+            return
         if message.operation is ARPOperation.REPLY:
             if ns.fib.is_local(message.target_ip):
                 override = arp_overrides(ns, device, message.sender_ip)
                 neigh_update(ns, device, message.sender_ip, message.sender_mac, override=override)
             return
         if arp_process(ns, device, message):
-            self.transmit(ns, device, _reply(device, message))
+            self.send(ns, device, _reply(device, message))
+
+    def send(self, ns: Namespace, device: Device, frame: Frame) -> None:
+        """A message that this host makes. Ref: arp_xmit()."""
+        if self._passes(ns, ArpHook("arp", Hook.OUTPUT, oif=device), frame):
+            self.transmit(ns, device, frame)
 
 
 def arp_solicit(ns: Namespace, device: Device, target: Address, hint: Address) -> Resolution:
     """Ask for the MAC of an address on a device's link. ``hint`` is the source of the packet that waits for the answer."""
     request = ARP(ARPOperation.REQUEST, device.mac, announced(ns, device, target, hint), _ZERO, target)
     walk = _Walk(ns)
-    walk.transmit(ns, device, Frame(device.mac, BROADCAST, request))
+    walk.send(ns, device, Frame(device.mac, BROADCAST, request))
     walk.run()
-    return Resolution(ns.neighbours.get((device.name, target)), storm=walk.storm)
+    return Resolution(ns.neighbours.get((device.name, target)), storm=walk.storm, detail=walk.dropped)
 
 
 def _reply(device: Device, request: ARP) -> Frame:

@@ -12,9 +12,10 @@ from netsim.stack.bridge import Decision
 from netsim.stack.dev import dev_queue_xmit, is_skb_forwardable, skb_len
 from netsim.stack.ip_output import do_fragment
 from netsim.stack.namespace import Namespace
+from netsim.stack.nf_netdev import Side, nf_bridge
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import SkBuff
-from netsim.stack.steps import BridgeDecision
+from netsim.stack.steps import BridgeDecision, Hook
 from netsim.topology.model import Device
 
 
@@ -23,7 +24,7 @@ def br_dev_xmit(ns: Namespace, bridge: Device, skb: SkBuff) -> None:
     assert skb.dst_mac is not None
     decision = ns.bridge(bridge.name).transmit(skb.dst_mac, ns.now())
     record_decision(ns, bridge, bridge, skb, decision)
-    deliver(ns, bridge, skb, decision, locally_made=True)
+    deliver(ns, bridge, skb, decision, ingress=None)
 
 
 def record_decision(ns: Namespace, bridge: Device, ingress: Device, skb: SkBuff, decision: Decision) -> None:
@@ -39,11 +40,14 @@ def record_decision(ns: Namespace, bridge: Device, ingress: Device, skb: SkBuff,
         ns.drop(decision.reason, "should_deliver", detail)
 
 
-def deliver(ns: Namespace, bridge: Device, skb: SkBuff, decision: Decision, *, locally_made: bool) -> None:
-    """Send a frame to the ports that were decided on, a copy to each but the last (and to all, where it also goes up)."""
+def deliver(ns: Namespace, bridge: Device, skb: SkBuff, decision: Decision, *, ingress: Device | None) -> None:
+    """Send a frame to the ports that were decided on, a copy to each but the last (and to all, where it also goes up).
+
+    ``ingress`` is the port that it came in by, None for what this host made.
+    """
     for position, port in enumerate(decision.ports):
         last = position == len(decision.ports) - 1 and not decision.up
-        _forward(ns, bridge, port, skb if last else clone(skb), locally_made=locally_made)
+        _forward(ns, bridge, port, skb if last else clone(skb), ingress)
 
 
 def clone(skb: SkBuff) -> SkBuff:
@@ -51,10 +55,20 @@ def clone(skb: SkBuff) -> SkBuff:
     return replace(skb, traversed=list(skb.traversed))
 
 
-def _forward(ns: Namespace, bridge: Device, port: Device, skb: SkBuff, *, locally_made: bool) -> None:
-    if not locally_made and not br_nf_forward(ns, bridge, port, skb):
-        return
-    if not br_nf_post_routing(ns, bridge, skb):
+def _forward(ns: Namespace, bridge: Device, port: Device, skb: SkBuff, ingress: Device | None) -> None:
+    if ingress is None:
+        goes_on = nf_bridge(ns, Hook.OUTPUT, skb, oif=port.name)
+    else:
+        goes_on = (
+            nf_bridge(ns, Hook.FORWARD, skb, iif=ingress.name, oif=port.name, side=Side.BEFORE)
+            and br_nf_forward(ns, bridge, port, skb)
+            and nf_bridge(ns, Hook.FORWARD, skb, iif=ingress.name, oif=port.name, side=Side.BEHIND)
+        )
+    if (
+        not goes_on
+        or not nf_bridge(ns, Hook.POSTROUTING, skb, oif=port.name)
+        or not br_nf_post_routing(ns, bridge, skb)
+    ):
         return
     if skb.frag_max_size and skb.physindev is not None and skb_len(skb.packet) > min(port.mtu, skb.frag_max_size):
         do_fragment(ns, skb, port, port.mtu, lambda part: dev_queue_xmit(ns, port, part))

@@ -10,8 +10,10 @@ from netsim.stack.br_netfilter import PreRouting, br_nf_pre_routing, calls_iptab
 from netsim.stack.dev import record_receive
 from netsim.stack.ip_input import ip_rcv, ip_rcv_bridged
 from netsim.stack.namespace import Namespace
+from netsim.stack.nf_netdev import Side, nf_bridge
 from netsim.stack.reasons import DropReason
 from netsim.stack.skbuff import PacketType, SkBuff
+from netsim.stack.steps import Hook
 from netsim.topology.model import Device
 
 
@@ -25,7 +27,11 @@ def br_handle_frame(ns: Namespace, port: Device, skb: SkBuff) -> None:
         return
     if skb.dst_mac == bridge.mac:
         skb.pkt_type = PacketType.HOST
+    if not nf_bridge(ns, Hook.PREROUTING, skb, iif=port.name, side=Side.BEFORE):
+        return
     if calls_iptables(ns, skb) and br_nf_pre_routing(ns, bridge, port, skb) is PreRouting.STOLEN:
+        return
+    if not nf_bridge(ns, Hook.PREROUTING, skb, iif=port.name, side=Side.BEHIND):
         return
     _finish(ns, bridge, port, skb)
 
@@ -35,11 +41,13 @@ def _finish(ns: Namespace, bridge: Device, port: Device, skb: SkBuff) -> None:
     assert skb.dst_mac is not None
     decision = ns.bridge(bridge.name).receive(port, skb.src_mac, skb.dst_mac, ns.now())
     record_decision(ns, bridge, port, skb, decision)
-    deliver(ns, bridge, skb, decision, locally_made=False)
+    deliver(ns, bridge, skb, decision, ingress=port)
     if decision.up:
-        _pass_frame_up(ns, bridge, skb)
+        _pass_frame_up(ns, bridge, port, skb)
 
 
-def _pass_frame_up(ns: Namespace, bridge: Device, skb: SkBuff) -> None:
+def _pass_frame_up(ns: Namespace, bridge: Device, port: Device, skb: SkBuff) -> None:
+    if not nf_bridge(ns, Hook.INPUT, skb, iif=port.name):
+        return
     record_receive(ns, bridge, skb)
     (ip_rcv if skb.physindev is None else ip_rcv_bridged)(ns, bridge, skb)

@@ -27,7 +27,8 @@ def dev_queue_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
     if ns.spec.nftables:
         from netsim.stack.nf_netdev import nf_netdev
 
-        nf_netdev(ns, device, egress=True)
+        if not nf_netdev(ns, device, skb, egress=True):
+            return
     transmit = ns.network.device_ops.get(type(device.kind))
     if transmit is None:
         raise NotModelledError(f"a device of kind {type(device.kind).__name__}", "__dev_queue_xmit")

@@ -101,6 +101,9 @@ class HookEnvironment(Protocol):
     def bridge_of(self, device: str) -> str:
         """The bridge that a device is a port of, empty for one that is no port."""
 
+    def forward_frame(self, skb: SkBuff, device: str, neighbour: Address | None) -> None:
+        """Send a frame out of another device as it is, or to a neighbour there with one hop less (nft's ``fwd``)."""
+
     def reverse_path(
         self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool
     ) -> ReversePath:

@@ -11,7 +11,6 @@ from netsim.net.address import Address, Family, family_of
 from netsim.net.packet import Packet, Protocol
 from netsim.rules.ipvs.ast import (
     FirewallMarkService,
-    Forwarding,
     ServiceKey,
     TransportService,
     VirtualServer,
@@ -20,11 +19,12 @@ from netsim.rules.ipvs.ast import (
 from netsim.stack.ip_vs_conn import Conn, ConnKey, ConnTable
 from netsim.stack.ip_vs_dest import Dest, destinations
 from netsim.stack.ip_vs_sched import SCHEDULERS, Scheduler
+from netsim.stack.ip_vs_servers import FTP, index_of
 from netsim.stack.namespace import Namespace
 from netsim.stack.steps import MISSED, Clock, Hook, IPVSStep
 from netsim.stack.sysctl import Sysctls
 
-FTP, FTP_DATA = 21, 20
+FTP_DATA = 20
 FIRST_UNPRIVILEGED = 1024
 PROTOCOLS = frozenset({Protocol.TCP, Protocol.UDP, Protocol.SCTP})
 
@@ -63,7 +63,7 @@ class IPVS:
         self.fresh = False
         self._sysctls = sysctls
         self._services: dict[ServiceKey, Service] = {}
-        self._has_any_port = any(isinstance(k, TransportService) and k.port == 0 for k in servers.servers)
+        self._index = index_of(servers)
 
     def resume(self, earlier: IPVS) -> None:
         """Go on with the connections of the namespace at an earlier time, and with the turns of virtual servers that did not change."""
@@ -78,18 +78,11 @@ class IPVS:
     @property
     def families(self) -> tuple[Family, ...]:
         """Those that have a virtual server: only for them IPVS is hooked in. Ref: ip_vs_register_hooks() (since v5.10)."""
-        found = {_family(key) for key in self.servers.servers}
-        return tuple(family for family in Family if family in found)
+        return tuple(family for family in Family if family in self._index.families)
 
     def holds_conntrack(self, family: Family) -> bool:
         """Masqueraded FTP alone turns conntrack on. Ref: ip_vs_ctl.c:__ip_vs_update_dest() ip_vs_register_conntrack()."""
-        return any(
-            isinstance(key, TransportService)
-            and key.port == FTP
-            and family_of(key.address) is family
-            and any(real.forwarding is Forwarding.MASQUERADE for real in server.real_servers)
-            for key, server in self.servers.servers.items()
-        )
+        return family in self._index.ftp
 
     def service(self, key: ServiceKey) -> Service | None:
         """The service at work, made on first touch."""
@@ -104,30 +97,21 @@ class IPVS:
         keys.append(TransportService(protocol, address, port))
         if protocol == Protocol.TCP and (port == FTP_DATA or port >= FIRST_UNPRIVILEGED):
             keys.append(TransportService(protocol, address, FTP))
-        if self._has_any_port:
+        if self._index.has_any_port:
             keys.append(TransportService(protocol, address, 0))
         return next((found for key in keys if (found := self.service(key)) is not None), None)
 
     def has_address(self, address: Address) -> bool:
         """True where some service has the address."""
-        return any(isinstance(key, TransportService) and key.address == address for key in self.servers.servers)
+        return address in self._index.addresses
 
     def serves(self, protocol: int, address: Address, port: int) -> bool:
         """True where a real server has this address and port. Ref: ip_vs_has_real_service()."""
-        return any(
-            (real.address, real.port) == (address, port)
-            for key, server in self.servers.servers.items()
-            if isinstance(key, FirewallMarkService) or key.protocol == protocol
-            for real in server.real_servers
-        )
+        return self._index.serves(protocol, address, port)
 
     def conn_in(self, protocol: int, client: tuple[Address, int], virtual: tuple[Address, int]) -> Conn | None:
         """The connection of a client's packet. Ref: ip_vs_conn_in_get_proto()."""
         return self.conns.find(ConnKey(protocol, *client, *virtual))
-
-
-def _family(key: ServiceKey) -> Family:
-    return key.family if isinstance(key, FirewallMarkService) else family_of(key.address)
 
 
 def tell_missed(ns: Namespace, hook: Hook, packet: Packet) -> None:

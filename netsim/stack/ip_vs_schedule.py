@@ -12,9 +12,10 @@ from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader
 from netsim.rules.ipvs.ast import Forwarding
 from netsim.stack.ip_vs_conn import Conn, ConnKey
-from netsim.stack.ip_vs_ctl import FTP, FTP_DATA, IPVS, Service
+from netsim.stack.ip_vs_ctl import FTP_DATA, IPVS, Service
 from netsim.stack.ip_vs_dest import Dest
 from netsim.stack.ip_vs_sched import Asked, Scheduled
+from netsim.stack.ip_vs_servers import FTP
 from netsim.stack.namespace import Namespace
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook

@@ -52,7 +52,7 @@ from netsim.stack.x_tables import RecentEntry, TablesState, XtContext
 
 if TYPE_CHECKING:
     from netsim.rules.nft.ast import Ruleset as NftRuleset
-    from netsim.stack.nf_tables_api import BaseHook, CompiledRuleset
+    from netsim.stack.nf_tables_api import BaseHook, CompiledRuleset, LinkHook
 
 _ALL = (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
 
@@ -243,6 +243,12 @@ class Netfilter:
             if verdict is not HookVerdict.ACCEPT:
                 return verdict
         return HookVerdict.ACCEPT
+
+    def run_link(self, chain: LinkHook, hook: Hook, skb: SkBuff, iif: str, oif: str) -> HookVerdict:
+        """Show a frame to a chain of family bridge or netdev. A DROP is recorded; STOLEN went another way, or is not modelled."""
+        from netsim.stack.nf_tables_core import nft_do_chain
+
+        return nft_do_chain(chain.table, chain.chain, XtContext(hook, skb, iif, oif, self.env, self.state))
 
     def _handlers(self, family: Family, hook: Hook) -> list[tuple[int, Handler]]:
         found = self._registered.get((family, hook))

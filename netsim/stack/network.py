@@ -278,8 +278,8 @@ def _receive(arriving: _InFlight, ns: Namespace) -> None:
     device = ns.devices[arriving.device]
     skb = arriving.skb
     record_receive(ns, device, skb)
-    if ns.spec.nftables:
-        nf_netdev(ns, device, egress=False)
+    if ns.spec.nftables and not nf_netdev(ns, device, skb, egress=False):
+        return
     if skb.vlan is not None and (upper := vlan_of(ns.network.wiring, ns.name, device, skb.vlan)) is not None:
         assert skb.dst_mac is not None
         skb.vlan, skb.pkt_type = None, packet_type(upper, skb.dst_mac)

@@ -59,7 +59,7 @@ from netsim.rules.nft.ast import (
 )
 from netsim.rules.nft.elsewhere import Dup, FlowAdd, Fwd, Queue, SynProxy, TProxy
 from netsim.stack.nf_tables_core import CompiledTable
-from netsim.stack.steps import Hook
+from netsim.stack.steps import IP_HOOKS, Hook
 
 FAMILIES: dict[TableFamily, tuple[Family, ...]] = {
     # whose packets come to the IP hooks of a table; those of the other families have hooks of their own
@@ -70,7 +70,8 @@ FAMILIES: dict[TableFamily, tuple[Family, ...]] = {
     TableFamily.BRIDGE: (),
     TableFamily.NETDEV: (),
 }
-HOOKS = {hook.value.lower(): hook for hook in Hook}
+HOOKS = {hook.value.lower(): hook for hook in IP_HOOKS}
+LINK_HOOKS = {hook.value.lower(): hook for hook in Hook}
 HOLDING_WORDS = ("ct ", "flow ", "synproxy")
 
 
@@ -88,16 +89,17 @@ class BaseHook:
 
 @dataclass(frozen=True, slots=True)
 class LinkHook:
-    """A base chain that sees frames: of families bridge and netdev, or ``hook ingress`` of inet. ``devices`` empty is every bridge."""
+    """A base chain that sees frames: of families bridge, netdev and arp, or ``hook ingress`` of inet (as ``netdev``)."""
 
     family: str
-    table: str
+    hook: Hook
+    priority: int
+    table: CompiledTable
     chain: str
-    hook: str
     devices: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"table {self.family} {self.table}, chain {self.chain} (hook {self.hook})"
+        return f"table {self.table.family} {self.table.name}, chain {self.chain}"
 
 
 class CompiledRuleset:
@@ -119,13 +121,15 @@ class CompiledRuleset:
         families = FAMILIES[table.family]
         for chain in table.chains.values():
             base = chain.base
-            if base is None or table.family is TableFamily.ARP:
+            if base is None:
                 continue
             hook = HOOKS.get(base.hook)
             if families and hook is not None:
                 self.hooks.append(BaseHook(hook, families, base.type, base.priority, compiled, chain.name))
             elif chain.rules or base.policy is not Verdict.ACCEPT:
-                self.links.append(LinkHook(compiled.family, table.name, chain.name, base.hook, base.devices))
+                family = "netdev" if table.family is TableFamily.INET else compiled.family
+                where = LINK_HOOKS[base.hook]
+                self.links.append(LinkHook(family, where, base.priority, compiled, chain.name, base.devices))
 
 
 _CACHE_SIZE = 256

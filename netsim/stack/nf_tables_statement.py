@@ -42,7 +42,7 @@ from netsim.rules.nft.write import write_statement
 from netsim.stack.nf_tables_expression import Scope, compile_expression, compile_find
 from netsim.stack.nft_ct import notrack, set_ct, set_object
 from netsim.stack.nft_dynset import set_update
-from netsim.stack.nft_elsewhere import dup, queue, synproxy, tproxy
+from netsim.stack.nft_elsewhere import dup, fwd, queue, synproxy, tproxy
 from netsim.stack.nft_expression import Eval
 from netsim.stack.nft_exthdr import reset, set_tcp_option
 from netsim.stack.nft_flow import flow_add
@@ -93,6 +93,8 @@ def compiled(statement: Statement, ref: NftRuleRef, scope: Scope) -> Run:  # noq
         case NAT():
             return nat(statement, ref, scope)
         case Reject():
+            if ref.family == "bridge":
+                raise RuleNotModelledError("reject in family bridge")
             return reject(statement)
         case Counter():
             return lambda _: GO_ON
@@ -204,7 +206,7 @@ def _elsewhere(statement: Elsewhere, ref: NftRuleRef, scope: Scope) -> Run:
         case FlowAdd(name):
             return flow_add((ref.family, ref.table, name))
         case Fwd():
-            raise RuleNotModelledError(write_statement(statement))
+            return fwd(statement, scope)
         case _:
             assert_never(statement)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from netsim.net.packet import Packet, Protocol
-from netsim.rules.nft.elsewhere import Dup, Queue, SynProxy, TProxy
+from netsim.rules.nft.elsewhere import Dup, Fwd, Queue, SynProxy, TProxy
 from netsim.rules.nft.write import write_statement
 from netsim.stack.environment import HookVerdict
 from netsim.stack.nf_tables_expression import Scope, compile_expression
@@ -41,6 +41,29 @@ def dup(statement: Dup) -> Run:
     """The packet goes on; its copy goes a way of its own, which is not walked. Ref: nft_dup_ipv4_eval()."""
     said = Outcome(None, f"{write_statement(statement)} (the copy is not followed)")
     return lambda _: said
+
+
+def fwd(statement: Fwd, scope: Scope) -> Run:
+    """The frame leaves by another device: as it is, or to a neighbour there. Ref: nft_fwd_netdev_eval(), nft_fwd_neigh_eval()."""
+    device = compile_expression(statement.device, scope, ("ifname",))
+    address = None if statement.address is None else compile_expression(statement.address, scope)
+    wanted = _VERSIONS.get(statement.family)
+    text = write_statement(statement)
+
+    def run(ctx: XtContext) -> Outcome | None:
+        name = device(ctx)
+        ip = ctx.skb.packet.ip
+        if name is None or ctx.skb.arp is not None:
+            raise RuleNotModelledError(text)
+        if wanted not in (None, ip.dst.version):
+            return None
+        to = None if address is None else type(ip.dst)(_number(address(ctx)))
+        if to is not None and ip.ttl <= 1:
+            return Outcome(HookVerdict.DROP, text, "DROP", detail="fwd: the TTL is used up")
+        ctx.env.forward_frame(ctx.skb, str(name), to)
+        return Outcome(HookVerdict.STOLEN, text, "FWD")
+
+    return run
 
 
 def tproxy(statement: TProxy, scope: Scope) -> Run:

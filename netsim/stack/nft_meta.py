@@ -14,6 +14,7 @@ from netsim.stack.x_tables import RuleNotModelledError, XtContext
 MARK_BITS = 0xFFFFFFFF
 NFPROTO = {4: 2, 6: 10}
 ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
+ETHER_TYPE_ARP, ARP_LENGTH = 0x0806, 28
 ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
 DEFAULT_GROUP = 0
 
@@ -31,13 +32,13 @@ def meta(expression: Meta) -> Eval:  # noqa: C901 - one case for each key
     """A key's value. The devices are those at the hook's start; a hook without one has an empty name and no group or type."""
     match expression.key:
         case "length":
-            return lambda ctx: skb_len(ctx.skb.packet)
+            return lambda ctx: skb_len(ctx.skb.packet) if ctx.skb.arp is None else ARP_LENGTH
         case "protocol":
-            return lambda ctx: ETHER_TYPE[ctx.skb.packet.ip.dst.version]
+            return lambda ctx: ETHER_TYPE[ctx.skb.packet.ip.dst.version] if ctx.skb.arp is None else ETHER_TYPE_ARP
         case "nfproto":
-            return lambda ctx: NFPROTO[ctx.skb.packet.ip.dst.version]
+            return lambda ctx: NFPROTO[ctx.skb.packet.ip.dst.version] if ctx.skb.arp is None else _nfproto()
         case "l4proto":
-            return lambda ctx: int(ctx.skb.packet.ip.protocol)
+            return lambda ctx: int(ctx.skb.packet.ip.protocol) if ctx.skb.arp is None else None
         case "mark":
             return lambda ctx: ctx.skb.mark
         case "iif" | "iifname":
@@ -70,6 +71,11 @@ def meta(expression: Meta) -> Eval:  # noqa: C901 - one case for each key
             return lambda ctx: _bridge(ctx, expression.key)
         case key:
             raise RuleNotModelledError(f"meta {key}")
+
+
+def _nfproto() -> int:
+    """A table's family; only families ip, ip6 and inet ask for it, and ARP comes to none of them."""
+    raise RuleNotModelledError("meta nfproto of ARP")
 
 
 def _type(device: str) -> int | None:

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netsim.net.address import Address
-from netsim.net.packet import ICMPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
+from netsim.net.packet import ARP, ICMPHeader, Packet, Protocol, SCTPHeader, TCPFlags, TCPHeader, UDPHeader
 from netsim.rules.nft.ast import Payload
 from netsim.stack.dev import skb_len
 from netsim.stack.nft_expression import Eval
+from netsim.stack.nft_meta import ETHER_TYPE_ARP
 from netsim.stack.nft_registers import Register
+from netsim.stack.steps import Hook
 from netsim.stack.x_tables import RuleNotModelledError, XtContext
 
 Field = Callable[[Packet], "int | None"]
@@ -125,19 +127,42 @@ def _transport(packet: Packet, protocol: str, name: str) -> int | None:
 
 
 def payload(expression: Payload) -> Eval:
-    """Ref: nft_payload_eval()."""
+    """Ref: nft_payload_eval(). ARP has an Ethernet header and its own; an IP packet has no ARP."""
     protocol, name = expression.protocol, expression.field
+    if protocol == "ether":
+        return _ether(name)
+    if protocol == "arp":
+        return lambda ctx: None if ctx.skb.arp is None else _arp(ctx.skb.arp, name)
+    of_ip = _of_ip(protocol, name)
+    return lambda ctx: of_ip(ctx) if ctx.skb.arp is None else None
+
+
+def _of_ip(protocol: str, name: str) -> Eval:
     if protocol in ("ip", "ip6"):
         fields, version = (_IP, 4) if protocol == "ip" else (_IP6, 6)
         field = fields.get(name)
         if field is None:
             raise RuleNotModelledError(f"{protocol} {name}")
         return lambda ctx: field(ctx.skb.packet) if ctx.skb.packet.ip.dst.version == version else None
-    if protocol == "ether":
-        return _ether(name)
-    if protocol in ("vlan", "arp"):
-        return lambda ctx: _link(ctx, protocol, name)
+    if protocol == "vlan":
+        return lambda ctx: _vlan(ctx, name)
     return lambda ctx: _transport(ctx.skb.packet, protocol, name)
+
+
+def _arp(message: ARP, name: str) -> int:
+    """A field of a message for IPv4 over Ethernet. RFC 826."""
+    values = {
+        "htype": _ETHERNET,
+        "ptype": _ETHER_TYPE[4],
+        "hlen": 6,
+        "plen": 4,
+        "operation": int(message.operation),
+        "saddr ether": message.sender_mac.value,
+        "daddr ether": message.target_mac.value,
+        "saddr ip": int(message.sender_ip),
+        "daddr ip": int(message.target_ip),
+    }
+    return values[name]
 
 
 def _ether(name: str) -> Eval:
@@ -145,8 +170,12 @@ def _ether(name: str) -> Eval:
 
     def value(ctx: XtContext) -> int | None:
         skb = ctx.skb
-        if skb.src_mac is None or skb.dst_mac is None or not ctx.iif or ctx.env.is_loopback(ctx.iif):
+        if skb.src_mac is None or skb.dst_mac is None or (ctx.iif and ctx.env.is_loopback(ctx.iif)):
             return None
+        if not ctx.iif and ctx.hook not in _WITH_FRAMES:
+            return None
+        if name == "type" and skb.arp is not None:
+            return ETHER_TYPE_ARP
         if name == "type":
             return _ETHER_TYPE[skb.packet.ip.dst.version] if skb.vlan is None else _VLAN
         return (skb.src_mac if name == "saddr" else skb.dst_mac).value
@@ -154,13 +183,17 @@ def _ether(name: str) -> Eval:
     return value
 
 
+_WITH_FRAMES = (Hook.EGRESS,)
+"""Hooks that know no input device and see the Ethernet header all the same."""
+
+_ETHERNET = 1
 _ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
 _VLAN = 0x8100
 
 
-def _link(ctx: XtContext, protocol: str, name: str) -> int | None:
-    """The tag of a frame; no IP packet is ARP."""
-    if protocol == "arp" or ctx.skb.vlan is None:
+def _vlan(ctx: XtContext, name: str) -> int | None:
+    """A part of a frame's tag."""
+    if ctx.skb.vlan is None:
         return None
     values = {"id": ctx.skb.vlan, "dei": 0, "cfi": 0, "pcp": 0, "type": _ETHER_TYPE[ctx.skb.packet.ip.dst.version]}
     return values[name]

@@ -27,6 +27,8 @@ def raw_payload(expression: RawPayload) -> Eval:
 
     def value(ctx: XtContext) -> int | None:
         packet = ctx.skb.packet
+        if ctx.skb.arp is not None:
+            raise RuleNotModelledError(f"@{expression.base},{expression.offset},{expression.length} of ARP")
         if expression.base == "th" and packet.ip.fragment_offset:
             return None
         found = _network(packet) if expression.base == "nh" else _transport(packet)

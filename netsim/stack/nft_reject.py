@@ -7,6 +7,7 @@ from collections.abc import Callable
 from netsim.rules.nft.ast import Reject
 from netsim.stack.environment import HookVerdict
 from netsim.stack.reasons import DropReason
+from netsim.stack.steps import Hook
 from netsim.stack.x_tables import Outcome, RuleNotModelledError, XtContext
 
 _OF_FAMILY: dict[str, tuple[int, dict[str, str]]] = {
@@ -60,6 +61,8 @@ def reject(statement: Reject) -> Callable[[XtContext], Outcome | None]:
     """Answer and drop."""
 
     def apply(ctx: XtContext) -> Outcome | None:
+        if ctx.hook in (Hook.INGRESS, Hook.EGRESS) or ctx.skb.arp is not None:
+            raise RuleNotModelledError(f"reject at {ctx.hook.value}")
         kind = reject_kind(statement, ctx.skb.packet.ip.dst.version)
         if kind is None:
             return None

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from netsim.net.address import MAC, Address
-from netsim.net.packet import Packet
+from netsim.net.packet import ARP, Packet
 
 if TYPE_CHECKING:
     from netsim.stack.nf_conntrack_core import CtInfo, NfConn
@@ -85,6 +85,8 @@ class SkBuff:
     before_nat: bool = False
     """It was made about a packet whose connection has not both its translations yet (``IPS_NAT_DONE_MASK``)."""
     priority: int = 0
+    arp: ARP | None = None
+    """An ARP message before rules of nftables; ``packet`` then only stands for it."""
     frag_max_size: int = 0
     ignore_df: bool = False
     traversed: list[str] = field(default_factory=list)

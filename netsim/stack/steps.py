@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
 
 class Hook(Enum):
-    """The netfilter hooks of IPv4 and IPv6. Ref: include/uapi/linux/netfilter.h."""
+    """The netfilter hooks of IPv4, IPv6 and bridges, and those of devices (family netdev). Ref: include/uapi/linux/netfilter.h."""
 
     PREROUTING = "PREROUTING"
     INPUT = "INPUT"
     FORWARD = "FORWARD"
     OUTPUT = "OUTPUT"
     POSTROUTING = "POSTROUTING"
+    INGRESS = "INGRESS"
+    EGRESS = "EGRESS"
+
+
+IP_HOOKS = (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
 
 
 @dataclass(frozen=True, slots=True)

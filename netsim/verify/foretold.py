@@ -16,6 +16,7 @@ from netsim.stack.nf_conntrack_entry import NfConn
 from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.reasons import DropReason
 from netsim.stack.steps import (
+    IP_HOOKS,
     ChainPass,
     Chooser,
     Clock,
@@ -214,7 +215,7 @@ def _matched(leg: Leg) -> Iterator[Matched]:
                     name = _name(leg, packet)
                 case _:
                     pass
-            if isinstance(step, NftChainPass):
+            if isinstance(step, NftChainPass) and _is_traced(step):
                 yield from _matched_nft(step, name, hop.netns, family)
             if not isinstance(step, ChainPass) or step.legacy:  # iptables-legacy traces into the kernel's log only
                 continue
@@ -224,6 +225,11 @@ def _matched(leg: Leg) -> Iterator[Matched]:
                     yield Matched(name, hop.netns, ref.family, ref.table, ref.chain, ref.index)
             if step.policy:
                 yield Matched(name, hop.netns, family, step.table, step.hook.value, None, step.verdict)
+
+
+def _is_traced(step: NftChainPass) -> bool:
+    """Tracing is turned on at the IP hooks: chains that see frames before are not heard of."""
+    return step.family in ("ip", "ip6", "inet") and step.hook in IP_HOOKS
 
 
 def _matched_nft(step: NftChainPass, leg: str, netns: str, family: int) -> Iterator[Matched]:

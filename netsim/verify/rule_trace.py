@@ -136,7 +136,7 @@ class NftTrace:
         if NFTA_TRACE_NETWORK_HEADER in values:
             self._packets[number] = _headers(values)
         table, chain = _text(values[NFTA_TRACE_TABLE]), _text(values[NFTA_TRACE_CHAIN])
-        if table == TRACER:
+        if table == TRACER or family not in (INET, *FAMILIES):  # chains that see frames are not foretold
             return
         match int.from_bytes(values[NFTA_TRACE_TYPE], "big"):
             case kind if kind == RULE and NFTA_TRACE_RULE_HANDLE in values:  # without a handle it is the chain's end

@@ -115,4 +115,22 @@ HANDED = (
     row("synproxy mss 1460 wscale 7", (QUERY,), "n"),
 )
 
-FURTHER_ROWS: tuple[NftRow, ...] = (*OBJECTS, *ELEMENTS, *KEYS, *PARTS, *HANDED)
+_INGRESS, _EGRESS = "filter ingress 0", "filter egress 0"
+DEVICES = (
+    row("ip saddr 10.1.0.2", NEAR, "ynn", base=_INGRESS, family="netdev"),
+    row("tcp dport 80", PROTOCOLS, "ynn", base=_INGRESS, family="netdev"),
+    row('iifname "in0"', (SYN,), "y", base=_INGRESS, family="netdev"),
+    row("meta protocol ip", (SYN,), "y", base=_INGRESS, family="netdev"),
+    row("meta l4proto udp", PROTOCOLS, "nyn", base=_INGRESS, family="netdev"),
+    row("ip ttl 64", (tcp(ttl=64), tcp(ttl=63)), "yn", base=_INGRESS, family="netdev"),
+    row("ether type ip", (SYN,), "y", base=_INGRESS, family="netdev"),
+    row("ether type arp", (SYN,), "n", base=_INGRESS, family="netdev"),
+    row("meta mark 0x0 meta mark set 0x5 meta mark 0x5", (SYN,), "y", base=_INGRESS, family="netdev"),
+    row("ip ttl 63", (tcp(ttl=64), tcp(ttl=63)), "yn", base=_EGRESS, family="netdev"),
+    row('oifname "out0"', (SYN,), "y", base=_EGRESS, family="netdev"),
+    row("ether type ip", (SYN,), "y", base=_EGRESS, family="netdev"),
+    row("ip daddr 10.2.0.2 tcp dport { 80, 443 }", (SYN, tcp(dport=443), QUERY), "yyn", base=_EGRESS, family="netdev"),
+    row("ip saddr 10.1.0.2", NEAR, "ynn", base=_INGRESS, family="inet"),
+)
+
+FURTHER_ROWS: tuple[NftRow, ...] = (*OBJECTS, *ELEMENTS, *KEYS, *PARTS, *HANDED, *DEVICES)

@@ -30,7 +30,8 @@ class NftRow:
 
     def text(self) -> str:
         kind, hook, priority = self.base.split()
-        head = f"type {kind} hook {hook} priority {priority}; policy accept;"
+        device = {"ingress": ' device "in0"', "egress": ' device "out0"'}.get(hook, "")
+        head = f"type {kind} hook {hook}{device} priority {priority}; policy accept;"
         return f"table {self.family} t {{\n{self.sets}\nchain c {{ {head}\n{self.rule} counter\n}}\n}}\n"
 
 

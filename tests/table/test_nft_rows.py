@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from netsim.net.address import MAC
+from netsim.net.packet import Packet
 from netsim.stack.netfilter import Netfilter
+from netsim.stack.nf_tables_api import compile_ruleset
+from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import NftChainPass, NotModelled
 from tests.table.nft_further_rows import FURTHER_ROWS
 from tests.table.nft_rows import ROWS, NftRow
@@ -16,12 +20,25 @@ def matched(world: World, netfilter: Netfilter, row: NftRow) -> str:
     letters = ""
     for packet in row.packets:
         world.steps.clear()
-        walk(netfilter, packet.with_ip(ttl=packet.ip.ttl - (row.base.split()[1] == "forward")), FORWARD)
+        _show(netfilter, packet, row)
         passes = [step for step in world.of(NftChainPass) if step.chain == "c"]
         hits = [each.matched and _to_the_end(each.effect) for step in passes for each in step.evaluations]
         letters += "y" if any(hits[:1]) else "n"
     assert not world.of(NotModelled)
     return letters
+
+
+def _show(netfilter: Netfilter, packet: Packet, row: NftRow) -> None:
+    """Let a packet pass the hooks of forwarding, or the row's own hook at a device; from FORWARD on its TTL is one less."""
+    hook = row.base.split()[1]
+    packet = packet.with_ip(ttl=packet.ip.ttl - (hook in ("forward", "egress")))
+    if hook not in ("ingress", "egress"):
+        walk(netfilter, packet, FORWARD)
+        return
+    (link,) = compile_ruleset(netfilter.env.nftables[0]).links
+    iif, oif = ("in0", "") if hook == "ingress" else ("", "out0")
+    skb = SkBuff(packet, MAC(1), MAC(2), iif=iif or None, oif=oif or None)
+    netfilter.run_link(link, link.hook, skb, iif, oif)
 
 
 def _to_the_end(effect: str) -> bool:

@@ -79,6 +79,7 @@ class World:
     rerouted: list[Packet] = field(default_factory=list)
     routable: bool = True
     bridges: dict[str, str] = field(default_factory=dict)
+    forwarded: list[tuple[Packet, str, Address | None]] = field(default_factory=list)
 
     @property
     def recorder(self) -> World:
@@ -133,6 +134,9 @@ class World:
 
     def device_kind(self, device: str) -> str:
         return "" if device == "lo" else "veth"
+
+    def forward_frame(self, skb: SkBuff, device: str, neighbour: Address | None) -> None:
+        self.forwarded.append((skb.packet, device, neighbour))
 
     def bridge_of(self, device: str) -> str:
         return self.bridges.get(device, "")

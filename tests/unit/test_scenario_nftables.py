@@ -105,13 +105,22 @@ def test_an_unknown_statement_ends_the_walk_as_unknown(tmp_path: Path) -> None:
     assert netsim("trace", "-t", str(file), "client", "node/node1:30080", "--minimal").status == 5
 
 
-@pytest.mark.parametrize("hooked", ['netdev t { chain c { type filter hook ingress device "eth0" priority 0; drop; } }',
-                                    "bridge t { chain c { type filter hook forward priority 0; drop; } }"])  # fmt: skip
-def test_frames_do_not_pass_what_is_not_walked(tmp_path: Path, hooked: str) -> None:
+FRAMES = [
+    # a chain of the node that sees frames, and what becomes of a connection from outside to its pod
+    ('netdev t { chain c { type filter hook ingress device "eth0" priority 0; drop; } }', "NEIGHBOUR_FAILED"),
+    ('netdev t { chain c { type filter hook ingress device "eth0" priority 0; } }', "DELIVERED"),
+    ('netdev t { chain c { type filter hook ingress device "eth0" priority 0; tcp dport 30080 drop; } }', "RULE_DROP"),
+    ("bridge t { chain c { type filter hook forward priority 0; drop; } }", "DELIVERED"),
+    ("bridge t { chain c { type filter hook output priority 0; ip protocol tcp drop; } }", "RULE_DROP"),
+    ("bridge t { chain c { type filter hook output priority 0; ip protocol tcp reject; } }", "NOT_MODELLED"),
+]
+
+
+@pytest.mark.parametrize(("hooked", "reason"), FRAMES)
+def test_frames_pass_rules(tmp_path: Path, hooked: str, reason: str) -> None:
     file = world_file(tmp_path, f"table {hooked}")
-    assert netsim("trace", "-t", str(file), "client", "node/node1:30080", "--minimal").status == 5
-    empty = world_file(tmp_path, f"table {hooked.replace('drop;', '')}")
-    assert netsim("trace", "-t", str(empty), "client", "node/node1:30080", "--minimal").status == 0
+    document = json.loads(netsim("trace", "-t", str(file), "client", "node/node1:30080", "-o", "json").out)
+    assert {branch["reason"] for branch in document["branches"]} == {reason}
 
 
 def test_an_error_that_the_node_makes_is_no_ordinary_traffic(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tunnels, macvlan, policy routing, multipath and ARP on the real kernel: each flow's walks, packet by packet and hook by hook."""
+"""Tunnels, macvlan, policy routing, multipath, ARP and rules that see frames on the real kernel: each flow's walks, packet by packet and hook by hook."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import pytest
 
 from netsim.verify.run import Answer, Effort, verify
 from netsim.verify.run import Case as Verified
+from tests.unit.frame_rule_cases import CASES as FRAMES
 from tests.unit.link_cases import CASES, Case
 
 pytestmark = pytest.mark.kernel
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*CASES, *FRAMES], ids=lambda case: case.id)
 def test_the_kernel_walks_the_same_way(case: Case):
     (outcome,) = verify(case.world, [Verified(case.flow(), case.src, case.dst)], effort=Effort())
     assert outcome.answer is Answer.AGREES, outcome.difference
