@@ -11,6 +11,7 @@ from netsim.stack.dst import route_input
 from netsim.stack.icmp_send import Message, Unreachable, icmp_send
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
 from netsim.stack.nf_conntrack_core import nf_ct_attach
+from netsim.stack.nf_conntrack_entry import TCPState
 from netsim.stack.route import InputKey, Routed
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook
@@ -76,8 +77,16 @@ def _send_reset(ns: Namespace, skb: SkBuff) -> None:
         return
     answer = SkBuff(answering(ns, packet, reset(packet, segment)), oif=skb.iif)
     nf_ct_attach(answer, skb)
+    _set_closing(ns, skb)
     through = _bridged(answer, skb)
     ns.network.local_out(ns.name, LocalOut(answer, "REJECT", owner="", any_source=True, through_port=through))
+
+
+def _set_closing(ns: Namespace, skb: SkBuff) -> None:
+    """The connection is over. Ref: net/netfilter/nf_conntrack_proto_tcp.c:nf_conntrack_tcp_set_closing() (v6.12)."""
+    if skb.ct is not None and skb.ct.tcp is not TCPState.CLOSE:
+        skb.ct.tcp = TCPState.CLOSE
+        skb.ct.deadline = ns.now() + ns.sysctls.get("net.netfilter.nf_conntrack_tcp_timeout_close")
 
 
 def _bridged(answer: SkBuff, skb: SkBuff) -> str | None:

@@ -15,6 +15,7 @@ from netsim.stack.wiring import NetnsWiring
 from netsim.topology.model import Bridge, BridgePort, Listener, Neighbour
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
+from netsim.verify.foretold import foretell
 from tests.unit.stack_world import device, lo, netns, route, topology, veth
 
 ROUTES = [
@@ -117,3 +118,16 @@ def test_a_rule_that_translates_the_other_family_matches_and_does_nothing():
     passes = [step for hop in found.branches[0].forward for step in hop.steps if isinstance(step, NftChainPass)]
     assert [evaluation.matched for step in passes for evaluation in step.evaluations] == [True]
     assert found.verdict.value == "DELIVERED"
+
+
+def test_a_reset_of_a_rule_ends_the_connection_in_conntrack():
+    """The reset itself is not tracked. Ref: net/ipv4/netfilter/nf_reject_ipv4.c:nf_send_reset(), nf_ct_set_closing() (v6.12)."""
+    known = "-p tcp -m conntrack --ctstate ESTABLISHED"
+    text = f"*filter\n:INPUT ACCEPT\n-A INPUT {known} -j REJECT --reject-with tcp-reset\nCOMMIT\n"
+    here = replace(
+        netns("a", (lo(), veth("a/eth0", "b/eth0", "10.0.0.1/24"))), xtables=(parse(text, Family.IPV4, "rules"),)
+    )
+    web = Listener(Protocol.TCP, 80, owner="web")
+    there = replace(netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24"))), listeners=(web,))
+    _, (branch,) = foretell(topology(here, there), Flow("a", parse_address("10.0.0.2"), Protocol.TCP, 80))
+    assert [entry.split()[1] for _, entry in branch.walk.conntrack] == ["CLOSE"]
