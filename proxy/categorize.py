@@ -8,10 +8,10 @@ Ref: pkg/proxy/topology.go:CategorizeEndpoints(), topologyModeFromHints() (v1.37
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from proxy.endpoint import Endpoint
 from proxy.service_port import ServicePort
 

@@ -8,8 +8,8 @@ Ref: pkg/proxy/conntrack/cleanup.go:CleanStaleEntries() (v1.37)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from proxy.addresses import parse_address_sloppy
 from proxy.names import ServicePortName

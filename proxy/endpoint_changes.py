@@ -10,8 +10,9 @@ Ref: pkg/proxy/endpointschangetracker.go, pkg/proxy/endpointslicecache.go:esData
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.objects.core import EndpointHints, EndpointSlice, SliceEndpoint
 from proxy.addresses import canonical_text, is_family

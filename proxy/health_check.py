@@ -8,8 +8,8 @@ Ref: pkg/proxy/healthcheck/service_health.go, ServicePortMap.HealthCheckNodePort
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from proxy.names import NamespacedName, ServicePortName
 from proxy.plan import ServicePlan
 

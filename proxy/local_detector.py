@@ -6,9 +6,9 @@ Ref: pkg/proxy/util/localdetector.go, cmd/kube-proxy/app/server_linux.go:getLoca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family, Prefix
 from proxy.addresses import prefixes_of_family
 from proxy.config.model import KubeProxyConfiguration, LocalMode

@@ -6,8 +6,9 @@ Ref: cmd/kube-proxy/app/server.go:detectNodeIPs(), pkg/util/node:GetNodeHostIPs(
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, family_of, parse_address
 from netsim.objects.core import ZONE_LABEL, Node
 from netsim.objects.meta import ObjectMeta

@@ -6,8 +6,8 @@ Ref: pkg/proxy/util/nodeport_addresses.go, cmd/kube-proxy/app/server.go (v1.37)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, Prefix, parse_prefix
 from proxy.addresses import prefixes_of_family
 

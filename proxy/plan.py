@@ -15,9 +15,9 @@ Ref: pkg/proxy/iptables/proxier.go:syncProxyRules() (v1.37), the same block in i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Prefix
 from proxy.categorize import Categories, Place, TopologyMode, categorize
 from proxy.endpoint import Endpoint

@@ -8,8 +8,8 @@ Ref: pkg/proxy/servicechangetracker.go (v1.37)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.objects.core import Service
 from proxy.names import NamespacedName, ServicePortName

@@ -7,8 +7,8 @@ Ref: pkg/proxy/serviceport.go:newBaseServiceInfo(), pkg/proxy/util/utils.go:Shou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, Prefix
 from netsim.objects.core import LoadBalancerIngress, Service, ServicePortSpec
 from proxy.addresses import addresses_of_family, is_family, parse_address_sloppy, prefixes_of_family

@@ -8,10 +8,10 @@ Ref: pkg/proxy/config/config.go, cmd/kube-proxy/app/server.go:Run() (v1.37)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from netsim.dataclass import dataclass
 from netsim.objects.core import EndpointSlice, Node, Service
 from netsim.objects.json import DecodeError, decode
 from netsim.objects.meta import Key, Object

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import endpoint
 from netsim.rules.source import Origin

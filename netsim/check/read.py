@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from netsim.check.expectation import Expectation
 from netsim.check.flow_fields import PACKET_FIELDS, WANTED_FIELDS, one_of, read_packet, read_wanted
 from netsim.check.sources import beside, sources_of
+from netsim.dataclass import dataclass
 from netsim.manifest.diagnostics import Diagnostic, LoadError, Severity, in_order
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.fields import Section

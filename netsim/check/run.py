@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from netsim.check.expectation import Expectation, ask, differences
+from netsim.dataclass import dataclass
 from netsim.scenario.naming import UnknownNameError
 from netsim.scenario.world import World
 from netsim.trace.model import Trace, Verdict

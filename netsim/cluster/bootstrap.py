@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster.documents import mapping_at, strings_at, with_value
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, family_of, parse_address, parse_prefix
 from netsim.objects.core import HOSTNAME_LABEL, SERVICE_NAME_LABEL, Node
 from netsim.objects.json import Document

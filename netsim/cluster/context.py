@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.events import EventRecorder
@@ -10,6 +10,7 @@ from netsim.cluster.informer import Informers
 from netsim.cluster.machines import Machines
 from netsim.cluster.scheduling.placement import Placements
 from netsim.cluster.store import Store
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from netsim.cluster.clock import VirtualClock
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key
 
 

@@ -6,8 +6,8 @@ Ref: containernetworking/plugins plugins/ipam/host-local/backend/allocator/{allo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Prefix, parse_prefix
 
 

@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from netsim.cluster.errors import BadRequest, Expired
 from netsim.cluster.selectors import (
@@ -20,6 +19,7 @@ from netsim.cluster.selectors import (
     parse_field_selector,
     parse_selector,
 )
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Object
 
 _VERSION = "meta.k8s.io/v1"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from math import floor, inf
 
 from netsim.cluster.clock import VirtualClock
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key
 
 RENEWAL = 10.0

@@ -6,12 +6,12 @@ Ref: pkg/controller/controller_ref_manager.go, staging/src/k8s.io/apimachinery/p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, text_at, with_value
 from netsim.cluster.informer import Informer
 from netsim.cluster.selectors import Selector
 from netsim.cluster.store import Store
+from netsim.dataclass import dataclass
 from netsim.objects.json import Json
 from netsim.objects.meta import Key, Object, OwnerReference
 

@@ -6,7 +6,6 @@ Ref: pkg/controller/controller_utils.go:RealPodControl (v1.37).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.documents import compact, mapping_at
 from netsim.cluster.errors import Forbidden, StatusError
@@ -14,6 +13,7 @@ from netsim.cluster.events import EventRecorder
 from netsim.cluster.ownership import controller_reference
 from netsim.cluster.selectors import Selector
 from netsim.cluster.store import Store
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 

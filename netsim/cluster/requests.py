@@ -6,13 +6,13 @@ Ref: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{create,update,rest}.go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from netsim.cluster.documents import with_value
 from netsim.cluster.errors import BadRequest, Invalid
 from netsim.cluster.preparation import Propagation
 from netsim.cluster.resources import Resource, resource_of
+from netsim.dataclass import dataclass
 from netsim.objects.defaults import default_document
 from netsim.objects.json import DecodeError, Document
 from netsim.objects.meta import Object

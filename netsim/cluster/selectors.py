@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, mapping_at, strings_at
 from netsim.cluster.errors import BadRequest
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 from netsim.objects.selector import Operator, Requirement, Selector, of_labels

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.events import Event
 from netsim.cluster.store import Store
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key, Object
 
 

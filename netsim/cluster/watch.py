@@ -7,11 +7,11 @@ resource versions, and an empty list where nothing has.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 from netsim.cluster.documents import mapping_at
 from netsim.cluster.errors import Expired
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Object
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netsim.cluster.documents import mapping_at
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, decode
 from netsim.objects.meta import Object
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.difference.flows import Ending, Found, Pair, Surveyor, versions
 from netsim.scenario.mode_differences import Difference, compared, explanation
 from netsim.scenario.world import World

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.objects.core import EndpointSlice, Node, Service
 from netsim.objects.json import Document

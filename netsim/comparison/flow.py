@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.render.steps import rewrite_of, rule_text
 from netsim.render.text import place_text

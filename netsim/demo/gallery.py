@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from netsim.dataclass import dataclass
 from netsim.demo.mended import MENDED, Mended
 from netsim.demo.stories import STORIES, Story
 from netsim.manifest.load import load_text

@@ -5,7 +5,7 @@ Each is proved when it is shown: the file is edited, loaded and traced again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netsim.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ A number of the evidence is a GitHub issue; ``k/k`` is kubernetes/kubernetes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netsim.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

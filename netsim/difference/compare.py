@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.difference.flows import Ending, Found, Pair, Surveyor, versions
 from netsim.difference.parts import Part, parts
 from netsim.manifest import Loaded, LoadError

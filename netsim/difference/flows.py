@@ -6,8 +6,8 @@ Pods of one workload have names that change with every roll-out, so flows are co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.flows import Classes, Outcome, Way
 from netsim.net.address import Address
 from netsim.scenario.every_flow import Asked, Asking, destinations, flow_between, localhosts, sources

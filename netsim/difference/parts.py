@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.manifest import Loaded
 from netsim.objects.cluster import ClusterSpec
 from netsim.objects.json import Json

@@ -7,11 +7,12 @@ the size that it would have when written out is bounded too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import yaml
 
+from netsim.dataclass import dataclass
 from netsim.manifest.located import Fault, Located
 from netsim.manifest.scalars import ScalarError, key_text, resolve_plain, resolve_tagged
 from netsim.objects.json import Json

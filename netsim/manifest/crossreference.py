@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.objects.core import Pod, Service, ServicePortSpec
 from netsim.objects.listen import PROTOCOLS, pod_listens
 from netsim.objects.meta import Object

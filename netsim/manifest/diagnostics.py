@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+from netsim.dataclass import dataclass
 
 _SHOWN = 110
 _LEAD = 60

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.manifest.fields import Spot
 from netsim.net.address import Address, InterfaceAddress, Prefix
 from netsim.objects.cluster import (

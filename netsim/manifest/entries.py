@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.manifest.diagnostics import Diagnostic, Severity
 from netsim.manifest.located import Located
 from netsim.objects.json import Json, kind_of

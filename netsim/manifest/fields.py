@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
+from netsim.dataclass import dataclass
 from netsim.manifest.entries import Entry, Report
 from netsim.manifest.located import Located
 from netsim.objects.cluster import PlacedDocument, RulesText

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from netsim.dataclass import dataclass
 from netsim.manifest.cluster import read_cluster
 from netsim.manifest.completion import complete
 from netsim.manifest.crossreference import service_warnings

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.objects.json import Json
 from netsim.objects.path import Path
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.manifest.fields import Spot
 from netsim.net.address import Address, InterfaceAddress, Prefix, parse_address, parse_interface, parse_prefix
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from netsim.dataclass import dataclass
 from netsim.manifest.diagnostics import Diagnostic, LoadError, Severity
 from netsim.manifest.document import read_documents
 from netsim.manifest.located import Located, split_lines

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from netsim.dataclass import dataclass
 from netsim.manifest.diagnostics import Diagnostic, Severity
 
 STANDARD_INPUT = Path("-")

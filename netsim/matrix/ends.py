@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.flows.senders import Sender
 from netsim.flows.shapes import code_of
 from netsim.flows.survey import Asked as FlowsAsked

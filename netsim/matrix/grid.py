@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.matrix.ends import Destination
 from netsim.matrix.survey import Matrix, Ways, decisive, delivered
 from netsim.net.packet import Protocol

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.flows.classes import Classes
 from netsim.flows.outcome import Bare
 from netsim.flows.survey import Surveyor

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from netsim.dataclass import dataclass
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Prefix: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

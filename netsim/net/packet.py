@@ -7,10 +7,11 @@ Lengths are in bytes. Checksums are not kept: the model's packets are always wel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum, IntFlag
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, Family, family_of
 
 

@@ -9,9 +9,10 @@ pkg/registry/core/service/portallocator; pkg/registry/core/service/storage/alloc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Prefix
 from netsim.objects.meta import Key
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
 from netsim.objects.core import Taint
 from netsim.objects.json import Document

@@ -7,8 +7,9 @@ Ref: k8s.io/api core/v1 and discovery/v1 (v1.37).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.objects.json import decode
 from netsim.objects.meta import Object, ObjectMeta
 

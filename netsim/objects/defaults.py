@@ -8,9 +8,9 @@ Ref: pkg/apis/{core,apps,batch,discovery}/v1/defaults.go, pkg/registry/core/serv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.objects.cluster import ClusterSpec
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object

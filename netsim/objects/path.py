@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from netsim.dataclass import dataclass
 
 Path: TypeAlias = tuple[str | int, ...]
 

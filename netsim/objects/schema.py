@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json, kind_of
 from netsim.objects.path import Path, Problem, nearest, path_text
 

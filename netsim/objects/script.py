@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
+
+from netsim.dataclass import dataclass
 
 PROBE_ANNOTATION = "netsim.io/probe"
 EXIT_ANNOTATION = "netsim.io/exit"

@@ -6,9 +6,9 @@ Ref: pkg/registry/core/service/storage/alloc.go (v1.37).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Prefix, family_of, parse_address
 from netsim.objects.allocation import KUBERNETES_SERVICE, AddressPool, AllocationError, NodePortPool
 from netsim.objects.meta import Key

@@ -6,8 +6,9 @@ Ref: k8s.io/api apps/v1, batch/v1; apimachinery/pkg/labels/selector.go (v1.37).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.objects import selector
 from netsim.objects.core import PodSpec
 from netsim.objects.json import decode

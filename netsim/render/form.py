@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.render.style import PLAIN, Style
 
 WORD_WIDTH = 10

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from netsim.cluster.documents import list_at, mapping_at, strings_at
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 from netsim.render.kubectl_pod import mappings

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at
 from netsim.cluster.events import Event
 from netsim.cluster.ownership import controller_of
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 from netsim.render.kubectl_cells import NONE, label_selector_text

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 

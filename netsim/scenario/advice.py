@@ -7,8 +7,9 @@ leave the user to look up what is already known here; an adviser that has nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Protocol
 from netsim.objects.core import Pod, Service, ServicePortSpec

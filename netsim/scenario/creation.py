@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.access.users import ADMIN, User, service_account
@@ -14,6 +13,7 @@ from netsim.cluster.events import Event, Severity
 from netsim.cluster.ownership import controller_key
 from netsim.cluster.resources import resource_of
 from netsim.cluster.scheduling.claims import claim_names
+from netsim.dataclass import dataclass
 from netsim.objects.core import SERVICE_NAME_LABEL, Service
 from netsim.objects.meta import Key, Object
 from netsim.scenario.inspection import Inspection

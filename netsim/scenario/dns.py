@@ -8,8 +8,8 @@ itself are not sent: the name is known before the flow begins.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
 from netsim.objects.core import EndpointSlice, Service
 from netsim.objects.meta import Key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from netsim.cluster.events import Event
 from netsim.cluster.listing import selection
 from netsim.cluster.ownership import controller_key
 from netsim.cluster.resources import Resource, known_resources, names_of, resource_named
+from netsim.dataclass import dataclass
 from netsim.manifest import Diagnostic, load
 from netsim.objects.core import SERVICE_NAME_LABEL
 from netsim.objects.meta import Key, Object

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never, cast
 
 from netsim.cluster.store import Store
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.objects.cluster import ClusterNode, ClusterSpec
 from netsim.objects.core import Node

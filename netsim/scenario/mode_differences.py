@@ -8,10 +8,10 @@ nobody has listed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.objects.core import Service
 from netsim.scenario.mode_table import DIFFERENCES, Circumstance, Difference

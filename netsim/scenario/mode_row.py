@@ -7,9 +7,9 @@ row that does is the explanation, so rows about few flows come before those abou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from proxy.config.model import ProxyMode
 
 

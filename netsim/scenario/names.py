@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import endpoint
 from netsim.objects.core import Pod, Service, ServicePortSpec

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.objects.core import Pod
 from netsim.objects.meta import Key
 from netsim.scenario.world import World

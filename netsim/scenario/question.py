@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.advice import advised

@@ -6,13 +6,14 @@ Hypothesis draws and shrinks. The same seed draws the same worlds (with the same
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
+from netsim.dataclass import dataclass
 from netsim.scenario.every_flow import NamedFlow
 from netsim.scenario.random_ground import Families
 from netsim.scenario.random_wiring import DrawnWiring, drawn_wirings

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import strategies as st
 
+from netsim.dataclass import dataclass
 from netsim.scenario.random_words import spelled
 
 PREFIXES = (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import strategies as st
 
+from netsim.dataclass import dataclass
 from netsim.scenario.random_words import WORDS, Words
 
 PORTS = ("80", "8080", "53", "40000", "1:1023", "30000:32767", "1024:65535")

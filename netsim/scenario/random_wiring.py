@@ -8,12 +8,13 @@ every kernel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Family, parse_address, parse_interface, parse_prefix
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.rules.xtables.ast import Ruleset

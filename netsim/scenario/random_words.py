@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from netsim.dataclass import dataclass
 
 _NAME = re.compile(r"\b[A-Z][A-Z0-9]+\b")
 

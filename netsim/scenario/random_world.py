@@ -7,12 +7,13 @@ other command. What no document can say (a device that is down) is drawn beside 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
+from netsim.dataclass import dataclass
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.build import load_world

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from netsim.dataclass import dataclass
 
 ENVIRONMENT_VARIABLE = "NETSIM_TOPOLOGY"
 LOCAL_FILE = "netsim.yaml"

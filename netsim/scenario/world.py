@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netsim.cluster.events import Event, Severity
+from netsim.dataclass import dataclass
 from netsim.manifest import Loaded
 from netsim.net.address import Address
 from netsim.objects.cluster import ClusterSpec

@@ -9,9 +9,10 @@ Ref: net/ipv4/arp.c:arp_solicit(), arp_process() (v6.12); RFC 826.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import BROADCAST, MAC, Address
 from netsim.net.packet import ARP, ARPOperation, Frame
 from netsim.stack.arp_answer import announced, arp_process

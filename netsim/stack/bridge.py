@@ -7,8 +7,8 @@ Ref: net/bridge/br_fdb.c, br_forward.c:should_deliver(), br_input.c:br_handle_fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC
 from netsim.stack.reasons import DropReason
 from netsim.topology.model import Bridge, BridgePort, Device

@@ -6,8 +6,9 @@ Ref: net/core/fib_rules.c:fib_rules_lookup(), fib_rule_match(); net/ipv4/fib_rul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, family_of, parse_prefix
 from netsim.net.packet import Packet
 from netsim.stack.fib_trie import FibEntry, RouteKind, Table

@@ -6,9 +6,10 @@ Ref: net/ipv4/fib_trie.c:fib_table_lookup(), net/ipv4/fib_semantics.c (v6.12).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, Prefix, family_of
 from netsim.topology.model import PolicyRule
 

@@ -6,9 +6,10 @@ net/ipv6/route.c:rt6_insert_exception(), rt6_find_cached_rt() (v6.12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.stack.skbuff import Nexthop
 

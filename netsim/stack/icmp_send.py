@@ -6,9 +6,9 @@ IPv6's errors are ``icmpv6``'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol
 from netsim.stack.icmpv6 import icmp6_send

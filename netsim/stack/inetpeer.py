@@ -5,8 +5,9 @@ Ref: net/ipv4/route.c:ip_rt_send_redirect(), net/ipv4/inetpeer.c:inet_peer_xrlim
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 
 LOAD_S, NUMBER, SILENCE_S = 0.02, 9, 0.02 * 2**10

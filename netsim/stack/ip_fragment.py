@@ -9,8 +9,9 @@ net/ipv6/reassembly.c, net/netfilter nf_defrag_ipv4.c, nf_defrag_ipv6_hooks.c (v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Packet
 from netsim.stack.skb_len import FRAGMENT_HEADER, IP_HEADER, skb_len

@@ -7,8 +7,9 @@ ip6_output(), ip6_finish_output2() (v6.12); RFC 8200 §5.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.net.packet import Packet, Protocol
 from netsim.stack.dev import dev_queue_xmit, skb_len

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from itertools import product
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, Prefix
 from netsim.net.packet import ICMPHeader, Packet, Protocol
 from netsim.rules.ipset.ast import Dimension, Element, Entry, Interface, IPSet, IPSets, Key, ProtocolPort

@@ -10,8 +10,8 @@ Ref: net/ipv4/netfilter/ip_tables.c:ipt_do_table(), net/ipv6/netfilter/ip6_table
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.rules.xtables.ast import Chain, Jump, Table, Verdict
 from netsim.stack.environment import HookVerdict
 from netsim.stack.evaluations import Evaluations

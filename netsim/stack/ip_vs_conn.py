@@ -7,9 +7,10 @@ Ref: net/netfilter/ipvs/ip_vs_conn.c (v6.12).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ceil
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
 from netsim.net.packet import Protocol, TCPFlags, endpoint
 from netsim.rules.ipvs.ast import Forwarding

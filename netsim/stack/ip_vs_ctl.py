@@ -5,8 +5,7 @@ Ref: net/netfilter/ipvs/ip_vs_ctl.c:ip_vs_service_find(), include/net/ip_vs.h:st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, family_of
 from netsim.net.packet import Packet, Protocol
 from netsim.rules.ipvs.ast import (

@@ -6,8 +6,8 @@ Ref: include/net/ip_vs.h:struct ip_vs_dest, net/netfilter/ipvs/ip_vs_conn.c:ip_v
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import endpoint
 from netsim.rules.ipvs.ast import RealServer
 

@@ -13,10 +13,10 @@ Ref: net/netfilter/ipvs/ip_vs_sched.c (v6.12).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import Packet
 from netsim.rules.ipvs.ast import VirtualServer
 from netsim.stack.ip_vs_dest import Dest

@@ -7,9 +7,9 @@ with the tables' default sizes (CONFIG_IP_VS_SH_TAB_BITS 8, CONFIG_IP_VS_DH_TAB_
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import gcd
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Packet
 from netsim.stack.ip_vs_dest import Dest

@@ -5,9 +5,9 @@ Ref: net/netfilter/ipvs/ip_vs_core.c:ip_vs_schedule(), ip_vs_sched_persist(), ip
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_network
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader
 from netsim.rules.ipvs.ast import Forwarding

@@ -8,9 +8,10 @@ Ref: net/netfilter/ipvs/ip_vs_xmit.c:__ip_vs_get_out_rt(), ip_vs_nat_xmit(), ip_
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import ICMPHeader, IPHeader, IPIPHeader, Packet, Protocol
 from netsim.rules.ipvs.ast import Forwarding

@@ -12,8 +12,9 @@ windows of a TCP connection are not either: its later segments are never out of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.stack.ip_vs_ctl import IPVS
 from netsim.stack.ip_vs_seed import destination_of
 from netsim.stack.namespace import Namespace

@@ -6,11 +6,11 @@ Ref: include/net/net_namespace.h struct net (v6.12).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as TypingProtocol
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address
 from netsim.net.packet import Frame, Packet
 from netsim.rules.xtables.ast import Ruleset

@@ -10,9 +10,9 @@ Ref: net/ipv6/ndisc.c:ndisc_solicit(), ndisc_recv_ns(), ndisc_recv_na(), ndisc_s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, Protocol
 from netsim.stack.addrconf import multicast_mac, solicited_node

@@ -20,9 +20,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import (
     ConnmarkMatch,

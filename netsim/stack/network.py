@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Frame, Packet, Protocol
 from netsim.rules.xtables.ast import Ruleset

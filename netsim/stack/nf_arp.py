@@ -7,9 +7,9 @@ Ref: net/ipv4/arp.c:arp_xmit(), arp_rcv(): NF_ARP_OUT, NF_ARP_IN; include/linux/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import ARP, Frame, IPHeader, Packet, Protocol, UDPHeader
 from netsim.stack.dev import packet_type
 from netsim.stack.environment import HookVerdict

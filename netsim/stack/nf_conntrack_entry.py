@@ -5,11 +5,12 @@ Ref: include/net/netfilter/nf_conntrack.h, include/uapi/linux/netfilter/nf_connt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntFlag
 from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import Protocol
 from netsim.stack.nf_conntrack_tcp import TCPState, Windows
 from netsim.stack.nf_conntrack_tuple import DEFAULT_ZONE, ConntrackTuple, Direction, Zone

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import Packet
 from netsim.stack.nf_conntrack_entry import CtInfo, CtStatus, NfConn
 from netsim.stack.skb_len import skb_len

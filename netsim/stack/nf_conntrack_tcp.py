@@ -11,9 +11,10 @@ nf_tcp_log_invalid() (v6.12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import Packet, TCPFlags, TCPHeader
 from netsim.stack.nf_conntrack_tuple import Direction
 

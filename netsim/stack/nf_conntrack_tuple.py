@@ -5,9 +5,9 @@ Ref: include/net/netfilter/nf_conntrack_tuple.h, net/netfilter/nf_conntrack_core
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import ICMPHeader, Packet, Protocol
 

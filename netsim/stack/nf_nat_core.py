@@ -13,9 +13,10 @@ Ref: net/netfilter/nf_nat_core.c (v6.12).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import ICMPHeader, Packet, Protocol
 from netsim.stack.environment import HookEnvironment, HookVerdict

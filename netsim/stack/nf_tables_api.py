@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.nft.ast import (
     NAT,

@@ -10,8 +10,7 @@ Ref: net/netfilter/nf_tables_core.c:nft_do_chain() (v6.12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import Chain, Jump, Limit, ObjectReference, Quota, Table, Verdict
 from netsim.rules.nft.objects import named_object
 from netsim.stack.environment import HookVerdict

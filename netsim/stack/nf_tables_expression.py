@@ -6,9 +6,9 @@ Ref: net/netfilter/nft_bitwise.c, nft_cmp.c, nft_range.c, nft_immediate.c, nft_l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import (
     AnonymousMap,
     AnonymousSet,

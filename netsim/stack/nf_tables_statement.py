@@ -6,9 +6,9 @@ Ref: net/netfilter/nft_immediate.c, nft_log.c, nft_counter.c, nft_objref.c (v6.1
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import (
     NAT,
     Assign,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import AnonymousMap, AnonymousSet, Data, Jump, NamedSet, Statement, Verdict
 from netsim.rules.nft.write import write_data
 from netsim.stack.nft_data import Bounds, key_bounds

@@ -6,9 +6,9 @@ Ref: net/netfilter/nft_cmp.c, nft_range.c, nft_bitwise.c, nft_lookup.c (v6.12).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import (
     AnonymousSet,
     Binary,

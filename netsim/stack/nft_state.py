@@ -5,8 +5,9 @@ Ref: include/net/netfilter/nf_tables.h (v6.12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.stack.nf_conntrack_entry import NfConn
 from netsim.stack.nft_registers import Register
 

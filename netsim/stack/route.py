@@ -6,9 +6,10 @@ IPv6's look-ups are ``ip6_route``'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, family_of, parse_address
 from netsim.net.packet import Packet
 from netsim.rules.xtables.ast import AddressType

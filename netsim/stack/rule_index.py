@@ -8,9 +8,10 @@ filed, in their order. The rest would fail at that very check, and nothing that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.rules.xtables.ast import (
     CommentMatch,
     InterfaceMatch,

@@ -5,10 +5,11 @@ Ref: include/linux/skbuff.h (v6.12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address
 from netsim.net.packet import ARP, Packet
 

@@ -6,9 +6,10 @@ Ref: net/ipv4/inet_hashtables.c:__inet_lookup(), net/ipv4/udp.c:__udp4_lib_looku
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import ICMPHeader, Packet, Protocol
 from netsim.topology.model import Listener

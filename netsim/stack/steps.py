@@ -7,12 +7,12 @@ A step is a frozen value with everything that a renderer may want to say. Rules 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as TypingProtocol
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address
 from netsim.net.packet import Packet
 from netsim.rules.xtables.ast import Rule

@@ -5,8 +5,9 @@ Ref: drivers/net/vxlan/vxlan_core.c:vxlan_find_mac(), vxlan_snoop() (v6.18).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address
 from netsim.topology.model import FdbEntry, Vxlan
 

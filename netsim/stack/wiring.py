@@ -7,10 +7,10 @@ Everything is made on first touch, so that a cluster of many pods costs only wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, Prefix
 from netsim.stack.fib import Fib
 from netsim.stack.ip6_fib import Fib6

@@ -6,9 +6,10 @@ Ref: include/linux/netfilter/x_tables.h:struct xt_action_param, net/netfilter/x_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.stack.environment import HookEnvironment, HookVerdict
 from netsim.stack.nf_conntrack_core import Conntrack, ConntrackTuple
 from netsim.stack.nft_state import NftState

@@ -7,9 +7,10 @@ endpoints that are gone, as the real one does. Between two instants at which any
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.manifest import Loaded
 from netsim.net.packet import Protocol
 from netsim.objects.cluster import ClusterNode

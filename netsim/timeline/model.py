@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from netsim.check.expectation import Wanted
 from netsim.cluster.machines import ProbeKind
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.rules.source import Origin
 from netsim.scenario.question import PacketOptions

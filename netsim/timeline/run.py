@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import assert_never
 
 from netsim.check.expectation import differences
@@ -11,6 +11,7 @@ from netsim.cluster.errors import StatusError
 from netsim.cluster.http.discovery import SCALED
 from netsim.cluster.requests import PatchType
 from netsim.cluster.resources import resource_named, resource_of
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 from netsim.rules.source import Origin

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import Protocol, TCPFlags
 from netsim.scenario.question import CLIENT_PORT, PacketOptions, Question, question_of
 from netsim.timeline.live import LiveWorld

@@ -11,10 +11,11 @@ node's own) are not made here; ``with_rules`` puts them in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, InterfaceAddress, parse_interface, parse_prefix
 from netsim.net.packet import Protocol
 from netsim.objects.cluster import CNIPlugin

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_interface
 from netsim.rules.ipset.ast import IPSets
 from netsim.rules.ipvs.ast import VirtualServers

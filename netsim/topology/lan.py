@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, InterfaceAddress, Prefix, family_of, parse_interface, parse_prefix
 from netsim.topology.plan import HostPlan
 

@@ -7,10 +7,11 @@ builds it, ``draw`` pictures it. All of it is frozen: what changes during a walk
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
 from netsim.rules.conntrack.ast import ConntrackEntry

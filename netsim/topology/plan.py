@@ -7,8 +7,9 @@ into namespaces, devices and routes. Whoever reads files fills them in, so this 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, InterfaceAddress, Prefix
 from netsim.net.packet import Protocol
 from netsim.objects.cluster import CNIBackend, CNIPlugin

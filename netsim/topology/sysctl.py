@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.topology.sysctl_table import KNOWN, Sysctl
 
 ALIASES = {

@@ -6,7 +6,7 @@ changes no packet's way (logging, statistics, what the model never sends). The r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netsim.dataclass import dataclass
 
 INT_MAX = 2**31 - 1
 

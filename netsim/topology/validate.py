@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.topology.graph import loops, segments
 from netsim.topology.model import (

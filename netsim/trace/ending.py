@@ -6,9 +6,9 @@ as long as another copy ended for a better reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Packet
 from netsim.stack.reasons import DropReason

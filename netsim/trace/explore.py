@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from typing import Generic, TypeVar
 
+from netsim.dataclass import dataclass
 from netsim.stack.steps import Choice
 
 T = TypeVar("T")

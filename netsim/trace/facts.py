@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import Packet, endpoint
 from netsim.rules.xtables.ast import RejectTarget
 from netsim.stack.reasons import DropReason

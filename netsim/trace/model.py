@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol, TCPFlags
 from netsim.stack.steps import AnyRuleRef, Choice, Hook, Step

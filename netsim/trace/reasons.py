@@ -5,9 +5,10 @@ The texts are templates over ``Facts``. ``docs/verdicts.md`` and ``netsim explai
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 
+from netsim.dataclass import dataclass
 from netsim.trace.model import Verdict
 
 

@@ -7,9 +7,9 @@ begins with a ``LocalSend`` step, so a leg goes from one ``LocalSend`` to the ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 
+from netsim.dataclass import dataclass
 from netsim.net.packet import (
     ICMPHeader,
     IPIPHeader,

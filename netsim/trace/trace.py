@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
+from netsim.dataclass import dataclass
 from netsim.net.address import parse_address
 from netsim.net.packet import ICMPHeader, IPHeader, Packet, endpoint
 from netsim.stack.network import Network

@@ -9,9 +9,10 @@ as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol as TypingProtocol
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.net.packet import (
     ICMPHeader,

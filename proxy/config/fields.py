@@ -6,8 +6,9 @@ Ref: staging/src/k8s.io/kube-proxy/config/v1alpha1/types.go (v1.37)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from netsim.dataclass import dataclass
 
 
 class Kind(Enum):

@@ -7,9 +7,10 @@ Ref: staging/src/k8s.io/kube-proxy/config/v1alpha1/types.go, pkg/proxy/apis/conf
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from proxy.config.duration import HOUR, SECOND
 
 

@@ -6,8 +6,8 @@ A chain's name may have 28 characters, so a name is the first 16 characters of t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from proxy.names import ServicePortName
 
 SERVICES = "KUBE-SERVICES"

@@ -6,8 +6,8 @@ Ref: pkg/proxy/iptables/proxier.go:iptablesJumpChains, syncProxyRules() (v1.37)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from proxy.iptables.chains import (
     EXTERNAL_SERVICES,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family
 from proxy.config.model import KubeProxyConfiguration
 from proxy.local_detector import FromBridge, FromInterfacePrefix, FromPrefix, LocalDetector, local_detector

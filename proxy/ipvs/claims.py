@@ -6,8 +6,9 @@ Ref: pkg/proxy/ipvs/proxier.go:syncProxyRules(), syncEndpoint() (v1.37)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from proxy.addresses import parse_address_sloppy
 from proxy.endpoint import Endpoint

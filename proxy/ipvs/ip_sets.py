@@ -7,9 +7,9 @@ Ref: pkg/proxy/ipvs/ipset.go, proxier.go:ipsetInfo, ipset/ipset.go:createSet() (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 
 LONGEST_NAME = 31

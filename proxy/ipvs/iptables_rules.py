@@ -7,8 +7,8 @@ Ref: pkg/proxy/ipvs/proxier.go:writeIptablesRules(), ipsetWithIptablesChain, ipt
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from proxy.iptables.fixed_rules import Jump
 from proxy.ipvs.ip_sets import (
     CLUSTER_IP,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, Prefix
 from proxy.addresses import prefixes_of_family
 from proxy.config.duration import SECOND

@@ -6,8 +6,8 @@ Ref: pkg/proxy/nftables/proxier.go:setupNFTables() (v1.37)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family, Prefix
 from proxy.nftables import names as n
 from proxy.nftables.settings import Settings

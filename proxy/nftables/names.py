@@ -8,8 +8,8 @@ Ref: pkg/proxy/nftables/proxier.go:hashAndTruncate(), servicePortChainNameBase()
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from proxy.names import ServicePortName
 
 TABLE = "kube-proxy"

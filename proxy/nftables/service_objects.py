@@ -6,8 +6,9 @@ Ref: pkg/proxy/nftables/proxier.go:syncProxyRules(), writeServiceToEndpointRules
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from proxy.endpoint import Endpoint
 from proxy.nftables.elements import Element

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.objects.core import Node
 from netsim.objects.json import DecodeError, Document, Json
 from netsim.objects.meta import Key, Object

@@ -6,11 +6,11 @@ Ref: staging/src/k8s.io/apiserver/pkg/authorization/authorizer/interfaces.go, en
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from netsim.cluster.access.users import User
+from netsim.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.access.tokens import Refused, TokenAuthority
 from netsim.cluster.access.users import ANONYMOUS, AUTHENTICATED, Credentials, User
@@ -17,6 +16,7 @@ from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import mapping_at
 from netsim.cluster.errors import Unauthorized
 from netsim.cluster.watch_cache import WatchCache
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key, Object
 
 _BOOTSTRAP = "bootstrap.kubernetes.io/token"

@@ -6,13 +6,13 @@ Ref: plugin/pkg/auth/authorizer/rbac/rbac.go, pkg/registry/rbac/validation/rule.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.access.attributes import Attributes, Decision, Opinion
 from netsim.cluster.access.controller_policy import GROUP
 from netsim.cluster.access.users import User, service_account_name
 from netsim.cluster.documents import list_at, text_at
 from netsim.cluster.watch_cache import WatchCache
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 

@@ -12,12 +12,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.access.users import User, service_account
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import mapping_at, text_at
 from netsim.cluster.watch_cache import WatchCache
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
 

@@ -6,8 +6,10 @@ Ref: staging/src/k8s.io/apiserver/pkg/authentication/{user/user.go,serviceaccoun
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from netsim.dataclass import dataclass
 
 MASTERS: Final = "system:masters"
 AUTHENTICATED: Final = "system:authenticated"

@@ -6,11 +6,11 @@ Ref: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go (v1.37).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.cluster.errors import Forbidden
 from netsim.cluster.resources import resource_of
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 

@@ -6,9 +6,9 @@ Ref: staging/src/k8s.io/pod-security-admission/policy/check_*.go (v1.37); the wo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 
 

@@ -6,7 +6,6 @@ A CronJob goes on for ever, so a world at rest does not wait for it: let time go
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from netsim.cluster import podstate
@@ -16,6 +15,7 @@ from netsim.cluster.documents import compact, list_at, mapping_at, strings_at, t
 from netsim.cluster.errors import AlreadyExists
 from netsim.cluster.ownership import BY_CONTROLLER, by_controller, controller_key, controller_reference
 from netsim.cluster.workqueue import WorkQueue
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json, decode
 from netsim.objects.meta import Key, Object
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.controllers.history import REVISION_LABEL
 from netsim.cluster.workloads import DaemonSetSpec, scaled
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Object
 
 

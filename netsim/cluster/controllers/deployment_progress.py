@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.controllers.deployment_rolling import fenceposts
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.workloads import DeploymentSpec, ReplicaSetView
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 

@@ -6,10 +6,10 @@ Ref: pkg/controller/deployment/{rolling,sync}.go, util/deployment_util.go (v1.37
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster.documents import text_at
 from netsim.cluster.workloads import DeploymentSpec, ReplicaSetView, scaled
+from netsim.dataclass import dataclass
 
 REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"

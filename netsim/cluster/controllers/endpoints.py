@@ -7,13 +7,13 @@ loaded are left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
 from netsim.cluster.controllers.selecting import ServiceController
 from netsim.cluster.controllers.slices import HEADLESS_LABEL, address_types, endpoint_ports
 from netsim.cluster.documents import canonical, compact, list_at, mapping_at, strings_at, text_at
+from netsim.dataclass import dataclass
 from netsim.net.address import Family, parse_address
 from netsim.objects.core import Service
 from netsim.objects.json import Document, Json

@@ -7,7 +7,6 @@ daemon/update.go:constructHistory() (v1.37).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.documents import mapping_at, strings_at
 from netsim.cluster.informer import Informer
@@ -15,6 +14,7 @@ from netsim.cluster.naming import template_hash
 from netsim.cluster.ownership import BY_CONTROLLER, by_controller, controller_of, controller_reference
 from netsim.cluster.store import Store
 from netsim.cluster.workloads import template_of
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 

@@ -6,12 +6,12 @@ Ref: pkg/controller/job/{job_controller,indexed_job_utils,backoff_utils}.go (v1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count, islice
 
 from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, decode
 from netsim.objects.meta import Object
 

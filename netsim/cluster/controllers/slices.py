@@ -7,10 +7,11 @@ Where Kubernetes takes endpoints from a Go map in any order, they are taken here
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from netsim.cluster import podstate
 from netsim.cluster.documents import canonical, list_at, mapping_at, text_at
+from netsim.dataclass import dataclass
 from netsim.net.address import Family, parse_address
 from netsim.objects.core import SERVICE_NAME_LABEL, Service, ServicePortSpec
 from netsim.objects.json import Document, Json

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
@@ -12,6 +11,7 @@ from netsim.cluster.controllers.pod_owner import PodOwnerController
 from netsim.cluster.controllers.statefulset_claims import PodClaims, volumes
 from netsim.cluster.documents import mapping_at, text_at, with_value
 from netsim.cluster.workloads import StatefulSetSpec, scaled
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, decode
 from netsim.objects.meta import Key, Object
 

@@ -6,11 +6,11 @@ Ref: pkg/controller/statefulset/{stateful_pod_control,stateful_set_utils}.go (v1
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at, with_value
 from netsim.cluster.events import EventRecorder
 from netsim.cluster.store import Store
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
 

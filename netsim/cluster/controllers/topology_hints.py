@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 
 from netsim.cluster import podstate
 from netsim.cluster.controllers.slices import Plan, Slice, without_hints
 from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.dataclass import dataclass
 from netsim.objects.core import ZONE_LABEL
 from netsim.objects.json import Document
 from netsim.objects.meta import Object

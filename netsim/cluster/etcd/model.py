@@ -6,10 +6,10 @@ Ref: api/etcdserverpb/rpc.proto, api/mvccpb/kv.proto (etcd v3.6). A value is a J
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.objects.json import Json
 
 

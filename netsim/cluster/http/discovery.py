@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from netsim.cluster.bootstrap import VERSION
 from netsim.cluster.documents import list_at, mapping_at, strings_at, text_at
 from netsim.cluster.resources import known_resources, resource_of
 from netsim.cluster.watch_cache import WatchCache
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.schema import Kind, builtin
 

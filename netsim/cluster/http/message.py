@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netsim.cluster.access.users import Certificate
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netsim.cluster.http.message import Request
+from netsim.dataclass import dataclass
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 _WITHOUT_RESOURCE = ("finalize", "status")  # of a namespace, not in one

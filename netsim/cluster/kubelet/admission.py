@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from netsim.cluster.scheduling.placement import HostPort, PlacementSpec
+from netsim.dataclass import dataclass
 from netsim.objects.core import Node
 from netsim.objects.meta import Key
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.kubelet.probes import Probe, Prober
 from netsim.cluster.machines import ProbeKind
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 10.0, 300.0

@@ -5,11 +5,12 @@ Kubelets that are started anew find it as it was, as they do in their runtime an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netsim.cluster.kubelet.addresses import PodNetwork
 from netsim.cluster.kubelet.admission import NodeAdmission
 from netsim.cluster.kubelet.pod_runtime import PodRuntime
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Key
 

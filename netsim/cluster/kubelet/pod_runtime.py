@@ -7,12 +7,13 @@ pkg/kubelet/kubelet_pods.go:getPhase() (v1.37).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netsim.cluster.kubelet.containers import Container, ContainerSpec, Role, State
 from netsim.cluster.kubelet.probes import Prober
 from netsim.cluster.machines import Machines, ProbeKind, Window
 from netsim.cluster.podstate import READY_ANNOTATION
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key
 from netsim.objects.script import NO_SCRIPT, Script
 

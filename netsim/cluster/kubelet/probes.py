@@ -8,11 +8,12 @@ first probe comes ``initialDelaySeconds`` after the start here, to the second.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, inf
 
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.cluster.machines import ProbeKind, Window
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 
 

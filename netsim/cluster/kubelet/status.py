@@ -6,13 +6,13 @@ Ref: pkg/kubelet/status/generate.go, pkg/kubelet/kubelet_pods.go:convertToAPICon
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import list_at, mapping_at
 from netsim.cluster.kubelet.containers import Container, Role, State
 from netsim.cluster.kubelet.pod_runtime import PodRuntime
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 

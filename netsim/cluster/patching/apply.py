@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from netsim.cluster.errors import Conflict
 from netsim.cluster.patching.merge_keys import DEFAULTS, ListMerge, list_merge
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 
 Path: TypeAlias = "tuple[str, ...]"

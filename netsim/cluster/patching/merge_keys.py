@@ -6,7 +6,8 @@ Ref: patchStrategy, patchMergeKey, listType and listMapKey in staging/src/k8s.io
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from netsim.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

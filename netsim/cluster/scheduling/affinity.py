@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at, mapping_at
 from netsim.cluster.errors import BadRequest
 from netsim.cluster.selectors import NOTHING, Operator, Requirement, Selector, of_label_selector
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 

@@ -6,7 +6,6 @@ Ref: pkg/scheduler/framework/plugins/volumebinding/{volume_binding,binder}.go (v
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, mapping_at, text_at, with_value
@@ -14,6 +13,7 @@ from netsim.cluster.scheduling.filters import LOST_VOLUME, NO_VOLUME, NODE_AFFIN
 from netsim.cluster.scheduling.nodes import NodeState
 from netsim.cluster.scheduling.placement import PlacementSpec
 from netsim.cluster.storage import NO_PROVISIONER, SELECTED_NODE, class_name, matching_volumes, waits_for_consumer
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key, Object
 
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"

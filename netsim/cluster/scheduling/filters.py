@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -12,6 +11,7 @@ from netsim.cluster.scheduling.affinity import AFFINITY
 from netsim.cluster.scheduling.nodes import NodeState
 from netsim.cluster.scheduling.placement import PlacementSpec
 from netsim.cluster.scheduling.spreading import NO_LABEL
+from netsim.dataclass import dataclass
 from netsim.objects.core import Taint
 from netsim.objects.meta import Key
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from netsim.cluster.documents import mapping_at
 from netsim.cluster.scheduling.affinity import NO_AFFINITY, PodAffinity
 from netsim.cluster.scheduling.placement import HostPort, PlacementSpec, Weight, weight_of
+from netsim.dataclass import dataclass
 from netsim.net.address import parse_address, parse_prefix
 from netsim.objects.core import Node, NodeAddress, Taint
 from netsim.objects.meta import Key, Object

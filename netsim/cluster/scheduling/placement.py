@@ -6,13 +6,14 @@ Ref: pkg/scheduler/framework/plugins/*, staging/src/k8s.io/component-helpers/sch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import TypeAlias
 
 from netsim.cluster.documents import canonical, list_at, mapping_at, strings_at
 from netsim.cluster.errors import BadRequest
 from netsim.cluster.selectors import NOTHING, Requirement, Selector, of_expressions, of_labels
+from netsim.dataclass import dataclass
 from netsim.objects.core import Taint
 from netsim.objects.json import Document, Json, decode
 from netsim.objects.meta import Object

@@ -7,10 +7,10 @@ Pods whose PodDisruptionBudget allows no more disruptions are spared where that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.selectors import Selector
+from netsim.dataclass import dataclass
 from netsim.objects.meta import Key
 
 _ABOVE = 2**31

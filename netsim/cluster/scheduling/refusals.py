@@ -5,13 +5,12 @@ Ref: pkg/scheduler/schedule_one.go:handleSchedulingFailure(), updatePod() (v1.37
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netsim.cluster import podstate
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import text_at, with_value
 from netsim.cluster.events import EventRecorder
 from netsim.cluster.store import Store, merged_condition
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
@@ -26,6 +26,7 @@ from netsim.cluster.scheduling.refusals import Refusals
 from netsim.cluster.scheduling.spreading import Constraint, Spread, constraints_of
 from netsim.cluster.selectors import of_label_selector
 from netsim.cluster.workqueue import WorkQueue
+from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 

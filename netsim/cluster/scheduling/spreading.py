@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from netsim.cluster.documents import list_at
 from netsim.cluster.errors import BadRequest
@@ -16,6 +15,7 @@ from netsim.cluster.scheduling.affinity import PodTerm, Tally
 from netsim.cluster.scheduling.nodes import NodeState
 from netsim.cluster.scheduling.placement import PlacementSpec
 from netsim.cluster.selectors import NOTHING, Operator, Requirement, Selector, of_label_selector
+from netsim.dataclass import dataclass
 from netsim.objects.core import HOSTNAME_LABEL
 from netsim.objects.json import Document
 from netsim.objects.meta import Object

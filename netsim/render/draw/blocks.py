@@ -7,9 +7,9 @@ world (or the gateway, or the first block), one tree a connected component; link
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Prefix
 from netsim.topology.graph import namespace_graph
 from netsim.topology.model import Bridge, Device, Endpoint, Listener, Loopback, Netns, Role, Topology, Veth

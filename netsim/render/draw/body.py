@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 
+from netsim.dataclass import dataclass
 from netsim.render.draw.blocks import Block, Bus, Chip, Leaf
 from netsim.render.draw.shapes import Anchor, Box, Font, Path, Rect, Shape, Text
 

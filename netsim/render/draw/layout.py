@@ -7,8 +7,9 @@ in lanes of their own, just above the row of the block that they start at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.render.draw import body
 from netsim.render.draw.blocks import Link, Scene, Tree
 from netsim.render.draw.shapes import Box, Figure, Font, Path, Rect, Shape, Text

@@ -5,10 +5,11 @@ Widths are estimates from above: the fonts that a viewer has are not known. Mono
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from math import ceil
 from typing import TypeAlias
+
+from netsim.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ Only the namespaces that it comes to are drawn. A hop is a numbered badge on its
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from netsim.dataclass import dataclass
 from netsim.render.draw.blocks import scene
 from netsim.render.draw.dot import quoted
 from netsim.render.draw.layout import MARGIN, lay_out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, family_of, parse_address
 from netsim.rules.conntrack.ast import ICMP, ICMPV6, NAMES, ConntrackEntry, EntryTuple
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors

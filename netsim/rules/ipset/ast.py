@@ -7,10 +7,11 @@ Ref: include/uapi/linux/netfilter/ipset/ip_set.h (v6.12).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, Family, Prefix
 from netsim.rules.source import Origin
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family
 from netsim.rules.ipset.ast import Dimension, Entry, IPSet, IPSets, Key, SetOptions, SetType
 from netsim.rules.ipset.elements import read_entry

@@ -7,10 +7,11 @@ because schedulers look at them in turn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family
 from netsim.rules.source import Origin
 

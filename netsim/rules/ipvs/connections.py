@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 

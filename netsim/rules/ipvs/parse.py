@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Family, parse_address
 from netsim.rules.ipvs.ast import (
     SCHEDULERS,

@@ -10,10 +10,11 @@ Ref: nft(8) 1.0.6; net/netfilter/nf_tables_api.c (v6.12).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Prefix
 from netsim.rules.nft.elsewhere import Elsewhere
 from netsim.rules.source import Origin

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import BaseChain, Data, Element, Key, NamedSet, TableFamily, Verdict
 from netsim.rules.nft.datatypes import datatype, known_types, read_time
 from netsim.rules.nft.expressions import data_of, expression, key, number

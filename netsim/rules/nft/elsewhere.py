@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from netsim.dataclass import dataclass
 
 if TYPE_CHECKING:
     from netsim.rules.nft.ast import Expression

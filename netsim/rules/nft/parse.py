@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import Element, Key, NamedSet, OtherObject, Ruleset, TableFamily
 from netsim.rules.nft.blocks import BlockReader
 from netsim.rules.nft.json_commands import is_json, json_source

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import (
     NAT,
     Assign,

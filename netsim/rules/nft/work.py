@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import (
     NAT,
     AnonymousMap,

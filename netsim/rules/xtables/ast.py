@@ -10,9 +10,10 @@ Where a rule was written (``origin``) and its counters take no part in equality.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.source import Origin
 from netsim.rules.xtables.common_matches import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address
 from netsim.rules.xtables.header_matches import InterfaceMatch, PortMatch, PrefixMatch, ProtocolMatch
 from netsim.rules.xtables.matches import NumberRange

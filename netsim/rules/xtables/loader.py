@@ -5,8 +5,9 @@ Ref: iptables/iptables-restore.c:ip46tables_restore_main() (v1.8.9).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.source import Origin, RuleSyntaxError
 from netsim.rules.xtables import words as quoting

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.xtables import words as quoting
 from netsim.rules.xtables.ast import CommentMatch, DNATTarget, Jump, Match, NATRange

@@ -9,10 +9,11 @@ Ref: iptables/xshared.c:do_parse() and libxtables/xtoptions.c:xtables_option_par
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.xtables.ast import (
     Counters,

@@ -5,8 +5,9 @@ Several programs write one node's rules (the node's own, flannel, kube-proxy); e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Family
 from netsim.rules.source import Origin, RuleSyntaxErrors
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Chain, Rule, Ruleset, Table, Verdict

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netsim.dataclass import dataclass
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Chain, Counters, Rule, Table, Verdict
 from netsim.rules.xtables.values import read_integer
 

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, Prefix
 
 

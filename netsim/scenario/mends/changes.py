@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from shlex import quote
 from typing import Protocol, TypeVar
 
 from netsim.cluster.errors import StatusError
 from netsim.cluster.patching.patches import json_patch
+from netsim.dataclass import dataclass
 from netsim.manifest import Loaded
 from netsim.objects.cluster import ClusterNode, CNISpec, ExternalHost, PlacedDocument, RulesText, StaticRoute
 from netsim.objects.json import Json

@@ -7,9 +7,10 @@ left. Ref: none; the proof is the trace itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
+from netsim.dataclass import dataclass
 from netsim.manifest import LoadError
 from netsim.scenario.build import world_of
 from netsim.scenario.mends.candidates import proposed

@@ -11,8 +11,8 @@ flannel-io/cni-plugin flannel_linux.go: doCmdAdd(), getDelegateIPAM() (v1.5).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from netsim.dataclass import dataclass
 from netsim.net.address import Address, InterfaceAddress, Prefix, parse_interface, parse_prefix
 from netsim.topology.model import Bridge, BridgePort, Device, Endpoint, Listener, Netns, Role, Route, Veth
 from netsim.topology.naming import address_mac, hashed_mac, node_netns, pod_netns, veth_name

@@ -13,9 +13,9 @@ forwardRules(); pkg/trafficmngr/trafficmngr.go KubeProxyMark (v0.26).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
+from netsim.dataclass import dataclass
 from netsim.net.address import MAC, Address, Family, Prefix, parse_interface
 from netsim.objects.cluster import CNIBackend
 from netsim.topology.lan import Card
