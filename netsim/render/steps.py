@@ -227,6 +227,7 @@ _CONNTRACK_ACTIONS = {
     "new": "a new entry",
     "found": "",
     "confirm": "confirmed",
+    "offload": "offloaded",
     "invalid": "",
     "untracked": "",
 }

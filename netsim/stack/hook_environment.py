@@ -131,19 +131,16 @@ class NamespaceHooks:
     def forward_frame(self, skb: SkBuff, device: str, neighbour: Address | None) -> None:
         """Ref: net/netfilter/nf_dup_netdev.c:nf_fwd_netdev_egress(), nft_fwd_netdev.c:nft_fwd_neigh_eval() (v6.12)."""
         from netsim.stack.dev import dev_queue_xmit
-        from netsim.stack.neighbour import neigh_resolve
+        from netsim.stack.neighbour import neigh_output
 
         out = self._ns.devices.get(device)
         if out is None:
             self._ns.drop(DropReason.DEV_DOWN, "nf_fwd_netdev_egress", f"there is no device {device}")
-            return
-        if neighbour is not None:
-            mac = neigh_resolve(self._ns, skb, out, neighbour)
-            if mac is None:
-                return
+        elif neighbour is None:
+            dev_queue_xmit(self._ns, out, skb)
+        else:
             skb.packet = skb.packet.with_ip(ttl=skb.packet.ip.ttl - 1)
-            skb.src_mac, skb.dst_mac = out.mac, mac
-        dev_queue_xmit(self._ns, out, skb)
+            neigh_output(self._ns, skb, out, neighbour)
 
     def reverse_path(
         self, source: Address, towards: Address | None, device: str, *, mark: int, accept_local: bool

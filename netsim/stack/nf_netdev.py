@@ -29,7 +29,7 @@ from netsim.stack.steps import Hook
 from netsim.topology.model import Device
 
 if TYPE_CHECKING:
-    from netsim.stack.nf_tables_api import LinkHook
+    from netsim.stack.nf_tables_api import FlowHook, LinkHook
 
 _BRNF = {Hook.PREROUTING: 0, Hook.FORWARD: -1}
 """The priorities of br_netfilter; of chains with the same one that which was loaded later runs first. In postrouting it is the last."""
@@ -43,10 +43,29 @@ class Side(Enum):
 
 
 def nf_netdev(ns: Namespace, device: Device, skb: SkBuff, *, egress: bool) -> bool:
-    """Show a frame to the chains at a device. False where it ended, or left by another device."""
-    hook = Hook.EGRESS if egress else Hook.INGRESS
-    iif, oif = ("", device.name) if egress else (device.name, "")
-    return _run(ns, links_at(ns, "netdev", hook, device), hook, skb, iif, oif)
+    """Show a frame to the chains at a device, and on its way in to the flowtables. False where it ended, or left by another device."""
+    if not ns.spec.nftables:
+        return True
+    if egress:
+        return _run(ns, links_at(ns, "netdev", Hook.EGRESS, device), Hook.EGRESS, skb, "", device.name)
+    chains = links_at(ns, "netdev", Hook.INGRESS, device)
+    for flows in _flowtables(ns):
+        before = [chain for chain in chains if chain.priority < flows.priority]
+        chains = chains[len(before) :]
+        if not _run(ns, before, Hook.INGRESS, skb, device.name, ""):
+            return False
+        from netsim.stack.nf_flow_table import nf_flow_offload
+
+        if nf_flow_offload(ns, flows, device, skb):
+            return False
+    return _run(ns, chains, Hook.INGRESS, skb, device.name, "")
+
+
+def _flowtables(ns: Namespace) -> list[FlowHook]:
+    from netsim.stack.nf_tables_api import compile_ruleset
+
+    found = [each for ruleset in ns.spec.nftables for each in compile_ruleset(ruleset).flowtables]
+    return sorted(found, key=lambda each: each.priority)
 
 
 def nf_bridge(

@@ -58,6 +58,7 @@ from netsim.rules.nft.ast import (
     VerdictStatement,
 )
 from netsim.rules.nft.elsewhere import Dup, FlowAdd, Fwd, Queue, SynProxy, TProxy
+from netsim.rules.nft.objects import flowtable
 from netsim.stack.nf_tables_core import CompiledTable
 from netsim.stack.steps import IP_HOOKS, Hook
 
@@ -102,6 +103,15 @@ class LinkHook:
         return f"table {self.table.family} {self.table.name}, chain {self.chain}"
 
 
+@dataclass(frozen=True, slots=True)
+class FlowHook:
+    """A flowtable at its devices; ``place`` is family, table and name."""
+
+    place: tuple[str, str, str]
+    priority: int
+    devices: tuple[str, ...]
+
+
 class CompiledRuleset:
     """A rule set as the hooks need it; shared by every walk through the same Ruleset value."""
 
@@ -109,6 +119,7 @@ class CompiledRuleset:
         self.ruleset = ruleset
         self.hooks: list[BaseHook] = []
         self.links: list[LinkHook] = []
+        self.flowtables: list[FlowHook] = []
         self.holds: set[Family] = set()
         for table in ruleset.tables.values():
             if "dormant" not in table.flags:
@@ -118,6 +129,11 @@ class CompiledRuleset:
 
     def _hook_in(self, table: Table) -> None:
         compiled = CompiledTable(table)
+        for other in table.others.values():
+            if other.kind == "flowtable":
+                found = flowtable(other, table.family)
+                place = (compiled.family, table.name, found.name)
+                self.flowtables.append(FlowHook(place, found.priority, found.devices))
         families = FAMILIES[table.family]
         for chain in table.chains.values():
             base = chain.base

@@ -213,7 +213,7 @@ class NftChainPass:
 
 @dataclass(frozen=True, slots=True)
 class ConntrackStep:
-    """What conntrack did: ``action`` is ``new``, ``found``, ``confirm``, ``invalid``, ``untracked``.
+    """What conntrack did: ``action`` is ``new``, ``found``, ``confirm``, ``invalid``, ``untracked``, ``offload`` (by a flowtable).
 
     ``direction`` is ``ORIGINAL`` or ``REPLY``; ``entry`` is the entry as ``conntrack -L`` prints it.
     """

@@ -95,7 +95,7 @@ class BlockReader:
         if hook in ("ingress", "egress") and not devices:
             advice = "nft 1.0.6 leaves it out of its JSON: give what 'nft list ruleset' prints"
             raise source.error(f"a chain at hook {hook} needs a device", hook_token, advice)
-        priority = self._priority(hook)
+        priority = self.priority(hook)
         base = BaseChain(kind, hook, priority, Verdict.ACCEPT, devices)
         if before is not None and replace(before, policy=base.policy) != base:
             raise source.error("File exists: the chain is hooked in otherwise", token)
@@ -115,7 +115,8 @@ class BlockReader:
         source.expect("}")
         return tuple(found)
 
-    def _priority(self, hook: str) -> int:
+    def priority(self, hook: str) -> int:
+        """``priority filter - 10``."""
         source = self.source
         source.expect("priority")
         token = source.peek()

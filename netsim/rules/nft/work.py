@@ -31,6 +31,7 @@ from netsim.rules.nft.ast import (
     VerdictMap,
     VerdictStatement,
 )
+from netsim.rules.nft.elsewhere import FlowAdd
 from netsim.rules.source import Origin, RuleSyntaxError
 
 
@@ -102,6 +103,8 @@ def _missing(table: TableUnderWork, statement: Statement, origin: Origin) -> Ite
     for name in _chains_of(statement):
         if name not in table.chains:
             yield _no_chain(name, origin)
+    if isinstance(statement, FlowAdd) and f"flowtable {statement.flowtable}" not in table.others:
+        yield RuleSyntaxError(f"No such file or directory: there is no flowtable {statement.flowtable}", origin)
     for name in _sets_of(statement):
         if name not in table.sets:
             yield RuleSyntaxError(
