@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from netsim.dataclass import dataclass
 from netsim.rules.xtables.ast import Chain, Jump, Table, Verdict
+from netsim.stack.chain_end import ChainEnd, record_drop, record_not_modelled
 from netsim.stack.environment import HookVerdict
 from netsim.stack.evaluations import Evaluations
-from netsim.stack.reasons import DropReason
 from netsim.stack.rule_index import RuleIndex
-from netsim.stack.steps import ChainPass, Drop, NotModelled, RuleEvaluation, RuleRef
+from netsim.stack.steps import ChainPass, RuleEvaluation, RuleRef
 from netsim.stack.x_tables import Apply, Check, RuleNotModelledError, XtContext
 from netsim.stack.xt_match import compile_matches
 from netsim.stack.xt_target import compile_target
@@ -98,17 +98,6 @@ class _Frame:
     reported: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a table ended: ``ref`` is the rule that decided, None for the policy."""
-
-    verdict: HookVerdict
-    name: str
-    ref: RuleRef | None
-    reason: DropReason = DropReason.NETFILTER_DROP
-    detail: str = ""
-
-
 _VERDICTS = {Verdict.ACCEPT: HookVerdict.ACCEPT, Verdict.DROP: HookVerdict.DROP}
 
 
@@ -122,7 +111,7 @@ class _Walk:
         self.at: RuleRef | None = None  # the rule under evaluation
         self._stack: list[_Frame] = []
 
-    def run(self, base: str) -> _End:
+    def run(self, base: str) -> ChainEnd:
         self._enter(base, ())
         while self._stack:
             frame = self._stack[-1]
@@ -137,7 +126,7 @@ class _Walk:
             if end is not None:
                 return end
         policy = self.table.chain(base).policy or Verdict.ACCEPT
-        return _End(_VERDICTS[policy], policy.value, None)
+        return ChainEnd(_VERDICTS[policy], policy.value, None)
 
     def _enter(self, name: str, reached_by: tuple[str, ...]) -> None:
         if name in reached_by:
@@ -148,7 +137,7 @@ class _Walk:
         candidates = chain.index.candidates(self.ctx.skb, self.ctx.iif, self.ctx.oif)
         self._stack.append(_Frame(chain, candidates, (*reached_by, name)))
 
-    def _evaluate(self, frame: _Frame, rule: CompiledRule) -> _End | None:
+    def _evaluate(self, frame: _Frame, rule: CompiledRule) -> ChainEnd | None:
         """One rule: its checks in order until one fails, then its action. None goes on."""
         self.at, self.ctx.choice = rule.ref, None
         if not all(check(self.ctx) for check in rule.checks):
@@ -163,15 +152,12 @@ class _Walk:
             return frame.chain.miss(ref.index)
         return RuleEvaluation(ref, matched=False, choice=self.ctx.choice)
 
-    def _apply(self, ref: RuleRef, apply: Apply) -> _End | None:
+    def _apply(self, ref: RuleRef, apply: Apply) -> ChainEnd | None:
         outcome = apply(self.ctx)
         self._matched(ref, outcome.effect)
-        if outcome.verdict is None:
-            return None
-        name = "ACCEPT" if outcome.verdict is HookVerdict.ACCEPT else outcome.name or "DROP"
-        return _End(outcome.verdict, name, ref, outcome.reason, outcome.detail)
+        return ChainEnd.by(outcome, ref)
 
-    def _steer(self, frame: _Frame, ref: RuleRef) -> _End | None:
+    def _steer(self, frame: _Frame, ref: RuleRef) -> ChainEnd | None:
         """A verdict, a jump, or nothing at all."""
         target = ref.rule.target
         if isinstance(target, Jump):
@@ -187,7 +173,7 @@ class _Walk:
         if target is Verdict.RETURN:
             frame.at, frame.reported = len(frame.candidates), len(frame.chain.rules)
             return None
-        return _End(_VERDICTS[target], target.value, ref)
+        return ChainEnd(_VERDICTS[target], target.value, ref)
 
     def _jump(self, frame: _Frame, target: Jump) -> None:
         """A goto takes the place of the chain that it leaves, so the end of the new chain returns to the last jump."""
@@ -212,11 +198,10 @@ def do_table(table: CompiledTable, base: str, ctx: XtContext, priority: int) -> 
         if walk.at is not None:
             walk.evaluations.append(RuleEvaluation(walk.at, matched=True, effect=f"not modelled: {missing}"))
         _record(walk, base, priority, mark, "UNKNOWN", policy=False)
-        ctx.env.recorder.record(ctx.env.netns, NotModelled(str(missing), ctx.hook.value, walk.at))
-        return HookVerdict.STOLEN
+        return record_not_modelled(ctx, missing, walk.at)
     _record(walk, base, priority, mark, end.name, policy=end.ref is None)
     if end.verdict is HookVerdict.DROP:
-        _record_drop(walk, base, end)
+        record_drop(ctx, end, table.name, base)
     return end.verdict
 
 
@@ -227,11 +212,3 @@ def _record(walk: _Walk, base: str, priority: int, mark: int, verdict: str, *, p
     )
     assert base == ctx.hook.value
     ctx.env.recorder.record(ctx.env.netns, step)
-
-
-def _record_drop(walk: _Walk, base: str, end: _End) -> None:
-    ctx = walk.ctx
-    chain = base if end.ref is None else end.ref.chain
-    detail = end.detail or (f"policy of {base}" if end.ref is None else "")
-    drop = Drop(end.reason, ctx.hook.value, end.ref, walk.table.name, chain, detail)
-    ctx.env.recorder.record(ctx.env.netns, drop)

@@ -13,13 +13,13 @@ from __future__ import annotations
 from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import Chain, Jump, Limit, ObjectReference, Quota, Table, Verdict
 from netsim.rules.nft.objects import named_object
+from netsim.stack.chain_end import ChainEnd, record_drop, record_not_modelled
 from netsim.stack.environment import HookVerdict
 from netsim.stack.nf_tables_expression import Scope
 from netsim.stack.nf_tables_statement import Run, Steering, compile_statement
 from netsim.stack.nft_lookup import NamedMapping, label_of
-from netsim.stack.reasons import DropReason
-from netsim.stack.steps import Drop, NftChainPass, NftEvaluation, NftRuleRef, NotModelled
-from netsim.stack.x_tables import Outcome, RuleNotModelledError, XtContext
+from netsim.stack.steps import NftChainPass, NftEvaluation, NftRuleRef
+from netsim.stack.x_tables import RuleNotModelledError, XtContext
 
 JUMP_STACK = 16
 """``NFT_JUMP_STACK_SIZE``: how deep jumps may lie within each other; the kernel refuses to load more."""
@@ -107,17 +107,6 @@ class _Frame:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a base chain ended: ``ref`` is the rule that decided, None for the policy."""
-
-    verdict: HookVerdict
-    name: str
-    ref: NftRuleRef | None
-    reason: DropReason = DropReason.NETFILTER_DROP
-    detail: str = ""
-
-
 _VERDICTS = {Verdict.ACCEPT: HookVerdict.ACCEPT, Verdict.DROP: HookVerdict.DROP}
 
 
@@ -131,7 +120,7 @@ class _Walk:
         self.at: NftRuleRef | None = None  # the rule under evaluation
         self._stack: list[_Frame] = []
 
-    def run(self, base: CompiledChain) -> _End:
+    def run(self, base: CompiledChain) -> ChainEnd:
         self._stack.append(_Frame(base))
         while self._stack:
             frame = self._stack[-1]
@@ -144,9 +133,9 @@ class _Walk:
             if end is not None:
                 return end
         policy = base.base.policy if base.base is not None else Verdict.ACCEPT
-        return _End(_VERDICTS[policy], policy.name, None)
+        return ChainEnd(_VERDICTS[policy], policy.name, None)
 
-    def _evaluate(self, frame: _Frame, rule: CompiledRule) -> _End | None:
+    def _evaluate(self, frame: _Frame, rule: CompiledRule) -> ChainEnd | None:
         """One rule: its statements in order until one does not hold or one decides. None goes on."""
         ref = self.at = rule.ref
         self.ctx.choice = None
@@ -161,7 +150,8 @@ class _Walk:
             if result.effect:
                 effects.append(result.effect)
             if result.verdict is not None:
-                return self._decided(ref, result, effects)
+                self._matched(ref, effects)
+                return ChainEnd.by(result, ref)
         self._matched(ref, effects)
         return None
 
@@ -173,13 +163,7 @@ class _Walk:
                 NftEvaluation(ref, matched=False, effect="; ".join(effects), choice=self.ctx.choice)
             )
 
-    def _decided(self, ref: NftRuleRef, outcome: Outcome, effects: list[str]) -> _End:
-        assert outcome.verdict is not None
-        self._matched(ref, effects)
-        name = "ACCEPT" if outcome.verdict is HookVerdict.ACCEPT else outcome.name or "DROP"
-        return _End(outcome.verdict, name, ref, outcome.reason, outcome.detail)
-
-    def _steer(self, frame: _Frame, ref: NftRuleRef, steering: Steering, effects: list[str]) -> _End | None:
+    def _steer(self, frame: _Frame, ref: NftRuleRef, steering: Steering, effects: list[str]) -> ChainEnd | None:
         """A verdict or a jump."""
         to = steering.to
         if isinstance(to, Jump):
@@ -194,7 +178,7 @@ class _Walk:
                 frame.at = len(frame.chain.misses)
                 return None
             case Verdict.ACCEPT | Verdict.DROP:
-                return _End(_VERDICTS[to], to.name, ref)
+                return ChainEnd(_VERDICTS[to], to.name, ref)
 
     def _jump(self, to: Jump) -> None:
         """A goto takes the place of the chain that it leaves, so the end of the new chain returns to the last jump."""
@@ -227,11 +211,10 @@ def nft_do_chain(table: CompiledTable, name: str, ctx: XtContext) -> HookVerdict
         if walk.at is not None:
             walk.evaluations.append(NftEvaluation(walk.at, matched=True, effect=f"not modelled: {missing}"))
         _record(walk, base, mark, "UNKNOWN", policy=False)
-        ctx.env.recorder.record(ctx.env.netns, NotModelled(str(missing), ctx.hook.value, walk.at))
-        return HookVerdict.STOLEN
+        return record_not_modelled(ctx, missing, walk.at)
     _record(walk, base, mark, end.name, policy=end.ref is None)
     if end.verdict is HookVerdict.DROP:
-        _record_drop(walk, base, end)
+        record_drop(ctx, end, table.name, base.name)
     return end.verdict
 
 
@@ -252,11 +235,3 @@ def _record(walk: _Walk, base: CompiledChain, mark: int, verdict: str, *, policy
         mark_after=ctx.skb.mark,
     )
     ctx.env.recorder.record(ctx.env.netns, step)
-
-
-def _record_drop(walk: _Walk, base: CompiledChain, end: _End) -> None:
-    ctx = walk.ctx
-    chain = base.name if end.ref is None else end.ref.chain
-    detail = end.detail or (f"policy of {base.name}" if end.ref is None else "")
-    drop = Drop(end.reason, ctx.hook.value, end.ref, walk.table.name, chain, detail)
-    ctx.env.recorder.record(ctx.env.netns, drop)
