@@ -89,7 +89,9 @@ STATEMENTS = (
 @pytest.mark.parametrize(("told", "text"), [row for row in STATEMENTS if row[1]], ids=lambda row: str(row)[:40])
 def test_statements(told: str, text: str) -> None:
     more = '{"add": {"chain": {"family": "ip", "table": "t", "name": "c2"}}},'
-    written = parse(f"table ip t {{ chain c2 {{ }}\nchain c {{ {text}\n}}\n}}", "text")
+    more += '{"add": {"flowtable": {"family": "ip", "table": "t", "name": "f", "hook": "ingress", "prio": 0, "dev": "eth0"}}},'
+    flows = "flowtable f { hook ingress priority filter; devices = { eth0 }; }"
+    written = parse(f"table ip t {{ {flows}\nchain c2 {{ }}\nchain c {{ {text}\n}}\n}}", "text")
     read = parse(rule(told).replace('{"add": {"rule"', f'{more}{{"add": {{"rule"'), "json")
     key = (TableFamily.IP, "t")
     assert read.tables[key].chains["c"].rules == written.tables[key].chains["c"].rules
