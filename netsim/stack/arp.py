@@ -109,7 +109,16 @@ class _Walk:
         if self._frames > MOST_FRAMES or self._links >= MOST_BRIDGES:
             self.storm = True
             return
-        self._queue.append(_InFlight(netns, device, frame, self._links + 1))
+        arriving = _InFlight(netns, device, frame, self._links + 1)
+        if self._matters(arriving):
+            self._queue.append(arriving)
+
+    def _matters(self, arriving: _InFlight) -> bool:
+        """Whether anything comes of a frame: of a request that is flooded to hundreds of pods, one answers."""
+        device, frame = arriving.device, arriving.frame
+        if device.port is not None or frame.vlan is not None or self._concerns(arriving):
+            return True
+        return bool(uppers_for(self._network.wiring, arriving.netns, device, frame.dst))
 
     def _ports(self, ns: Namespace, decision: Decision, frame: Frame, ingress: Device | None) -> None:
         """Out of each port that the bridge chose, past the rules of family bridge."""

@@ -140,9 +140,10 @@ class _Walk:
     def _evaluate(self, frame: _Frame, rule: CompiledRule) -> ChainEnd | None:
         """One rule: its checks in order until one fails, then its action. None goes on."""
         self.at, self.ctx.choice = rule.ref, None
-        if not all(check(self.ctx) for check in rule.checks):
-            self.evaluations.append(self._miss(frame, rule.ref))
-            return None
+        for check in rule.checks:
+            if not check(self.ctx):
+                self.evaluations.append(self._miss(frame, rule.ref))
+                return None
         if rule.apply is not None:
             return self._apply(rule.ref, rule.apply)
         return self._steer(frame, rule.ref)

@@ -91,6 +91,7 @@ class Wiring:
         self._made: dict[str, NetnsWiring] = {}
         self._peers: dict[tuple[str, str], tuple[Endpoint, Device] | None] = {}
         self._own: dict[str, Own] = {}
+        self._proxies: dict[str, bool] = {}
         self._solicited: dict[str, frozenset[int] | None] = {}
         self._macvlans: dict[Endpoint, tuple[tuple[str, Device], ...]] | None = None
         self._forwarding: dict[tuple[str, str], frozenset[str]] = {}
@@ -144,9 +145,14 @@ class Wiring:
 
     def may_be_proxy(self, netns: str) -> bool:
         """False where a namespace certainly answers ARP for no address but its own."""
-        spec = self._topology.namespaces[netns]
-        asked = any(".proxy_arp" in name for name in spec.sysctls) or any(r.table == LOCAL_TABLE for r in spec.routes)
-        return asked or bool(spec.proxies)
+        found = self._proxies.get(netns)
+        if found is None:
+            spec = self._topology.namespaces[netns]
+            asked = any(".proxy_arp" in name for name in spec.sysctls) or any(
+                r.table == LOCAL_TABLE for r in spec.routes
+            )
+            found = self._proxies[netns] = asked or bool(spec.proxies)
+        return found
 
     def macvlans(self, parent: Endpoint) -> tuple[tuple[str, Device], ...]:
         """The macvlan devices on top of a device, each with its namespace."""

@@ -21,17 +21,24 @@ def option_label(ref: RuleRef) -> str:
 
 
 def random(match: StatisticRandomMatch, ref: RuleRef) -> Check:
-    """Ask the chooser; where the outcome is certain nobody is asked."""
+    """Ask the chooser; where the outcome is certain nobody is asked.
+
+    A Service of n endpoints has n such rules, which its branches pass n²/2 times: a choice is one value for all of them.
+    """
     chance = match.probability
+    if chance in (0, 1):
+        return lambda _: chance == 1
     options = ((option_label(ref), chance), (f"past rule {ref.index + 1} of {ref.chain}", 1 - chance))
     place = f"{ref.table} {ref.chain} rule {ref.index + 1}"
+    choices: dict[str, tuple[Choice, Choice]] = {}
 
     def check(ctx: XtContext) -> bool:
-        if chance in (0, 1):
-            return chance == 1
-        description = f"{ctx.env.netns}: {place}"
-        index = ctx.env.chooser.choose(description, options)
-        ctx.choice = Choice(description, options, index)
+        netns = ctx.env.netns
+        if (known := choices.get(netns)) is None:
+            description = f"{netns}: {place}"
+            known = choices[netns] = (Choice(description, options, 0), Choice(description, options, 1))
+        index = ctx.env.chooser.choose(known[0].description, options)
+        ctx.choice = known[index]
         return index == 0
 
     return check

@@ -135,7 +135,7 @@ class ScriptedChooser(WalkChooser):
             return super().choose(description, options)
         scripted = self._script[len(self.taken)]
         expected = scripted.choice
-        if (description, tuple(options)) == (expected.description, expected.options):
+        if description == expected.description and tuple(options) == expected.options:
             self.taken.append(scripted)
             return expected.index
         if any(chance == 1 for _, chance in options):
