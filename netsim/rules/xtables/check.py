@@ -107,9 +107,7 @@ def _at(origin: Origin, word: str) -> Origin:
 
 def _may_ask(rule: Rule) -> bool:
     """True where some part of the rule asks for hooks, perhaps; false for most rules, at little cost."""
-    if type(rule.target) in HOOKED:
-        return True
-    return any(type(match) in HOOKED for match in rule.matches)
+    return type(rule.target) in HOOKED or not HOOKED.isdisjoint(map(type, rule.matches))
 
 
 def _hook_needs(rule: Rule) -> Iterator[tuple[Rule, str, tuple[str, ...]]]:

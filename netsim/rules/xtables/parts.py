@@ -50,9 +50,12 @@ class PartReader:
         whole = Fragment()
         matches: list[Match] = []
         for text in parts:
-            if text[:18] == "comment --comment " and (comment := _comment(text)) is not None:
+            if text[:18] == "comment --comment " and (found := _comment(text)) is not None:
+                comment, text = found
                 matches.append(comment)
-            elif text[:3] == "-j " and (jump := self._jump(text)) is not None:
+                if not text:
+                    continue
+            if text[:3] == "-j " and (jump := self._jump(text)) is not None:
                 if "j" in whole.used:
                     return None
                 whole.used += "j"
@@ -137,15 +140,17 @@ class PartReader:
         return found
 
 
-def _comment(text: str) -> CommentMatch | None:
-    """A comment alone, which is most of the other half."""
-    comment = text[18:]
-    if comment[:1] == '"':
-        if len(comment) > 1 and comment[-1] == '"' and comment.count('"') == 2:
-            return read_comment(comment[1:-1])
-    elif comment and '"' not in comment and " " not in comment and "\t" not in comment:
-        return read_comment(comment)
-    return None
+def _comment(text: str) -> tuple[CommentMatch, str] | None:
+    """A comment, which is most of the other half, and what stands behind it: a part of its own, with general options."""
+    if text[18:19] == '"':
+        comment, quote, rest = text[19:].partition('"')
+        if not quote or (rest and rest[0] != " "):
+            return None
+    else:
+        comment, _, rest = text[18:].partition(" ")
+        if not comment or '"' in comment or "\t" in comment:
+            return None
+    return read_comment(comment), rest.strip(" ")
 
 
 def _join(whole: Fragment, part: Fragment) -> bool:
