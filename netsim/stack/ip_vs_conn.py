@@ -12,15 +12,16 @@ from math import ceil
 
 from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
-from netsim.net.packet import Protocol, TCPFlags, endpoint
+from netsim.net.packet import Packet, Protocol, SCTPChunk, SCTPHeader, TCPFlags, TCPHeader, endpoint
 from netsim.rules.ipvs.ast import Forwarding
+from netsim.stack import ip_vs_proto_sctp
 from netsim.stack.ip_vs_dest import Dest
+from netsim.stack.ip_vs_proto_sctp import IpVsSctpState
 from netsim.stack.ip_vs_proto_tcp import ACTIVE, INPUT, INPUT_ONLY, OUTPUT, TIMEOUTS, IpVsTcpState, next_state
 from netsim.stack.steps import Clock
 
 NEW_SECONDS = 3.0
 UDP_SECONDS = 300.0
-SCTP_SECONDS = 300.0
 HELD_SECONDS = 60.0
 """How much longer a template stays on which connections hang."""
 
@@ -57,7 +58,7 @@ class Conn:
     conntrack: bool
     template: bool = False
     one_packet: bool = False
-    state: IpVsTcpState = IpVsTcpState.NONE
+    state: IpVsTcpState | IpVsSctpState = IpVsTcpState.NONE
     active: bool = False
     no_output: bool = False
     control: Conn | None = None
@@ -70,6 +71,8 @@ class Conn:
         """As ``ipvsadm -Lnc`` prints it."""
         if self.template:
             return "ASSURED" if self.state is IpVsTcpState.ESTABLISHED else "NONE"
+        if isinstance(self.state, IpVsSctpState):
+            return self.state.value
         return {Protocol.TCP: self.state.name, Protocol.UDP: "UDP"}.get(Protocol(self.key.protocol), "NONE")
 
     def text(self, now: float) -> str:
@@ -167,13 +170,13 @@ class ConnTable:
                 conn.dest.inactive -= 1
             conn.dest.unbound()
 
-    def saw(self, conn: Conn, flags: TCPFlags | None, *, reply: bool) -> None:
-        """A packet of the connection went by; ``flags`` are those of a TCP segment. Ref: ip_vs_set_state(), ip_vs_conn_put()."""
-        match conn.key.protocol:
-            case Protocol.TCP if flags is not None:
+    def saw(self, conn: Conn, packet: Packet, *, reply: bool) -> None:
+        """A packet of the connection went by. Ref: ip_vs_set_state(), ip_vs_conn_put()."""
+        match packet.l4:
+            case TCPHeader(flags=flags):
                 self._saw_segment(conn, flags, reply=reply)
-            case Protocol.SCTP:
-                conn.timeout = SCTP_SECONDS
+            case SCTPHeader(chunk=chunk):
+                self._saw_chunk(conn, chunk, reply=reply)
             case _:
                 conn.timeout = UDP_SECONDS
                 if reply:
@@ -181,19 +184,36 @@ class ConnTable:
         conn.deadline = self.clock.now() + conn.timeout
 
     def _saw_segment(self, conn: Conn, flags: TCPFlags, *, reply: bool) -> None:
-        direction = OUTPUT if reply else INPUT
-        if conn.no_output:
-            conn.no_output = not reply
-            direction = OUTPUT if reply else INPUT_ONLY
-        before, conn.state = conn.state, next_state(conn.state, direction, flags)
+        before = conn.state if isinstance(conn.state, IpVsTcpState) else IpVsTcpState.NONE
+        conn.state = next_state(before, _direction(conn, reply=reply), flags)
         if before is not conn.state is IpVsTcpState.ESTABLISHED:
             _assure(conn)
         conn.timeout = TIMEOUTS[conn.state]
-        active = conn.state in ACTIVE
-        if conn.dest is not None and active != conn.active:
-            conn.dest.active += 1 if active else -1
-            conn.dest.inactive += -1 if active else 1
-        conn.active = active
+        _count(conn, active=conn.state in ACTIVE)
+
+    def _saw_chunk(self, conn: Conn, chunk: SCTPChunk, *, reply: bool) -> None:
+        """Ref: set_sctp_state()."""
+        before = conn.state if isinstance(conn.state, IpVsSctpState) else IpVsSctpState.NONE
+        conn.state = ip_vs_proto_sctp.next_state(before, _direction(conn, reply=reply), chunk)
+        if before is not conn.state is IpVsSctpState.ESTABLISHED:
+            _assure(conn)
+        conn.timeout = ip_vs_proto_sctp.TIMEOUTS[conn.state]
+        _count(conn, active=conn.state is IpVsSctpState.ESTABLISHED)
+
+
+def _direction(conn: Conn, *, reply: bool) -> str:
+    """Of a connection whose answers do not come by here (until one does) packets count otherwise."""
+    if not conn.no_output:
+        return OUTPUT if reply else INPUT
+    conn.no_output = not reply
+    return OUTPUT if reply else INPUT_ONLY
+
+
+def _count(conn: Conn, *, active: bool) -> None:
+    if conn.dest is not None and active != conn.active:
+        conn.dest.active += 1 if active else -1
+        conn.dest.inactive += -1 if active else 1
+    conn.active = active
 
 
 def _assure(conn: Conn) -> None:

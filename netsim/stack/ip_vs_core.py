@@ -26,6 +26,7 @@ from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_ctl import IPVS, PROTOCOLS
 from netsim.stack.ip_vs_hooked import Hooked, answer, end_of, step_of
 from netsim.stack.ip_vs_nfct import disown_nat, uses_old_conntrack
+from netsim.stack.ip_vs_proto_sctp import IpVsSctpState
 from netsim.stack.ip_vs_proto_tcp import IpVsTcpState
 from netsim.stack.ip_vs_schedule import Client, schedule
 from netsim.stack.ip_vs_seed import seed
@@ -78,7 +79,7 @@ def ip_vs_in(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
 
 
 def _deliver(hooked: Hooked, sending: Sending) -> HookVerdict:
-    hooked.ipvs.conns.saw(sending.conn, tcp_flags(sending.skb.packet), reply=False)
+    hooked.ipvs.conns.saw(sending.conn, sending.skb.packet, reply=False)
     verdict = ip_vs_xmit(sending)
     if sending.conn.one_packet:
         hooked.ipvs.conns.remove(sending.conn)
@@ -146,6 +147,8 @@ def _reused(ipvs: IPVS, conn: Conn, skb: SkBuff) -> str | None:
 
 
 def _ended(conn: Conn, mode: int) -> bool:
+    if conn.key.protocol == Protocol.SCTP:
+        return conn.state is IpVsSctpState.CLOSED
     if conn.key.protocol != Protocol.TCP:
         return False
     if conn.state in (IpVsTcpState.TIME_WAIT, IpVsTcpState.CLOSE):
@@ -231,7 +234,7 @@ def ip_vs_out(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
         return HookVerdict.ACCEPT
     key = conn.key
     changed = packet.with_ip(src=key.vaddr).with_l4(sport=key.vport)
-    hooked.ipvs.conns.saw(conn, tcp_flags(packet), reply=True)
+    hooked.ipvs.conns.saw(conn, packet, reply=True)
     return answer(hooked, hook, skb, conn, changed)
 
 

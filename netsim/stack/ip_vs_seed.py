@@ -14,6 +14,7 @@ from netsim.rules.ipvs.connections import IPVSConnection
 from netsim.stack.ip_vs_conn import Conn, ConnKey
 from netsim.stack.ip_vs_ctl import IPVS, Service
 from netsim.stack.ip_vs_dest import Dest
+from netsim.stack.ip_vs_proto_sctp import IpVsSctpState
 from netsim.stack.ip_vs_proto_tcp import ACTIVE, IpVsTcpState
 
 
@@ -46,8 +47,7 @@ def destination_of(real: tuple[Address, int], service: Service | None) -> Dest:
 
 def _conn(ipvs: IPVS, entry: IPVSConnection, dest: Dest) -> Conn:
     vaddr = entry.virtual[0] if entry.protocol else int(entry.virtual[0])
-    tcp = entry.protocol == Protocol.TCP and not entry.template
-    state = IpVsTcpState[entry.state] if entry.state in IpVsTcpState.__members__ else IpVsTcpState.NONE
+    state = _state(entry)
     return Conn(
         ConnKey(entry.protocol, *entry.client, vaddr, entry.virtual[1]),
         entry.real[0],
@@ -57,10 +57,16 @@ def _conn(ipvs: IPVS, entry: IPVSConnection, dest: Dest) -> Conn:
         conntrack=bool(ipvs.sysctl("conntrack")),
         template=entry.template,
         state=state,
-        active=tcp and state in ACTIVE,
+        active=not entry.template and (state in ACTIVE or state is IpVsSctpState.ESTABLISHED),
         no_output=dest.spec.forwarding is not Forwarding.MASQUERADE,
         timeout=float(entry.seconds),
     )
+
+
+def _state(entry: IPVSConnection) -> IpVsTcpState | IpVsSctpState:
+    if entry.protocol == Protocol.SCTP and not entry.template:
+        return next((state for state in IpVsSctpState if state.value == entry.state), IpVsSctpState.NONE)
+    return IpVsTcpState[entry.state] if entry.state in IpVsTcpState.__members__ else IpVsTcpState.NONE
 
 
 def _template_of(ipvs: IPVS, entry: IPVSConnection, service: Service | None) -> Conn | None:

@@ -139,12 +139,18 @@ def _tunnel_xmit(sending: Sending) -> HookVerdict:
         return HookVerdict.DROP
     inner = skb.packet
     source = nexthop.source or type(conn.daddr)(0)
-    header = IPHeader(source, conn.daddr, Protocol.IPIP, inner.ip.ttl, dont_fragment=inner.ip.dont_fragment)
+    keeps_df = inner.ip.dont_fragment and _pmtu_disc(ns)
+    header = IPHeader(source, conn.daddr, Protocol.IPIP, inner.ip.ttl, dont_fragment=keeps_df)
     outer = Packet(header, IPIPHeader(), skb_len(inner), inner)
     ns.record(Encapsulation(nexthop.device, "ipip", inner, outer, detail="by IPVS, to the real server"))
     record_output(ns, _key(conn.daddr), routed)
     iptunnel_xmit(ns, SkBuff(outer, iif=skb.iif, mark=skb.mark, nexthop=nexthop, ipvs_property=True))
     return HookVerdict.STOLEN
+
+
+def _pmtu_disc(ns: Namespace) -> bool:
+    """Without it a packet for a tunnel is cut, whatever its DF says. Ref: ensure_mtu_is_adequate(), ip_vs_tunnel_xmit()."""
+    return bool(ns.sysctls.get("net.ipv4.vs.pmtu_disc"))
 
 
 def _confirmed(ns: Namespace, hook: Hook, skb: SkBuff) -> bool:
@@ -225,7 +231,8 @@ def _may_leave(sending: Sending, nexthop: Nexthop) -> bool:
         ns.drop(DropReason.TTL_EXCEEDED, "ip_vs_xmit.c:decrement_ttl", f"the TTL is {ttl}")
         icmp_unreachable(ns, skb, Unreachable.TIME_EXCEEDED)
         return False
-    if length > mtu and skb.packet.ip.dont_fragment:
+    tunnelled = sending.conn.forwarding is Forwarding.TUNNEL
+    if length > mtu and skb.packet.ip.dont_fragment and not (tunnelled and not _pmtu_disc(ns)):
         sending.record(skb.packet)
         detail = f"{length} bytes are more than the MTU of {nexthop.device}, {mtu}, and DF is set"
         ns.drop(DropReason.PKT_TOO_BIG, "ensure_mtu_is_adequate", detail)

@@ -238,7 +238,7 @@ KNOWN: tuple[Sysctl, ...] = (
     _switch("net.ipv4.vs.secure_tcp", 0, "stricter TCP states", last=3),
     _switch("net.ipv4.vs.ignore_tunneled", 0, "do not schedule tunneled packets"),
     _switch("net.ipv4.vs.schedule_icmp", 0, "schedule ICMP errors of tunneled packets"),
-    _switch("net.ipv4.vs.pmtu_disc", 1, "answer with fragmentation needed"),
+    _switch("net.ipv4.vs.pmtu_disc", 1, "a tunnelled packet keeps its DF", modelled=True),
     # --- IPv6 -----------------------------------------------------------------------------------------------------
     _switch(
         "net.ipv6.fib_multipath_hash_policy",

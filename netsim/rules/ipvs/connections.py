@@ -19,6 +19,8 @@ STATES = frozenset(
     {
         *("NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE", "CLOSE_WAIT"),
         *("LAST_ACK", "LISTEN", "SYNACK", "UDP", "ASSURED"),
+        *("INIT1", "INIT", "C-SENT", "C-REPLIED", "C-WAIT", "COOKIE", "C-ECHOED"),  # of SCTP
+        *("S-SENT", "S-RECEIVED", "S-ACK-SENT", "REJECTED", "CLOSED"),
     }
 )
 _WORD = re.compile(r"\S+")

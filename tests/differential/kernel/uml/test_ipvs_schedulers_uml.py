@@ -112,7 +112,7 @@ def modelled(case: Case) -> list[int]:
             conntrack=False,
         )
         table.add(conn)
-        table.saw(conn, None if case.udp else packet.l4.flags, reply=False)
+        table.saw(conn, packet, reply=False)
         found.append(int(dest.spec.address) & 0xFF)
         held = found[-1] if case.persistent else None
     return found
