@@ -41,7 +41,7 @@ def match(statement: Match, scope: Scope) -> Check:
         return _in_set(left, right, scope, inverted=_inverted(operator))
     if not _is_literal(right):
         return _with_expression(left, right, scope, inverted=_inverted(operator))
-    test = _test(operator, right, kinds, masked=isinstance(left, Binary))
+    test = _test(operator, right, kinds)
     if isinstance(left, Numgen) and left.mode == "random":
         return _by_chance(left, test, scope)
     if (size := _random_size(left)) is not None:
@@ -144,12 +144,15 @@ class _Spans:
         return all(span is None or span.holds(part) for span, part in zip(self.spans, parts, strict=True))
 
 
-def _test(operator: str, right: Expression, kinds: tuple[str, ...], *, masked: bool) -> Test:
-    """A comparison with literals. ``!=`` with flags asks that none is set, but behind a mask it compares values."""
+def _test(operator: str, right: Expression, kinds: tuple[str, ...]) -> Test:
+    """A comparison with literals. Flags without an operator ask that one of them is set; ``!=`` compares the whole value with theirs.
+
+    So ``ct state != established,related`` matches every packet: no state is both. Ref: what ``nft --debug=netlink`` prints (1.0.6).
+    """
     literals = [part.literal for part in _values(right)]
-    if isinstance(literals[0], Flags) and (operator == "&" or (operator == "!=" and not masked)):
-        bits, wanted = flag_bits(literals[0], kinds[0]), operator == "&"
-        return lambda register: isinstance(register, int) and bool(register & bits) is wanted
+    if isinstance(literals[0], Flags) and operator == "&":
+        bits = flag_bits(literals[0], kinds[0])
+        return lambda register: isinstance(register, int) and bool(register & bits)
     known = kinds if len(kinds) == len(literals) else ("",) * len(literals)
     spans = _Spans(tuple(bounds(literal, kind) for literal, kind in zip(literals, known, strict=True)))
     match operator:
