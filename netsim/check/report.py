@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from netsim.check.run import Result
 from netsim.objects.json import Json
-from netsim.render.form import Detail
+from netsim.render.form import Detail, counted
 from netsim.render.style import PLAIN, Style
 from netsim.render.text import headline, render_text
 
@@ -19,7 +19,7 @@ def text(name: str, found: Sequence[Result], style: Style = PLAIN) -> str:
     """A line for each expectation, below those that fail why, and a last line that counts."""
     lines = [line for result in found for line in _lines(result, style)]
     failed = sum(not result.holds for result in found)
-    total = f"{len(found)} expectation{'' if len(found) == 1 else 's'}"
+    total = counted(len(found), "expectation")
     last = (
         f"{name}: {total} hold{'s' if len(found) == 1 else ''}" if not failed else f"{name}: {failed} of {total} fail"
     )

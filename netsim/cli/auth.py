@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from netsim.cli.answer import deliver
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import open_inspection, store_option, user_options
-from netsim.cli.options import deliver, output_option, topology_option
+from netsim.cli.inspecting import open_inspection, store_option, unknowns_told, user_options
+from netsim.cli.options import output_option, topology_option
 
 
 @click.group("auth")
@@ -43,7 +44,6 @@ def can_i(
     """May a user do VERB to RESOURCE? The answer names the rule that allows it; exit status 1 where nothing does."""
     from netsim.render.tables import table
     from netsim.scenario import rights
-    from netsim.scenario.inspection import InspectionError
 
     if listed == bool(verb or what) or bool(verb) != bool(what):
         raise InputError("say what is to be done, or --list", "netsim auth can-i create pods --as jane")
@@ -54,10 +54,8 @@ def can_i(
         return Exit.OK
     assert verb is not None
     assert what is not None
-    try:
+    with unknowns_told():
         decision = rights.decide(inspection, verb, what, place, subresource)
-    except InspectionError as error:
-        raise InputError(error.message, error.advice) from error
     answer = "yes" if decision.allowed else "no"
     deliver(f"{answer} - {decision.reason}" if decision.reason else answer, output)
     return Exit.OK if decision.allowed else Exit.NOT_DELIVERED

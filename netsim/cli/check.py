@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import (
-    deliver,
-    in_colour,
-    mode_option,
-    open_world,
-    output_option,
-    to_terminal,
-    told,
-    topology_option,
-)
+from netsim.cli.answer import as_json, deliver, style_for, to_terminal
+from netsim.cli.exit import Exit
+from netsim.cli.loading import open_world, refusals_told
+from netsim.cli.options import mode_option, output_option, topology_option
 
 if TYPE_CHECKING:
     from netsim.check.read import CheckFile
     from netsim.check.run import Result
+    from netsim.render.style import Style
     from netsim.scenario.world import World
 
 
@@ -48,14 +42,11 @@ def command(
     """
     from netsim.check import report
     from netsim.check.read import read_check
-    from netsim.manifest import LoadError
 
-    try:
+    with refusals_told():
         check = read_check(file)
-    except LoadError as error:
-        raise InputError(told(error.diagnostics)) from error
     found = _results(check, check.sources(file, sources), mode)
-    deliver(_rendered(check.name, found, form, plain=output is not None), output)
+    deliver(_rendered(check.name, found, form, style_for(output)), output)
     if junit is not None:
         deliver(report.junit(check.name, found), junit)
     failed = [result for result in found if not result.holds]
@@ -78,16 +69,13 @@ def _results(check: CheckFile, sources: tuple[str, ...], mode: str | None) -> li
         return list(bar)
 
 
-def _rendered(name: str, found: list[Result], form: str, *, plain: bool) -> str:
+def _rendered(name: str, found: list[Result], form: str, style: Style) -> str:
     from netsim.check import report
-    from netsim.render.style import COLOUR, PLAIN
 
     match form:
         case "json":
-            import json
-
-            return json.dumps(report.document(name, found), indent=2, ensure_ascii=False) + "\n"
+            return as_json(report.document(name, found))
         case "junit":
             return report.junit(name, found)
         case _:
-            return report.text(name, found, PLAIN if plain or not in_colour() else COLOUR)
+            return report.text(name, found, style)

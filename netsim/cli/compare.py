@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim.cli.answer import as_json, deliver, width_for, write
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import MODES, columns, deliver, open_world, output_option, topology_option, write
+from netsim.cli.loading import open_world, refusals_told
+from netsim.cli.options import MODES, output_option, port_option, protocol_option, topology_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +24,8 @@ if TYPE_CHECKING:
 @topology_option
 @click.option("--from", "one", type=click.Choice(MODES), default="ipvs", show_default=True, help="The mode before.")
 @click.option("--to", "other", type=click.Choice(MODES), default="nftables", show_default=True, help="The mode after.")
-@click.option(
-    "-p", "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Destination port, where DST does not name it."
-)
-@click.option(
-    "--proto",
-    "protocol",
-    type=click.Choice(["tcp", "udp", "sctp", "icmp"]),
-    help="Default: that of the port, else tcp.",
-)
+@port_option
+@protocol_option
 @click.option(
     "--cost", is_flag=True, help="What each mode programs, as it grows with Services; with --plot as a picture."
 )
@@ -71,35 +66,33 @@ def command(
         raise InputError("compare takes a source and a destination, or neither", "see 'netsim compare --help'")
     world_in = _worlds(sources)
     if ends:
-        same, text = _flow(world_in, (ends[0], ends[1]), port, protocol, form)
+        same, text = _flow(world_in, (ends[0], ends[1]), port, protocol, form, width_for(output))
     else:
-        same, text = _cluster(world_in, ProxyMode(one), ProxyMode(other), form)
+        same, text = _cluster(world_in, ProxyMode(one), ProxyMode(other), form, width_for(output))
     deliver(text, output)
     return Exit.NOT_DELIVERED if expect_same and not same else Exit.OK
 
 
 def _worlds(sources: tuple[str, ...]) -> Callable[[ProxyMode], World]:
-    from netsim.manifest import LoadError
-
     first = open_world(sources, None)
 
     def world_in(mode: ProxyMode) -> World:
-        from netsim.cli.options import told
         from netsim.scenario.build import world_of
 
-        try:
+        with refusals_told():
             return world_of(first.loaded, mode=mode)
-        except LoadError as error:
-            raise InputError(told(error.diagnostics)) from error
 
     return world_in
 
 
 def _flow(
-    world_in: Callable[[ProxyMode], World], ends: tuple[str, str], port: int | None, protocol: str | None, form: str
+    world_in: Callable[[ProxyMode], World],
+    ends: tuple[str, str],
+    port: int | None,
+    protocol: str | None,
+    form: str,
+    width: int,
 ) -> tuple[bool, str]:
-    import json
-
     from netsim.comparison import report
     from netsim.comparison.flow import side_by_side
     from netsim.scenario.naming import UnknownNameError
@@ -112,18 +105,18 @@ def _flow(
         raise InputError(error.message, error.advice) from error
     match form:
         case "json":
-            return found.same, json.dumps(report.flow_document(found), indent=2, ensure_ascii=False) + "\n"
+            return found.same, as_json(report.flow_document(found))
         case "html":
             return found.same, report.flow_html(found)
         case "md":
             return found.same, f"```text\n{report.flow_text(found)}```\n"
         case _:
-            return found.same, report.flow_text(found, columns())
+            return found.same, report.flow_text(found, width)
 
 
-def _cluster(world_in: Callable[[ProxyMode], World], one: ProxyMode, other: ProxyMode, form: str) -> tuple[bool, str]:
-    import json
-
+def _cluster(
+    world_in: Callable[[ProxyMode], World], one: ProxyMode, other: ProxyMode, form: str, width: int
+) -> tuple[bool, str]:
     from netsim.comparison import report
     from netsim.comparison.cluster import compare
     from netsim.comparison.cost import costs
@@ -134,13 +127,13 @@ def _cluster(world_in: Callable[[ProxyMode], World], one: ProxyMode, other: Prox
     same = not found.groups
     match form:
         case "json":
-            return same, json.dumps(report.cluster_document(found), indent=2, ensure_ascii=False) + "\n"
+            return same, as_json(report.cluster_document(found))
         case "html":
             return same, report.cluster_html(found, list(costs(modes=(one, other))))
         case "md":
             return same, report.migration_md(found, list(costs(modes=(one, other))))
         case _:
-            return same, report.cluster_text(found, columns())
+            return same, report.cluster_text(found, width)
 
 
 def _cost(plot: Path | None, output: Path | None) -> Exit:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim.cli.answer import deliver, style_for, width_for
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import columns, deliver, in_colour, output_option
+from netsim.cli.options import output_option
 from netsim.trace.model import Trace, Verdict
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from netsim.demo.mended import Mended
     from netsim.demo.stories import Story
     from netsim.render.style import Style
-
-WIDTH = 100
 
 
 @click.command("demo")
@@ -30,7 +29,6 @@ def command(number: int | None, output: Path | None) -> Exit:
     Without STORY: what stories there are.
     """
     from netsim.demo.gallery import story
-    from netsim.render.style import COLOUR, PLAIN
 
     if number is None:
         deliver(listing(), output)
@@ -38,8 +36,7 @@ def command(number: int | None, output: Path | None) -> Exit:
     found = story(number)
     if found is None:
         raise InputError(f"there is no story {number}", "'netsim demo' lists them")
-    plain = output is not None or not in_colour()
-    deliver(shown(found, PLAIN if plain else COLOUR, WIDTH if output is not None else columns()), output)
+    deliver(shown(found, style_for(output), width_for(output)), output)
     return Exit.OK
 
 

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import namespace_options, open_inspection, place_of, store_option, user_options
-from netsim.cli.options import deliver, output_option, topology_option
+from netsim.cli.answer import deliver
+from netsim.cli.exit import Exit
+from netsim.cli.inspecting import (
+    kind_and_names,
+    namespace_options,
+    open_inspection,
+    place_of,
+    store_option,
+    tell_none,
+    unknowns_told,
+    user_options,
+)
+from netsim.cli.options import output_option, topology_option
 
 if TYPE_CHECKING:
     from netsim.objects.meta import Object
@@ -38,25 +48,16 @@ def command(
     output: Path | None,
 ) -> Exit:
     """Everything about an object, as kubectl describes it, with the events that concern it."""
-    from netsim.scenario.inspection import InspectionError
-
-    if "/" in kind:
-        kind, _, name = kind.partition("/")
-        names = (name, *names)
-    if names and (selector or everywhere):
-        raise InputError("a name cannot be combined with a selector or with all namespaces")
+    kind, names = kind_and_names(kind, names, chosen_otherwise=bool(selector or everywhere))
     inspection = open_inspection(sources, user, as_groups, store=store)
     place = place_of(namespace, everywhere=everywhere)
-    try:
+    with unknowns_told():
         resource = inspection.resource(kind)
         items = [inspection.one(resource, place, name) for name in names]
         if not names:
             items = list(inspection.list(resource, place, selector))
-    except InspectionError as error:
-        raise InputError(error.message, error.advice) from error
     if not items:
-        where = f" in {place} namespace." if place and resource.namespaced else ""
-        click.echo(f"No resources found{where}", err=True)
+        tell_none("resources", place if resource.namespaced else None)
         return Exit.OK
     deliver("\n\n\n".join(_described(inspection, item) for item in items), output)
     return Exit.OK

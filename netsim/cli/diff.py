@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import deliver, in_colour, mode_option, opened, output_option, told
+from netsim.cli.answer import as_json, deliver, style_for
+from netsim.cli.exit import Exit
+from netsim.cli.loading import chosen_mode, opened, refusals_told
+from netsim.cli.options import mode_option, output_option
 
 if TYPE_CHECKING:
     from netsim.manifest import Loaded
@@ -27,21 +29,11 @@ def command(before: str, after: str, mode: str | None, form: str, output: Path |
     """
     from netsim.difference import report
     from netsim.difference.compare import difference
-    from netsim.manifest import LoadError
-    from netsim.render.style import COLOUR, PLAIN
-    from proxy.config.model import ProxyMode
 
     one, other = _loaded(before), _loaded(after)
-    try:
-        found = difference(one, other, ProxyMode(mode) if mode else None)
-    except LoadError as error:
-        raise InputError(told(error.diagnostics)) from error
-    if form == "json":
-        import json
-
-        deliver(json.dumps(report.document(found), indent=2, ensure_ascii=False) + "\n", output)
-    else:
-        deliver(report.text(found, PLAIN if output is not None or not in_colour() else COLOUR), output)
+    with refusals_told():
+        found = difference(one, other, chosen_mode(mode))
+    deliver(as_json(report.document(found)) if form == "json" else report.text(found, style_for(output)), output)
     return Exit.NOT_DELIVERED if found.changes else Exit.OK
 
 

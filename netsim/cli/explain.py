@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import open_inspection, store_option, user_options
-from netsim.cli.options import columns, deliver, output_option, topology_option
+from netsim.cli.answer import as_json, deliver, width_for
+from netsim.cli.exit import Exit
+from netsim.cli.inspecting import open_inspection, store_option, unknowns_told, user_options
+from netsim.cli.options import output_option, topology_option
+
+if TYPE_CHECKING:
+    from netsim.scenario.creation import Link
 
 
 @click.command("explain-creation")
@@ -33,12 +39,8 @@ def command(
 
     Times are seconds since the cluster began, in virtual time. --as USER tells whether USER could have asked for it.
     """
-    import json
-    import textwrap
-
     from netsim.cluster.access.users import ADMIN, impersonated
     from netsim.scenario.creation import creation_of
-    from netsim.scenario.inspection import InspectionError
 
     inspection = open_inspection(sources, store=store)
     asking = impersonated(user, as_groups) if user else ADMIN
@@ -46,23 +48,24 @@ def command(
     place, slash, rest = name.partition("/")
     if slash:
         namespace, name = place, rest
-    try:
+    with unknowns_told():
         found = inspection.one(inspection.resource("pods"), namespace, name)
-    except InspectionError as error:
-        raise InputError(error.message, error.advice) from error
     links = creation_of(inspection, found, asking)
     if form == "json":
         rows = [{"at": link.at, "who": link.who, "what": link.what, "warning": link.warning} for link in links]
-        deliver(json.dumps(rows, indent=2), output)
-        return Exit.OK
-    width = max(len(link.who) for link in links)
-    lines = [f"How pod {namespace}/{name} came to be", ""]
+        deliver(as_json(rows), output)
+    else:
+        head = (f"How pod {namespace}/{name} came to be", "")
+        deliver("\n".join((*head, *_lines(links, width_for(output)))), output)
+    return Exit.OK
+
+
+def _lines(links: Sequence[Link], width: int) -> Iterator[str]:
+    import textwrap
+
+    actors = max(len(link.who) for link in links)
     for link in links:
         time = "" if link.at is None else f"{link.at:.0f}s"
-        head = f"{time:>6}  {link.who:<{width}}  {'! ' if link.warning else ''}"
-        indent = " " * (width + 10)
-        lines.append(
-            textwrap.fill(link.what, columns(), initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
-        )
-    deliver("\n".join(lines), output)
-    return Exit.OK
+        head = f"{time:>6}  {link.who:<{actors}}  {'! ' if link.warning else ''}"
+        indent = " " * (actors + 10)
+        yield textwrap.fill(link.what, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from netsim.cli.exit import Exit, InputError
-from netsim.cli.inspecting import age_from, namespace_options, open_inspection, place_of, store_option, user_options
-from netsim.cli.options import deliver, output_option, topology_option
+from netsim.cli.answer import deliver
+from netsim.cli.exit import Exit
+from netsim.cli.inspecting import (
+    age_from,
+    deliver_objects,
+    kind_and_names,
+    namespace_options,
+    open_inspection,
+    place_of,
+    store_option,
+    tell_none,
+    unknowns_told,
+    user_options,
+)
+from netsim.cli.options import output_option, topology_option
+
+if TYPE_CHECKING:
+    from netsim.cluster.resources import Resource
+    from netsim.objects.meta import Object
 
 FORMS = ("wide", "yaml", "json", "name")
 
@@ -48,47 +66,42 @@ def command(
 ) -> Exit:
     """What is in the cluster, as kubectl lists it: pods, services, endpointslices, deployments, nodes, …, or all."""
     from netsim.render import kubectl
-    from netsim.scenario.inspection import InspectionError
 
-    if "/" in kinds:
-        kinds, _, name = kinds.partition("/")
-        names = (name, *names)
-    if names and (selector or fields or everywhere):
-        raise InputError("a name cannot be combined with a selector or with all namespaces")
+    kinds, names = kind_and_names(kinds, names, chosen_otherwise=bool(selector or fields or everywhere))
     inspection = open_inspection(sources, user, as_groups, store=store)
     place = place_of(namespace, everywhere=everywhere)
-    try:
+    with unknowns_told():
         resources = inspection.resources(kinds)
         if names:
             groups = [[inspection.one(resource, place, name) for name in names] for resource in resources]
         else:
             groups = [list(inspection.list(resource, place, selector, fields)) for resource in resources]
-    except InspectionError as error:
-        raise InputError(error.message, error.advice) from error
-    found = [group for group in groups if group]
-    if not found and form not in ("yaml", "json"):
-        namespaced = any(resource.namespaced for resource in resources)
-        click.echo("No resources found" + (f" in {place} namespace." if place and namespaced else ""), err=True)
-        return Exit.OK
-    items = [item for group in found for item in group]
+    items = [item for group in groups for item in group]
     match form:
         case "json" | "yaml":
-            document = kubectl.as_list(items, single=len(names) == 1 and len(resources) == 1)
-            deliver(kubectl.as_json(document) if form == "json" else kubectl.as_yaml(document), output)
+            deliver_objects(items, form, output, single=len(names) == 1 and len(resources) == 1)
+        case _ if not items:
+            tell_none("resources", place if any(resource.namespaced for resource in resources) else None)
         case "name":
             deliver(kubectl.names(items), output)
         case _:
-            age = age_from(inspection.clock)
-            wanted = {resource.kind: resource for resource in resources}
-            tables = [
-                kubectl.objects_table(
-                    group,
-                    age,
-                    wide=form == "wide",
-                    namespaces=everywhere and wanted[group[0].kind].namespaced,
-                    prefixed=len(resources) > 1,
-                )
-                for group in found
-            ]
+            tables = _tables(resources, groups, age_from(inspection.clock), wide=form == "wide", everywhere=everywhere)
             deliver("\n\n".join(tables), output)
     return Exit.OK
+
+
+def _tables(
+    resources: Sequence[Resource],
+    groups: Sequence[Sequence[Object]],
+    age: Callable[[str], str],
+    *,
+    wide: bool,
+    everywhere: bool,
+) -> Iterator[str]:
+    """A table for each kind of which there is anything; of several kinds every name has its kind before it."""
+    from netsim.render import kubectl
+
+    for resource, group in zip(resources, groups, strict=True):
+        if group:
+            namespaces = everywhere and resource.namespaced
+            yield kubectl.objects_table(group, age, wide=wide, namespaces=namespaces, prefixed=len(resources) > 1)

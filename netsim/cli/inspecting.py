@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from netsim.cli.answer import deliver
 from netsim.cli.exit import InputError
-from netsim.cli.options import opened
+from netsim.cli.loading import opened
 
 if TYPE_CHECKING:
     from netsim.cluster.clock import VirtualClock
+    from netsim.objects.meta import Object
     from netsim.scenario.inspection import Inspection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -93,6 +96,40 @@ def _opened(sources: tuple[str, ...], store: Path | None) -> Inspection:
         return inspection
     except StoreFileError as error:
         raise InputError(error.message, error.advice) from error
+
+
+@contextmanager
+def unknowns_told() -> Iterator[None]:
+    """What is asked for inside and is not there is an InputError, which names the nearest."""
+    from netsim.scenario.inspection import InspectionError
+
+    try:
+        yield
+    except InspectionError as error:
+        raise InputError(error.message, error.advice) from error
+
+
+def kind_and_names(kind: str, names: tuple[str, ...], *, chosen_otherwise: bool) -> tuple[str, tuple[str, ...]]:
+    """``KIND/NAME`` read as ``KIND NAME``. Raises InputError where names and another choice are given at once."""
+    if "/" in kind:
+        kind, _, name = kind.partition("/")
+        names = (name, *names)
+    if names and chosen_otherwise:
+        raise InputError("a name cannot be combined with a selector or with all namespaces")
+    return kind, names
+
+
+def tell_none(what: str, place: str | None) -> None:
+    """Say on standard error that nothing was found, and where it was looked for (None: everywhere)."""
+    click.echo(f"No {what} found" + (f" in {place} namespace." if place else ""), err=True)
+
+
+def deliver_objects(items: Sequence[Object], form: str, output: Path | None, *, single: bool) -> None:
+    """Give whole objects as ``json`` or ``yaml``: one alone where it is ``single``, else a List."""
+    from netsim.render import kubectl
+
+    document = kubectl.as_list(items, single=single)
+    deliver(kubectl.as_json(document) if form == "json" else kubectl.as_yaml(document), output)
 
 
 def age_from(clock: VirtualClock) -> Callable[[str], str]:

@@ -13,8 +13,8 @@ from typing import NoReturn
 import click
 
 from netsim import __version__
+from netsim.cli.answer import discard_output
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import discard_output
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, what it answers)

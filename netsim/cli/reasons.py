@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from netsim.cli.answer import deliver
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import deliver, output_option
+from netsim.cli.options import output_option
 
 
 @click.command("explain")

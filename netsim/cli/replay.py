@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim.cli.answer import deliver, write
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import MODES, counted, deliver, told, write
+from netsim.cli.loading import refusals_told, told
+from netsim.cli.options import MODES
 from netsim.net.address import Family
 
 if TYPE_CHECKING:
@@ -36,14 +38,12 @@ def command(case: Path, mode: str, folder: Path) -> Exit:
     apply before sync NN). `.rules` files carry the quoting of the recorder (docs/adr/0001-recorded-rules.md), and so does what
     iptables-save would print of them.
     """
-    from netsim.manifest import LoadError
     from netsim.manifest.plain import read_plain
+    from netsim.render.form import counted
 
-    try:
+    with refusals_told():
         head = read_plain(case / "case.yaml")
         steps = [read_plain(path) for path in _step_files(case)]
-    except LoadError as error:
-        raise InputError(told(error.diagnostics)) from error
     written = {name: text for texts in _replayed(head, steps, mode) for name, text in texts.items()}
     files = {**written, **_all_listings(written)}
     _make(folder)

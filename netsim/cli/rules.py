@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim.cli.answer import deliver
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import deliver, mode_option, open_world, output_option, topology_option
+from netsim.cli.loading import open_world
+from netsim.cli.options import mode_option, output_option, topology_option
 from netsim.net.address import Family
 
 if TYPE_CHECKING:

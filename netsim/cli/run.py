@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netsim.cli.answer import as_json, deliver, style_for, to_terminal
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import (
-    deliver,
-    in_colour,
-    mode_option,
-    opened,
-    output_option,
-    to_terminal,
-    told,
-    topology_option,
-)
+from netsim.cli.loading import chosen_mode, opened, refusals_told
+from netsim.cli.options import mode_option, output_option, topology_option
 
 if TYPE_CHECKING:
+    from netsim.render.style import Style
     from netsim.rules.source import Origin
     from netsim.timeline.live import LiveWorld
     from netsim.timeline.model import Timeline
@@ -42,15 +36,12 @@ def command(
     FILE has a document of kind Timeline. The world is the one that -t names, else the one that the Timeline names (spec.topology),
     else what else is in FILE.
     """
-    from netsim.manifest import LoadError
     from netsim.timeline.read import read_timeline
 
-    try:
+    with refusals_told():
         timeline = read_timeline(file)
-    except LoadError as error:
-        raise InputError(told(error.diagnostics)) from error
     report = _run(_live(timeline, file, sources, mode), timeline)
-    deliver(_rendered(report, form, traced, plain=output is not None), output)
+    deliver(_rendered(report, form, traced, style_for(output)), output)
     return Exit.OK if report.holds else Exit.NOT_DELIVERED
 
 
@@ -58,14 +49,12 @@ def _live(timeline: Timeline, file: Path, sources: tuple[str, ...], mode: str | 
     from netsim.check.sources import sources_of
     from netsim.manifest import load
     from netsim.timeline.live import LiveWorld
-    from proxy.config.model import ProxyMode
 
-    chosen = ProxyMode(mode) if mode else None
     found = sources_of(file, timeline.topology, sources, with_world=timeline.with_world)
 
     def begin(paths: object) -> tuple[LiveWorld, tuple[object, ...]]:
         loaded = load(paths)  # type: ignore[arg-type]
-        return LiveWorld(loaded, chosen), loaded.warnings
+        return LiveWorld(loaded, chosen_mode(mode)), loaded.warnings
 
     return opened(found, begin)  # type: ignore[arg-type]
 
@@ -92,17 +81,13 @@ def _refusal(message: str, advice: str, origin: Origin | None) -> str:
     return str(Diagnostic(Severity.ERROR, origin.file, origin.line, origin.column, message, origin.text, advice))
 
 
-def _rendered(report: Report, form: str, traced: str | None, *, plain: bool) -> str:
-    from netsim.render.style import COLOUR, PLAIN
+def _rendered(report: Report, form: str, traced: str | None, style: Style) -> str:
     from netsim.render.text import render_text
     from netsim.timeline import report as shown
     from netsim.timeline.run import Sent
 
     if form == "json":
-        import json
-
-        return json.dumps(shown.document(report), indent=2, ensure_ascii=False) + "\n"
-    style = PLAIN if plain or not in_colour() else COLOUR
+        return as_json(shown.document(report))
     text = shown.text(report, style)
     if traced is None:
         return text

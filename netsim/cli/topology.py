@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from netsim.cli.answer import deliver
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import counted, deliver, open_world, output_option, topology_option
+from netsim.cli.loading import open_world
+from netsim.cli.options import output_option, topology_option
 
 
 @click.group("topology")
@@ -55,6 +57,7 @@ def show(name: str | None, sources: tuple[str, ...], wired: bool, output: Path |
 @topology_option
 def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
     """Load a topology and say everything that is wrong with it; exit status 0 where nothing is."""
+    from netsim.render.form import counted
     from netsim.topology.validate import Severity
     from netsim.topology.validate import validate as problems_of
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from netsim.cli.answer import as_json, deliver, style_for, width_for
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.options import columns, deliver, in_colour, mode_option, open_world, output_option, topology_option
+from netsim.cli.loading import open_world
+from netsim.cli.options import PORT, mode_option, output_option, port_option, protocol_option, topology_option
 from netsim.trace.model import Trace, Verdict
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ VERDICT_STATUS = {Verdict.DELIVERED: Exit.OK, Verdict.UNKNOWN: Exit.UNKNOWN}
 FORMS = ("text", "json", "yaml", "md", "svg", "dot")
 
 
-PORT = click.IntRange(1, 65535)
 OFFSET = click.IntRange(-(2**31), 2**31 - 1)
 
 
@@ -45,13 +46,8 @@ def mark_value(text: str) -> int:
 @click.argument("destination", metavar="DST")
 @topology_option
 @mode_option
-@click.option("-p", "--port", type=PORT, metavar="PORT", help="Destination port, where DST does not name it.")
-@click.option(
-    "--proto",
-    "protocol",
-    type=click.Choice(["tcp", "udp", "sctp", "icmp"]),
-    help="Default: that of the port, else tcp.",
-)
+@port_option
+@protocol_option
 @click.option("--sport", type=PORT, metavar="PORT", help="Source port (icmp: the echo identifier).  [default: 40000]")
 @click.option("--flags", metavar="LIST", help="TCP flags of the first segment, such as syn or ack,fin.  [default: syn]")
 @click.option(
@@ -117,10 +113,10 @@ def command(context: click.Context, /, **given: Any) -> Exit:
 
     DST: the same, a Service, NAMESPACE/SERVICE:PORT (number or name), ADDRESS:PORT.
     """
-    wanted = _expectation(given["expect"])
+    wanted = expectation(given["expect"])
     world = open_world(given["sources"], given["mode"])
     found = traced(context.params, world)
-    deliver(_rendered(world, found, given["form"], given["detail"], plain=given["output"] is not None), given["output"])
+    deliver(_rendered(world, found, given["form"], given["detail"], given["output"]), given["output"])
     if given["pcap"] is not None:
         _write_captures(found, given["pcap"])
     return _status(found, wanted)
@@ -175,7 +171,8 @@ def _selection(pick: int | None, backend: str | None, seed: int | None) -> Selec
     return Selection(pick, None if backend is None else backend_of(backend), seed)
 
 
-def _expectation(text: str | None) -> tuple[Verdict, str | None] | None:
+def expectation(text: str | None) -> tuple[Verdict, str | None] | None:
+    """What ``--expect VERDICT[:REASON]`` says. Raises InputError for words that are none."""
     if text is None:
         return None
     verdict, _, reason = text.upper().partition(":")
@@ -200,7 +197,7 @@ def _status(trace: Trace, wanted: tuple[Verdict, str | None] | None) -> Exit:
     return Exit.OK if holds else Exit.NOT_DELIVERED
 
 
-def _rendered(world: World, trace: Trace, form: str, detail: str | None, *, plain: bool) -> str:
+def _rendered(world: World, trace: Trace, form: str, detail: str | None, output: Path | None) -> str:
     if form in ("svg", "dot"):
         from netsim.render.draw import draw_walk_dot, draw_walk_svg
 
@@ -212,20 +209,15 @@ def _rendered(world: World, trace: Trace, form: str, detail: str | None, *, plai
         return trace_md(trace, detail=Detail[detail.upper()] if detail else Detail.MATCHED)
     if form == "text":
         from netsim.render.form import Detail
-        from netsim.render.style import COLOUR, PLAIN
         from netsim.render.text import render_text
 
         chosen = Detail[detail.upper()] if detail else Detail.MATCHED
-        if plain:
-            return render_text(trace, detail=chosen)
-        return render_text(trace, detail=chosen, style=COLOUR if in_colour() else PLAIN, width=columns())
+        return render_text(trace, detail=chosen, style=style_for(output), width=width_for(output))
     from netsim.render.document import trace_document
 
     document = trace_document(trace)
     if form == "json":
-        import json
-
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        return as_json(document)
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -233,7 +225,7 @@ def _rendered(world: World, trace: Trace, form: str, detail: str | None, *, plai
 
 
 def _write_captures(trace: Trace, folder: Path) -> None:
-    from netsim.cli.options import write
+    from netsim.cli.answer import write
     from netsim.render.pcap import captures
 
     try:

@@ -15,8 +15,9 @@ import click
 
 from netsim.cli.exit import Exit, InputError
 from netsim.cli.guest import guest_options, run_again_in_guest
-from netsim.cli.options import mode_option, open_world, topology_option
-from netsim.cli.trace import PORT, mark_value
+from netsim.cli.loading import open_world
+from netsim.cli.options import PORT, mode_option, topology_option
+from netsim.cli.trace import mark_value
 
 if TYPE_CHECKING:
     from netsim.scenario.question import PacketOptions

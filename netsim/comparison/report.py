@@ -8,10 +8,12 @@ from netsim.comparison.cluster import Comparison, Differing, Group
 from netsim.comparison.cost import Cost
 from netsim.comparison.flow import Backend, InMode, SideBySide
 from netsim.difference.flows import Ending
+from netsim.difference.report import endings_text
 from netsim.net.packet import endpoint
 from netsim.objects.json import Json
 from netsim.render import html
-from netsim.render.form import wrapped
+from netsim.render.form import counted, wrapped
+from netsim.render.markdown_text import escaped, table_lines
 from netsim.render.tables import table
 from netsim.render.text import headline
 from proxy.config.model import ProxyMode
@@ -81,8 +83,8 @@ def cluster_text(found: Comparison, width: int = 100) -> str:
         for each in group.flows[:FLOWS_SHOWN]:
             lines += [
                 f"  {each.pair}",
-                f"    {found.one.value:<9} {_words(each.before)}",
-                f"    {found.other.value:<9} {_words(each.after)}",
+                f"    {found.one.value:<9} {endings_text(each.before)}",
+                f"    {found.other.value:<9} {endings_text(each.after)}",
             ]
         if len(group.flows) > FLOWS_SHOWN:
             lines.append(f"  … and {len(group.flows) - FLOWS_SHOWN} more kinds of flows")
@@ -95,19 +97,15 @@ def _lead(found: Comparison) -> str:
     way = f"from {found.one.value} to {found.other.value}"
     if not changed:
         return f"no flow changes {way}: {found.compared} kinds of flows were compared"
-    whose = f", of {_count(len(services), 'Service')}" if services else ""
+    whose = f", of {counted(len(services), 'Service')}" if services else ""
     return f"{changed} of {found.compared} kinds of flows change {way}{whose}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _title(group: Group) -> str:
     names = ", ".join(row.name for row in group.why) or "not explained"
     asked = f", asked of {', '.join(group.services[:4])}" if group.services else ""
     more = f" and {len(group.services) - 4} more" if len(group.services) > 4 else ""
-    return f"{names}: {_count(len(group.flows), 'kind')} of flows{asked}{more}"
+    return f"{names}: {counted(len(group.flows), 'kind')} of flows{asked}{more}"
 
 
 def why_of(group: Group) -> str:
@@ -115,10 +113,6 @@ def why_of(group: Group) -> str:
     if not group.why:
         return "no known difference between the modes explains it; please report it with the topology"
     return "; ".join(f"{row.mode.value} mode: {row.why} ({row.source})" for row in group.why)
-
-
-def _words(endings: Iterable[Ending]) -> str:
-    return "; ".join(str(ending) for ending in sorted(endings))
 
 
 def costs_text(found: Sequence[Cost]) -> str:
@@ -169,31 +163,22 @@ def migration_md(found: Comparison, costs: Sequence[Cost]) -> str:
     if found.groups:
         lines += ["## What changes", ""]
     for number, group in enumerate(found.groups, 1):
-        lines += [f"### {number}. {_escape(_title(group))}", "", f"{_escape(why_of(group))}.", ""]
-        if group.services:
-            lines += ["Services: " + ", ".join(f"`{name}`" for name in group.services), ""]
-        lines += [f"| flow | {found.one.value} | {found.other.value} |", "| --- | --- | --- |"]
-        lines += [
-            f"| {_escape(str(f.pair))} | {_escape(_words(f.before))} | {_escape(_words(f.after))} |"
-            for f in group.flows
-        ]
-        lines += [
-            "",
-            f"See it: `{_witness(group.flows[0])}` with `--mode {found.one.value}` and `--mode {found.other.value}`.",
-            "",
-        ]
-    lines += [
-        "## Before you change it",
-        "",
-        *_steps(found),
-        "",
-        "## What it costs",
-        "",
-        "|" + "|".join(f" {h.lower()} " for h in _COST_HEADERS) + "|",
-    ]
-    lines += ["|" + " --- |" * len(_COST_HEADERS)]
-    lines += ["| " + " | ".join(_cost_row(cost)) + " |" for cost in costs if cost.mode in (found.one, found.other)]
+        lines += _group_md(number, group, found.one, found.other)
+    lines += ["## Before you change it", "", *_steps(found), "", "## What it costs", ""]
+    compared = [cost for cost in costs if cost.mode in (found.one, found.other)]
+    lines += table_lines([header.lower() for header in _COST_HEADERS], map(_cost_row, compared))
     return "\n".join(lines) + "\n"
+
+
+def _group_md(number: int, group: Group, one: ProxyMode, other: ProxyMode) -> Iterator[str]:
+    yield from (f"### {number}. {escaped(_title(group))}", "", f"{escaped(why_of(group))}.", "")
+    if group.services:
+        yield from ("Services: " + ", ".join(f"`{name}`" for name in group.services), "")
+    rows = ((str(f.pair), endings_text(f.before), endings_text(f.after)) for f in group.flows)
+    yield from table_lines(("flow", one.value, other.value), (map(escaped, row) for row in rows))
+    yield ""
+    yield f"See it: `{_witness(group.flows[0])}` with `--mode {one.value}` and `--mode {other.value}`."
+    yield ""
 
 
 def _witness(each: Differing) -> str:
@@ -215,10 +200,6 @@ def _steps(found: Comparison) -> Iterator[str]:
     else:
         yield "3. Remove what the old mode leaves behind: `kube-proxy --cleanup`, or a reboot of the node."
     yield "4. Connections that are open go on by conntrack; those that IPVS balanced do not."
-
-
-def _escape(words: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|" else c for c in words)
 
 
 # --- documents --------------------------------------------------------------------------------------------------
@@ -282,8 +263,8 @@ def _group_document(group: Group) -> dict[str, Json]:
                 "from": each.pair.source,
                 "to": each.pair.target,
                 "protocol": each.pair.protocol,
-                "before": _words(each.before),
-                "after": _words(each.after),
+                "before": endings_text(each.before),
+                "after": endings_text(each.after),
             }
             for each in group.flows
         ],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from netsim.difference.compare import Change, Difference
 from netsim.difference.flows import Ending
 from netsim.objects.json import Json
+from netsim.render.form import counted
 from netsim.render.style import PLAIN, Style
 
 SCHEMA = "netsim.io/diff/v1"
@@ -15,9 +16,7 @@ PAIRS_SHOWN = 6
 
 def text(found: Difference, style: Style = PLAIN) -> str:
     """What differs, and what comes of it, ending in a newline."""
-    lines = [
-        f"{len(found.parts)} part{'' if len(found.parts) == 1 else 's'} differ{'s' if len(found.parts) == 1 else ''}"
-    ]
+    lines = [f"{counted(len(found.parts), 'part')} differ{'s' if len(found.parts) == 1 else ''}"]
     lines += [f"  {part.name}: {part.how}" for part in found.parts]
     for change in found.changes:
         lines += ["", *_change(change, style)]
@@ -32,13 +31,14 @@ def _change(change: Change, style: Style) -> Iterator[str]:
         yield style.paint(str(pair), "heading")
     if len(change.pairs) > PAIRS_SHOWN:
         yield f"… and {len(change.pairs) - PAIRS_SHOWN} more"
-    yield f"  was  {_words(change.before) or '-'}"
-    yield f"  now  {_words(change.after) or '-'}"
+    yield f"  was  {endings_text(change.before) or '-'}"
+    yield f"  now  {endings_text(change.after) or '-'}"
     if change.before and change.after:
         yield f"  by   {', '.join(change.by) if change.by else 'several parts together'}"
 
 
-def _words(endings: Iterable[Ending]) -> str:
+def endings_text(endings: Iterable[Ending]) -> str:
+    """How flows end, in one line; empty for none."""
     return "; ".join(str(ending) for ending in sorted(endings))
 
 

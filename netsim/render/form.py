@@ -44,6 +44,11 @@ def wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(width, 40), break_long_words=False, break_on_hyphens=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 node``, ``3 nodes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def filled(groups: Sequence[str], width: int) -> list[str]:
     """Groups in as few lines as there are, each at most ``width`` columns, or one group."""
     lines: list[str] = []

@@ -7,11 +7,13 @@ from itertools import dropwhile
 
 from netsim.net.packet import endpoint
 from netsim.render.form import Detail
+from netsim.render.markdown_text import code, escaped, table_lines
 from netsim.render.steps import rule_text
 from netsim.render.text import headline, place_text, render_text
 from netsim.trace.model import Branch, Mend, Trace, Verdict
 
 _SEE = " See it: "
+_BRANCH_HEADERS = ("branch", "probability", "verdict", "reason", "backend", "receiver")
 _FIRST = ("→ ", "branch ")
 """How the first line of the way begins; what stands before it is told already."""
 
@@ -37,9 +39,7 @@ def _lines(trace: Trace, detail: Detail) -> Iterator[str]:
             yield from _mend(number, mend)
     if len(trace.branches) > 1:
         yield ""
-        yield "| branch | probability | verdict | reason | backend | receiver |"
-        yield "| ---: | ---: | --- | --- | --- | --- |"
-        yield from map(_row, trace.branches)
+        yield from table_lines(_BRANCH_HEADERS, map(_cells, trace.branches), numbers=(0, 1))
     yield ""
     yield "## The way"
     yield ""
@@ -71,7 +71,7 @@ def _mend(number: int, mend: Mend) -> Iterator[str]:
     yield f"   Tried: {escaped(mend.sentence)}."
 
 
-def _row(branch: Branch) -> str:
+def _cells(branch: Branch) -> Iterator[str]:
     backend = endpoint(*branch.backend) if branch.backend else "–"
     cells = (
         branch.number,
@@ -81,15 +81,4 @@ def _row(branch: Branch) -> str:
         backend,
         branch.delivered_to or "–",
     )
-    return "| " + " | ".join(escaped(str(cell)) for cell in cells) + " |"
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown takes as it stands."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in text)
-
-
-def code(text: str) -> str:
-    """A span of code, with a fence longer than any inside."""
-    fence = "``" if "`" in text else "`"
-    return f"{fence}{text}{fence}"
+    return (escaped(str(cell)) for cell in cells)

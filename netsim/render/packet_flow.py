@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
+from netsim.render.markdown_text import table_lines
 from netsim.stack.netfilter import HOOKS, HookRow
 from netsim.stack.steps import IP_HOOKS, Hook
 
@@ -66,19 +66,11 @@ def packet_flow() -> str:
 def _hooks() -> str:
     rows = [(str(row.priority), row.part, *(_mark(row, hook) for hook in IP_HOOKS), row.reason) for row in HOOKS]
     headers = ("priority", "part", *(hook.value for hook in IP_HOOKS), "why there")
-    return "\n".join(_markdown([headers, *rows]))
+    return "\n".join(table_lines(headers, rows))
 
 
 def _mark(row: HookRow, hook: Hook) -> str:
     return "●" if hook in row.hooks else ""
-
-
-def _markdown(rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
-    head, *rest = rows
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rest:
-        yield f"| {' | '.join(row)} |"
 
 
 if __name__ == "__main__":

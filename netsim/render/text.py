@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import zip_longest
 
 from netsim.net.packet import endpoint
-from netsim.render.form import Detail, Format, wrapped
+from netsim.render.form import Detail, Format, counted, wrapped
 from netsim.render.steps import rewrite_of, rule_text, step_lines
 from netsim.render.style import PLAIN, Style
 from netsim.render.tables import table
@@ -251,7 +251,7 @@ def _leg_lines(leg: Leg, form: Format, start: int = 0) -> Iterator[str]:
         for block in blocks[start : start + length]:
             yield from block
         if times > 1:
-            yield f"  … {_count(length, 'hop')} as these, {times - 1} times more"
+            yield f"  … {counted(length, 'hop')} as these, {times - 1} times more"
         start += length * times
 
 
@@ -333,7 +333,7 @@ def _differing(trace: Trace, branch: Branch, form: Format) -> Iterator[str]:
         yield ""
         yield _leg_heading(leg, form)
         if same:
-            yield f"  … {_count(same, 'hop')} as in branch {like.number}"
+            yield f"  … {counted(same, 'hop')} as in branch {like.number}"
         yield from _leg_lines(leg, form if leg in full else replace(form, detail=Detail.SUMMARY), same)
 
 
@@ -346,7 +346,3 @@ def _same_beginning(leg: Leg, like: Leg | None) -> int:
             break
         count += 1
     return count
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("s" if number != 1 else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netsim.__main__ import main as program
-from netsim.cli import options
+from netsim.cli import answer
 from tests.cli.commands import netsim
 
 TRACE = ["trace", "pod-a", "svc-x", "--minimal"]
@@ -105,7 +105,7 @@ def test_a_name_that_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("has", "wide"), [(40, 60), (72, 72), (300, 100)])
 def test_text_is_as_wide_as_a_narrow_terminal(has: int, wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "to_terminal", lambda: True)
+    monkeypatch.setattr(answer, "to_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(has))
     monkeypatch.setenv("TERM", "dumb")
     told = netsim("trace", "-t", "no-endpoints", "client", "svc/web", "--summary").out

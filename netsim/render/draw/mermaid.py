@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netsim.render.draw.summary import summary
+from netsim.render.markdown_text import code, escaped, table_lines
 from netsim.topology.graph import joined
 from netsim.topology.model import Device, Loopback, Netns, Role, Topology
 
@@ -11,7 +14,7 @@ def draw_md(topology: Topology, title: str) -> str:
     """The topology as Markdown: a heading, a mermaid flowchart and a table of every address."""
     names = {name: f"n{index}" for index, name in enumerate(topology.namespaces)}
     lines = [
-        f"# {_markdown(title)}",
+        f"# {escaped(title)}",
         "",
         f"{summary(topology)}.",
         "",
@@ -46,13 +49,18 @@ def _vertex(netns: Netns, name: str) -> str:
     return f'{name}{left}"{text}"{right}'
 
 
-def _table(topology: Topology) -> list[str]:
-    rows = [
-        f"| {_markdown(netns.label)} | `{device.name}` | {', '.join(f'`{address}`' for address in device.addresses)} | `{device.mac}` |"
+def _table(topology: Topology) -> Iterator[str]:
+    rows = (
+        (
+            escaped(netns.label),
+            code(device.name),
+            ", ".join(code(str(address)) for address in device.addresses),
+            code(str(device.mac)),
+        )
         for netns in topology.namespaces.values()
         for device in _addressed(netns)
-    ]
-    return ["| Namespace | Device | Addresses | MAC |", "| --- | --- | --- | --- |", *rows]
+    )
+    return table_lines(("Namespace", "Device", "Addresses", "MAC"), rows)
 
 
 def _addressed(netns: Netns) -> list[Device]:
@@ -62,9 +70,3 @@ def _addressed(netns: Netns) -> list[Device]:
 def _mermaid(text: str) -> str:
     """Mermaid's own entities: ``#quot;`` and numbers, and nothing that HTML would read as a tag."""
     return "".join(f"#{ord(c)};" if c in '"#&<>`|[]{}' or not c.isprintable() else c for c in text)
-
-
-def _markdown(text: str) -> str:
-    return "".join(
-        f"\\{c}" if c in "\\`*_[]<>|#&" else c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
