@@ -46,7 +46,8 @@ KERNEL_NAMES: Mapping[DropReason, tuple[str, ...]] = {
     DropReason.IP_INVALID_DEST: ("IP_INVALID_DEST", "IP_LOCALNET"),
     DropReason.IP_FORWARDING_OFF: ("IP_INADDRERRORS", UNNAMED),
     DropReason.TTL_EXCEEDED: ("IP_INHDR", UNNAMED),  # it counts as a damaged header
-    DropReason.NEIGH_FAILED: ("NEIGH_FAILED", UNNAMED),  # ndisc_error_report() gives no reason
+    # ndisc_error_report() gives no reason; an error that is sent to the neighbour that just failed is purged from its queue
+    DropReason.NEIGH_FAILED: ("NEIGH_FAILED", UNNAMED, "QUEUE_PURGE"),
     DropReason.PKT_TOO_BIG: ("PKT_TOO_BIG", UNNAMED),
     DropReason.NO_SOCKET: ("NO_SOCKET",),
     DropReason.TCP_INVALID: (

@@ -18,9 +18,9 @@ def test_every_reason_of_the_kernels_has_its_names():
 PLACES = [
     # reason, the model's place, what the kernel says
     (DropReason.NETFILTER_REJECT, "FORWARD", ("NETFILTER_DROP",)),
-    (DropReason.NEIGH_FAILED, "arp_error_report", ("NEIGH_FAILED", UNNAMED)),
+    (DropReason.NEIGH_FAILED, "arp_error_report", ("NEIGH_FAILED", UNNAMED, "QUEUE_PURGE")),
     (DropReason.NO_CARRIER, "veth_xmit", ()),
-    (DropReason.NO_CARRIER, "neigh_resolve_output", ("NEIGH_FAILED", UNNAMED)),
+    (DropReason.NO_CARRIER, "neigh_resolve_output", ("NEIGH_FAILED", UNNAMED, "QUEUE_PURGE")),
     (DropReason.IP_OUTNOROUTES, "connect()", ()),
     (DropReason.ICMP_UNEXPECTED, "ping_rcv", ("NO_SOCKET",)),
     (DropReason.ICMP_UNEXPECTED, "icmp_unreach", ()),
