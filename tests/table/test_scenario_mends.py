@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from netsim.manifest.load import load_text
+from netsim.net.address import parse_address, parse_prefix
+from netsim.objects.cluster import StaticRoute
 from netsim.objects.meta import Key
 from netsim.scenario.build import world_of
-from netsim.scenario.mends.changes import Change, forget_connection, patch_object, set_kube_proxy, set_sysctl
+from netsim.scenario.mends.changes import (
+    Change,
+    forget_connection,
+    patch_object,
+    set_kube_proxy,
+    set_sysctl,
+    without_route,
+)
 from netsim.scenario.mends.search import with_mends
 from netsim.scenario.question import PacketOptions, answer, question_of
 from netsim.trace.model import Trace, Verdict
@@ -22,11 +32,11 @@ FIRST_MENDS = {
     "asymmetric-reply": "on external/firewall: iptables -t filter -I FORWARD 1 -s 172.16.0.100",
     "bridge-nf-off": "set net.bridge.bridge-nf-call-iptables=1 on node/node1",
     "calico-rpfilter": "remove the route 172.16.0.0/24 dev cni0 on node/node1",
-    "clusterip-from-outside": "set iptables.masqueradeAll: true in kube-proxy",
+    "clusterip-from-outside": 'set clusterCIDR: "10.244.0.0/16" in kube-proxy',
     "conntrack-before-rules": "remove the old conntrack entry on node/node1",
     "conntrack-full": "set net.netfilter.nf_conntrack_max=262144 on node/node1",
     "docker-forward-drop": "on node/node2: iptables -t filter -I FORWARD 1 -s 10.244.1.2",
-    "firewalld-rejects": "on node/node1: iptables -t filter -D FORWARD -j REJECT",
+    "firewalld-rejects": "on node/node1: iptables -t filter -I FORWARD 1 -s 10.244.2.2",
     "forward-drop": "on node/node2: iptables -t filter -I FORWARD 1 -s 10.244.1.2",
     "hairpin-no-masquerade": "on node/node1: iptables -t mangle -D POSTROUTING -o cni0",
     "hairpin-off": "let the bridge plugin set hairpinMode",
@@ -39,10 +49,10 @@ FIRST_MENDS = {
     "ipvs-hostport": "on node/node1: iptables -t nat -D CNI-HOSTPORT-DNAT",
     "ipvs-local-policy": "set externalTrafficPolicy of default/web to Cluster",
     "ipvs-node-to-clusterip": "set net.ipv4.vs.conntrack=1 on node/node1",
-    "ipvs-port-reused": "remove the old IPVS connection on node/node1",
+    "ipvs-port-reused": "wait until the old IPVS connection has run out on node/node1",
     "ipvs-ssh-to-clusterip": "give default/web the port 22",
     "lb-health-check": "set externalTrafficPolicy of default/web to Cluster",
-    "legacy-and-nft": "on node/node2: iptables-legacy -t filter -P FORWARD ACCEPT",
+    "legacy-and-nft": "on node/node2: iptables-legacy -t filter -I FORWARD 1 -s 10.244.1.2",
     "masquerade-other-address": "on external/firewall: iptables -t filter -I FORWARD 1 -s 10.10.0.11",
     "mtu": "give pods the MTU 1450",
     "named-port-absent": "let port 80 of default/web have targetPort 8080",
@@ -158,6 +168,63 @@ def test_two_changes_are_proposed_where_one_is_not_enough() -> None:
     assert [[step.words for step in mend.steps] for mend in traced(text).mends] == [
         ["set net.ipv4.ip_forward=1 on node/node1", "let port 80 of default/web have targetPort 8080"]
     ]
+
+
+CLOSED = WORLD.replace("net.ipv4.ip_forward: 0", "")
+
+
+def test_a_firewall_is_not_opened_wide_where_a_rule_for_the_flow_will_do() -> None:
+    found = traced(CLOSED.replace("spec:\n  nodes:", "spec:\n  cni: {iptablesForwardRules: false}\n  nodes:")).mends
+    steps = [step.words for mend in found for step in mend.steps]
+    assert steps[0].startswith(
+        "on node/node1: iptables -t filter -I FORWARD 1 -s 10.244.1.2 -d 10.244.2.2 -p tcp --dport 8080"
+    )
+    assert not any(" -P " in words for words in steps)
+
+
+def test_a_pod_is_made_anew_where_its_ports_have_to_change() -> None:
+    change = patch_object(Key("Pod", "shop", "edge"), [{"op": "remove", "path": "/spec/x"}], "")
+    assert change.command == (
+        "kubectl -n shop get pod edge -o yaml | kubectl patch --local -f - --type json -p "
+        """'[{"op":"remove","path":"/spec/x"}]' -o yaml | kubectl replace --force -f -"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("-A FORWARD -j DROP", "iptables -t filter -D FORWARD -j DROP"),
+        (
+            '[7:60] -A FORWARD -m comment --comment "no 1" -j DROP',
+            'iptables -t filter -D FORWARD -m comment --comment "no 1" -j DROP',
+        ),
+        ("-I FORWARD -j DROP", "iptables -t filter -D FORWARD -j DROP"),
+        ("-I FORWARD 1 -d 10.244.0.0/16 -j DROP", "iptables -t filter -D FORWARD -d 10.244.0.0/16 -j DROP"),
+    ],
+)
+def test_a_rule_is_taken_away_as_it_was_added(line: str, command: str) -> None:
+    text = CLOSED.replace(":FORWARD DROP [0:0]", f":FORWARD ACCEPT [0:0]\n      {line}")
+    assert command in [step.command for mend in traced(text).mends for step in mend.steps]
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [
+        (StaticRoute(parse_prefix("10.0.0.0/8"), type="blackhole"), "blackhole 10.0.0.0/8"),
+        (StaticRoute(parse_prefix("10.0.0.0/8"), device="eth0", table=100), "10.0.0.0/8 dev eth0 table 100"),
+        (StaticRoute(parse_prefix("::/0"), parse_address("fd00::1"), metric=5), "::/0 via fd00::1 metric 5"),
+    ],
+)
+def test_a_route_is_named_as_ip_route_names_it(route: StaticRoute, words: str) -> None:
+    assert without_route("node/node1", route).command == f"ip route del {words}"
+
+
+def test_a_bridge_that_hides_ipv6_from_ip6tables() -> None:
+    text = (ROOT / "topologies/bridge-nf-off/bridge-nf-off.yaml").read_text(encoding="utf-8")
+    text = text.replace("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
+    text = text.replace("spec:\n", "spec:\n  podCIDR: [fd00:10:244::/56]\n  serviceCIDR: [fd00:10:96::/112]\n", 1)
+    text = re.sub(r"  clusterIP: .*\n", "", text)
+    assert traced(text).mends[0].steps[0].words == "set net.bridge.bridge-nf-call-ip6tables=1 on node/node1"
 
 
 def test_nothing_is_tried_for_what_is_delivered() -> None:

@@ -7,6 +7,7 @@ object that a controller made, a text that is not given) gives None.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from shlex import quote
@@ -16,7 +17,15 @@ from netsim.cluster.errors import StatusError
 from netsim.cluster.patching.patches import json_patch
 from netsim.dataclass import dataclass
 from netsim.manifest import Loaded
-from netsim.objects.cluster import ClusterNode, CNISpec, ExternalHost, PlacedDocument, RulesText, StaticRoute
+from netsim.objects.cluster import (
+    MAIN_TABLE,
+    ClusterNode,
+    CNISpec,
+    ExternalHost,
+    PlacedDocument,
+    RulesText,
+    StaticRoute,
+)
 from netsim.objects.json import Json
 from netsim.objects.meta import Key, Object
 from netsim.rules.source import Origin
@@ -32,15 +41,21 @@ class MachineChange(Protocol):
 
 
 _OWN = Origin("a proposed change", 1, 1, "")
+_ADDED = re.compile(r"(?:\[\d+:\d+\]\s+)?(?:-A|--append|-I|--insert)\s+(\S+)(?:\s+\d+(?=\s|$))?")
+"""How a line of ``iptables-restore`` adds a rule: counters, command, chain, and where it is inserted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``words`` say what is changed, ``command`` makes the change on a real cluster, ``apply`` makes it in what was loaded."""
+    """``words`` say what is changed, ``command`` makes the change on a real cluster, ``apply`` makes it in what was loaded.
+
+    ``wide``: it lets much more through than the packet, so it is tried only where nothing narrower delivers.
+    """
 
     words: str
     command: str
     apply: Callable[[Loaded], Loaded | None] = field(repr=False, compare=False)
+    wide: bool = False
 
 
 # --- objects ----------------------------------------------------------------------------------------------------
@@ -60,8 +75,14 @@ def patch_object(key: Key, operations: Sequence[Mapping[str, Json]], words: str)
         return replace(loaded, objects=tuple(changed if item is found else item for item in loaded.objects))
 
     place = f"-n {key.namespace} " if key.namespace else ""
-    patch = json.dumps(list(operations), separators=(",", ":"))
-    return Change(words, f"kubectl {place}patch {key.kind.lower()} {key.name} --type json -p {quote(patch)}", apply)
+    patch = f"--type json -p {quote(json.dumps(list(operations), separators=(',', ':')))}"
+    kind = key.kind.lower()
+    if kind == "pod":
+        # the API server takes no change of a pod's ports, so the pod is made anew
+        command = f"kubectl {place}get pod {key.name} -o yaml | kubectl patch --local -f - {patch} -o yaml | kubectl replace --force -f -"
+    else:
+        command = f"kubectl {place}patch {kind} {key.name} {patch}"
+    return Change(words, command, apply)
 
 
 # --- machines ---------------------------------------------------------------------------------------------------
@@ -82,7 +103,7 @@ def add_route(machine: str, route: StaticRoute) -> Change:
     def routed(found: Machine) -> Machine:
         return replace(found, routes=(*found.routes, route))
 
-    words = f"{route.to} via {route.via}"
+    words = _route_words(route)
     return Change(f"add the route {words} on {machine}", f"ip route add {words}", _on_machine(machine, routed))
 
 
@@ -102,12 +123,12 @@ def iptables_rule(machine: str, version: int, table: str, rule: str, *, legacy: 
         return replace(found, ip6tables=_longer(found.ip6tables, text))
 
     command = f"{tool} -t {table} {rule}"
-    return Change(f"on {machine}: {command}", command, _on_machine(machine, ruled))
+    return Change(f"on {machine}: {command}", command, _on_machine(machine, ruled), wide=words[0] == "-P")
 
 
 def without_rule(machine: str, tool: str, table: str, origin: Origin) -> Change:
     """One rule less of those that the user wrote for a machine. ``tool`` is the command: ``iptables``, ``ip6tables-legacy``."""
-    rule = origin.text.strip().removeprefix("-A ")
+    rule = _ADDED.sub(r"\1", origin.text.strip(), count=1)
 
     def shorter(text: RulesText | None) -> RulesText | None:
         if text is None or text.origin.file != origin.file:
@@ -136,9 +157,21 @@ def without_route(machine: str, route: StaticRoute) -> Change:
     def routed(found: Machine) -> Machine:
         return replace(found, routes=tuple(other for other in found.routes if other != route))
 
-    way = f" via {route.via}" if route.via else f" dev {route.device}" if route.device else ""
-    words = f"{route.to}{way}"
+    words = _route_words(route)
     return Change(f"remove the route {words} on {machine}", f"ip route del {words}", _on_machine(machine, routed))
+
+
+def _route_words(route: StaticRoute) -> str:
+    """What of a route tells it from others, as ``ip route`` takes it."""
+    parts = (
+        ("", "" if route.type == "unicast" else route.type),
+        ("", str(route.to)),
+        ("via", route.via),
+        ("dev", route.device),
+        ("table", "" if route.table == MAIN_TABLE else route.table),
+        ("metric", route.metric),
+    )
+    return " ".join(f"{word} {value}".strip() for word, value in parts if value)
 
 
 def nft_rule(machine: str, where: str, rule: str) -> Change:
@@ -161,8 +194,13 @@ def forget_connection(machine: str, tool: str, words: Sequence[str], command: st
         lines = (line for line in text.text.splitlines(keepends=True) if not set(words) <= set(line.split()))
         return replace(found, texts=replace(found.texts, **{tool: replace(text, text="".join(lines))}))
 
-    what = {"conntrack": "conntrack entry", "ipvs_connections": "IPVS connection"}[tool]
-    return Change(f"remove the old {what} on {machine}", command, _on_machine(machine, forgotten))
+    return Change(f"{_FORGOTTEN[tool]} on {machine}", command, _on_machine(machine, forgotten))
+
+
+_FORGOTTEN = {
+    "conntrack": "remove the old conntrack entry",
+    "ipvs_connections": "wait until the old IPVS connection has run out",  # no command removes a single one
+}
 
 
 def _longer(text: RulesText | None, more: str) -> RulesText:

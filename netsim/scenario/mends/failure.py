@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from netsim.net.address import Address
 from netsim.net.packet import Packet, Protocol
 from netsim.objects.core import Pod, Service, ServicePortSpec
 from netsim.objects.meta import Key
+from netsim.scenario.mends.changes import Change
 from netsim.scenario.world import World
 from netsim.stack.steps import Receive
 from netsim.topology.model import Role
@@ -106,6 +107,9 @@ class Failure:
         """True for a ping."""
         return self.flow.protocol in (Protocol.ICMP, Protocol.ICMPV6)
 
+
+Proposer = Callable[[Failure], Iterable[Change]]
+"""What may mend a failure, the best first."""
 
 _OF_REPLIES_ALONE = frozenset(
     {

@@ -1,7 +1,7 @@
 """The search: change, load, trace again. What is told has delivered the packet, on every branch.
 
 One change is better than two, so pairs are tried only where no single change helped: then the second is one that may mend what the first
-left. Ref: none; the proof is the trace itself.
+left. What opens much more than the packet needs is tried last. Ref: none; the proof is the trace itself.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def with_mends(world: World, found: Trace) -> Trace:
     if found.verdict in (Verdict.DELIVERED, Verdict.UNKNOWN):
         return found
     start = _Attempt((), world, found)
-    singles = list(_tried([start]))
-    proved = [attempt for attempt in singles if attempt.delivers]
-    if not proved:
-        left = [attempt for attempt in singles if _outcome(attempt) != _outcome(start)]
-        proved = [attempt for attempt in _tried(left) if attempt.delivers]
+    singles = list(_tried([start], wide=False))
+    left = [attempt for attempt in singles if _outcome(attempt) != _outcome(start)]
+    stages = (singles, _tried(left, wide=False), _tried([start], wide=True))
+    delivering = ([attempt for attempt in stage if attempt.delivers] for stage in stages)
+    proved = next(filter(None, delivering), [])
     return replace(found, mends=tuple(_mend(attempt) for attempt in proved[:MOST_TOLD]))
 
 
@@ -59,9 +59,10 @@ def _outcome(attempt: _Attempt) -> tuple[str, object]:
     return branch.reason, branch.where
 
 
-def _tried(starts: list[_Attempt]) -> Iterator[_Attempt]:
+def _tried(starts: list[_Attempt], *, wide: bool) -> Iterator[_Attempt]:
     """Every start with one more change, as far as that can be loaded and traced."""
-    attempts = (_attempted(start, change) for start in starts for change in _proposed(start))
+    changes = ((start, change) for start in starts for change in _proposed(start) if change.wide is wide)
+    attempts = (_attempted(start, change) for start, change in changes)
     return islice((attempt for attempt in attempts if attempt is not None), MOST_TRIED)
 
 
