@@ -105,6 +105,31 @@ def test_an_unknown_statement_ends_the_walk_as_unknown(tmp_path: Path) -> None:
     assert netsim("trace", "-t", str(file), "client", "node/node1:30080", "--minimal").status == 5
 
 
+JSON = """{"nftables": [
+  {"table": {"family": "inet", "name": "firewall"}},
+  {"chain": {"family": "inet", "table": "firewall", "name": "c", "type": "filter", "hook": "forward", "prio": 0, "policy": "accept"}},
+  {"rule": {"family": "inet", "table": "firewall", "chain": "c", "expr": [
+    {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 8080}},
+    {"%s": null}]}}
+]}"""
+
+
+def test_what_nft_prints_as_json_is_input_too(tmp_path: Path) -> None:
+    file = world_file(tmp_path, JSON % "drop")
+    document = json.loads(netsim("trace", "-t", str(file), "client", "node/node1:30080", "-o", "json").out)
+    (branch,) = document["branches"]
+    assert branch["reason"] == "RULE_DROP"
+    assert branch["where"]["rule"]["text"] == "tcp dport 8080 drop"
+
+
+def test_errors_in_json_have_their_place(tmp_path: Path) -> None:
+    with pytest.raises(LoadError) as caught:
+        load_world([world_file(tmp_path, JSON % "dorp")])
+    (problem,) = caught.value.diagnostics
+    assert (problem.line, problem.column) == (17, 11)
+    assert "unknown statement 'dorp'" in problem.message
+
+
 FRAMES = [
     # a chain of the node that sees frames, and what becomes of a connection from outside to its pod
     ('netdev t { chain c { type filter hook ingress device "eth0" priority 0; drop; } }', "NEIGHBOUR_FAILED"),
