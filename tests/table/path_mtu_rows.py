@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from netsim.topology.model import Topology
-from tests.unit.stack_world import changed, two_nodes, with_device
-from tests.unit.stack_world6 import two_nodes6
+from tests.unit.stack_world import GROUND6, changed, two_nodes, with_device
 
 
 @dataclass(frozen=True)
@@ -46,21 +45,21 @@ TOLD = (
     ),
     Row(
         "IPv6 told, and refused at once",
-        told_by_a_router(two_nodes6()),
+        told_by_a_router(two_nodes(GROUND6)),
         SIX,
         1400,
         ("error 2/0 mtu 1400 from fd00::12", "EMSGSIZE"),
     ),
     Row(
         "IPv6 told, and cut by the sender",
-        told_by_a_router(two_nodes6()),
+        told_by_a_router(two_nodes(GROUND6)),
         SIX,
         1400,
         ("error 2/0 mtu 1400 from fd00::12", OK6),
         df=False,
     ),
 )
-LOCKED6 = with_metrics(two_nodes6(), "n1", mtu=1400, mtu_lock=True)
+LOCKED6 = with_metrics(two_nodes(GROUND6), "n1", mtu=1400, mtu_lock=True)
 METRICS = (
     Row("a route's mtu at the sender", with_metrics(two_nodes(), "a", mtu=1400), FOUR, 1400, ("EMSGSIZE",)),
     Row("cut to a route's mtu", with_metrics(two_nodes(), "a", mtu=1400), FOUR, 1400, (OK4,), df=False),
@@ -71,10 +70,10 @@ METRICS = (
         1400,
         ("error 3/4 mtu 1400 from 10.244.0.1",),
     ),
-    Row("IPv6 a route's mtu at the sender", with_metrics(two_nodes6(), "a", mtu=1400), SIX, 1400, ("EMSGSIZE",)),
+    Row("IPv6 a route's mtu at the sender", with_metrics(two_nodes(GROUND6), "a", mtu=1400), SIX, 1400, ("EMSGSIZE",)),
     Row(
         "IPv6 a route's mtu at a router",
-        with_metrics(two_nodes6(), "n1", mtu=1400),
+        with_metrics(two_nodes(GROUND6), "n1", mtu=1400),
         SIX,
         1400,
         ("error 2/0 mtu 1400 from fd00:10::1",),

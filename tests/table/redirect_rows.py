@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from netsim.net.packet import Protocol
 from netsim.stack.addrconf import eui64_link_local
 from netsim.topology.model import Bridge, BridgePort, Role, Topology
-from tests.unit.stack_world import FORWARDING, WEB, device, lo, netns, route, topology, veth
-from tests.unit.stack_world6 import FORWARDING6
+from tests.unit.stack_world import FORWARDING, GROUND6, WEB, device, lo, netns, route, topology, veth
 
 NAT = "*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n-A POSTROUTING -s {}/32 -j MASQUERADE\nCOMMIT\n"
 
@@ -45,7 +44,7 @@ def one_link(
             "r",
             (veth("r/eth0", "sw/pr", "10.1.0.1/24", "10.2.0.1/24", "fd01::1/64"),),
             (route("10.9.0.0/24", gateway, "eth0"), route("fd09::/64", gateway6, "eth0")),
-            sysctls={**FORWARDING, **FORWARDING6, **(router or {})},
+            sysctls={**FORWARDING, **GROUND6.forwarding, **(router or {})},
             rules=rules,
         ),
         netns(
@@ -56,7 +55,7 @@ def one_link(
             ),
             (route("10.3.0.0/24", "10.1.0.1", "eth0"),),
             role=Role.EXTERNAL,
-            sysctls={**FORWARDING, **FORWARDING6},
+            sysctls={**FORWARDING, **GROUND6.forwarding},
             listeners=WEB,
         ),
     )

@@ -117,31 +117,75 @@ def with_sysctls(world: Topology, name: str, **sysctls: str) -> Topology:
     return changed(world, name, sysctls={**world.namespaces[name].sysctls, **more})
 
 
-def pod(name: str, address: str, gateway: str, peer: str, *, listeners: Sequence[Listener] = WEB) -> Netns:
-    eth0 = veth(f"{name}/eth0", peer, f"{address}/24")
-    return netns(name, (eth0,), (route("default", gateway),), role=Role.POD, listeners=listeners)
+@dataclass(frozen=True)
+class Ground:
+    """The addresses of the hand-made networks in one family.
+
+    Hosts stand in one network, the pods of node n1 in the network 0 and those of n2 in the network 1; a host's number is the same in both
+    families. ``outside`` is no network of theirs.
+    """
+
+    family: Family
+    hosts: str
+    pods: tuple[str, str]
+    outside: str
+    bits: int
+    forwarding: Mapping[str, str]
+    default_dev: str | None = None
+
+    def host(self, number: int) -> str:
+        return f"{self.hosts}{number}"
+
+    def pod(self, network: int, number: int) -> str:
+        return f"{self.pods[network]}{number}"
+
+    def pods_of(self, network: int) -> str:
+        return f"{self.pods[network]}0/{self.bits}"
 
 
-def same_node(*, hairpin: bool = False, sysctls: Mapping[str, str] | None = None, rules: str = "") -> Topology:
-    """Pods a (10.244.0.2) and b (.3) on the bridge cni0 (.1) of node n."""
+GROUND4 = Ground(Family.IPV4, "192.168.0.", ("10.244.0.", "10.244.1."), "203.0.113.", 24, FORWARDING)
+GROUND6 = Ground(
+    Family.IPV6, "fd00::", ("fd00:10::", "fd00:11::"), "2001:db8::", 64, {"net.ipv6.conf.all.forwarding": "1"}, "eth0"
+)
+
+
+def pod(name: str, address: str, gateway: str, peer: str, ground: Ground = GROUND4) -> Netns:
+    eth0 = veth(f"{name}/eth0", peer, f"{address}/{ground.bits}")
+    default = route("default", gateway, ground.default_dev)
+    return netns(name, (eth0,), (default,), role=Role.POD, listeners=WEB)
+
+
+def _pod(ground: Ground, name: str, network: int, number: int, peer: str) -> Netns:
+    return pod(name, ground.pod(network, number), ground.pod(network, 1), peer, ground)
+
+
+def same_node(
+    *,
+    ground: Ground = GROUND4,
+    hairpin: bool = False,
+    sysctls: Mapping[str, str] | None = None,
+    rules: str = "",
+    rules6: str = "",
+) -> Topology:
+    """Pods a (10.244.0.2, fd00:10::2) and b (.3, ::3) on the bridge cni0 (.1, ::1) of node n."""
     port = BridgePort("cni0", hairpin=hairpin)
     devices = (
-        device("n", "cni0", Bridge(), "10.244.0.1/24"),
+        device("n", "cni0", Bridge(), f"{ground.pod(0, 1)}/{ground.bits}"),
         veth("n/vetha", "a/eth0", port=port),
         veth("n/vethb", "b/eth0", port=port),
     )
     return topology(
-        netns("n", devices, sysctls={**FORWARDING, **(sysctls or {})}, rules=rules),
-        pod("a", "10.244.0.2", "10.244.0.1", "n/vetha"),
-        pod("b", "10.244.0.3", "10.244.0.1", "n/vethb"),
+        netns("n", devices, sysctls={**ground.forwarding, **(sysctls or {})}, rules=rules, rules6=rules6),
+        _pod(ground, "a", 0, 2, "n/vetha"),
+        _pod(ground, "b", 0, 3, "n/vethb"),
     )
 
 
-def two_nodes() -> Topology:
-    """Pod a on n1 (192.168.0.11), pod c (10.244.1.2) on n2 (.12), a client x (.100) and a switch between them."""
+def two_nodes(ground: Ground = GROUND4) -> Topology:
+    """Pod a on n1 (192.168.0.11, fd00::11), pod c (10.244.1.2, fd00:11::2) on n2 (.12, ::12), a client x (.100, ::100), a switch."""
     return topology(
-        _node("n1", "192.168.0.11", "10.244.0.1", "a", route("10.244.1.0/24", "192.168.0.12")),
-        _node("n2", "192.168.0.12", "10.244.1.1", "c", route("10.244.0.0/24", "192.168.0.11")),
+        _node(ground, "n1", 0, "a", route(ground.pods_of(1), ground.host(12))),
+        _node(ground, "n2", 1, "c", route(ground.pods_of(0), ground.host(11))),
         netns(
             "sw",
             (
@@ -150,25 +194,29 @@ def two_nodes() -> Topology:
             ),
             role=Role.SWITCH,
         ),
-        pod("a", "10.244.0.2", "10.244.0.1", "n1/vetha"),
-        pod("c", "10.244.1.2", "10.244.1.1", "n2/vethc"),
+        _pod(ground, "a", 0, 2, "n1/vetha"),
+        _pod(ground, "c", 1, 2, "n2/vethc"),
         netns(
             "x",
-            (veth("x/eth0", "sw/x", "192.168.0.100/24"),),
-            (route("10.244.1.0/24", "192.168.0.12"),),
+            (veth("x/eth0", "sw/x", f"{ground.host(100)}/{ground.bits}"),),
+            (route(ground.pods_of(1), ground.host(12)),),
             role=Role.EXTERNAL,
         ),
     )
 
 
-def _node(name: str, address: str, gateway: str, pod_name: str, towards_other: Route) -> Netns:
+def _node(ground: Ground, name: str, network: int, pod_name: str, towards_other: Route) -> Netns:
     devices = (
-        veth(f"{name}/eth0", f"sw/{name}", f"{address}/24"),
-        device(name, "cni0", Bridge(), f"{gateway}/24"),
+        veth(f"{name}/eth0", f"sw/{name}", f"{ground.host(11 + network)}/{ground.bits}"),
+        device(name, "cni0", Bridge(), f"{ground.pod(network, 1)}/{ground.bits}"),
         veth(f"{name}/veth{pod_name}", f"{pod_name}/eth0", port=BridgePort("cni0", hairpin=True)),
     )
     return netns(
-        name, devices, (towards_other,), sysctls=FORWARDING, listeners=(Listener(Protocol.TCP, 22, owner="sshd"),)
+        name,
+        devices,
+        (towards_other,),
+        sysctls=ground.forwarding,
+        listeners=(Listener(Protocol.TCP, 22, owner="sshd"),),
     )
 
 
