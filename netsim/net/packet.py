@@ -113,8 +113,8 @@ class ICMPHeader:
 
     ``identifier`` and ``sequence`` belong to echo; ``mtu`` to fragmentation-needed and packet-too-big;
     ``quoted`` is the packet that an error message speaks of. Neighbour discovery has a ``target``, and ``link_layer`` is the MAC in its
-    link-layer address option, ``override`` the flag of an advertisement. RFC 4861 §4. ``gateway`` is the better next hop that a redirect names; its ``quoted`` packet's
-    destination is what it is about. RFC 792, RFC 4861 §4.5.
+    link-layer address option, ``override`` the flag of an advertisement. RFC 4861 §4. ``gateway`` is the better next
+    hop that a redirect names; its ``quoted`` packet's destination is what it is about. RFC 792, RFC 4861 §4.5.
     """
 
     type: int

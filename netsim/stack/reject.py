@@ -11,7 +11,7 @@ from netsim.stack.dst import route_input
 from netsim.stack.icmp_send import Message, Unreachable, icmp_send
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
 from netsim.stack.nf_conntrack_core import nf_ct_attach
-from netsim.stack.nf_conntrack_entry import TCPState
+from netsim.stack.nf_conntrack_tcp import TCPState
 from netsim.stack.route import InputKey, Routed
 from netsim.stack.skbuff import SkBuff
 from netsim.stack.steps import Hook

@@ -1,4 +1,4 @@
-"""Tunnels, macvlan, policy routing, multipath, ARP and rules that see frames on the real kernel: each flow's walks, packet by packet and hook by hook."""
+"""Tunnels, macvlan, policy routing, multipath, ARP and rules that see frames on the real kernel: packet by packet, hook by hook."""
 
 from __future__ import annotations
 
