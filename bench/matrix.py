@@ -1,21 +1,31 @@
 """How long the whole matrix takes: who reaches whom among 1,000 pods and 1,000 Services on 50 nodes.
 
-    python bench/matrix.py [--pods N] [--services N] [--nodes N] [--mode MODE] [--jobs N]
+    python bench/matrix.py [--pods N] [--services N] [--nodes N] [--mode MODE] [--jobs N] [--all-fronts]
 
-Each mode in a process of its own: from the manifests' text to the answer. One Service in ten is a NodePort, one in a hundred a
-LoadBalancer, one in ten keeps to local endpoints, one in fifty has no endpoints.
+From the manifests' text to the answer, each mode in a process of its own: every pod, node and external host to every Service's cluster
+IP and to every pod; with ``--all-fronts`` to node ports, at every node, load balancers and localhost too. One Service in ten has a
+node port, one in a hundred a load balancer, one in five keeps some traffic on its node, one in fifty has no endpoints. Memory is that of
+the largest process.
 """
 
 from __future__ import annotations
 
+import argparse
+import resource
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from yardstick import yardstick
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+MODES = ("iptables", "ipvs", "nftables")
 REPLICAS = 3
 
 
@@ -66,3 +76,59 @@ def _service(number: int, workloads: int) -> dict[str, Any]:
     if number % 10 == 2:
         spec["internalTrafficPolicy"] = "Local"
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{number}"}, "spec": spec}
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """One mode, in this process and its workers."""
+    import yaml
+
+    from netsim.matrix import survey
+    from netsim.matrix.grid import By, grid_of
+    from netsim.matrix.processes import processes
+    from netsim.scenario.build import load_world
+    from netsim.scenario.every_flow import Front
+    from proxy.config.model import ProxyMode
+
+    unit = yardstick()
+    fronts = set(Front) if asked.all_fronts else {Front.CLUSTER_IP, Front.POD}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "large.yaml")
+        path.write_text(yaml.safe_dump_all(documents(asked.pods, asked.services, asked.nodes)), encoding="utf-8")
+        begin = time.perf_counter()
+        world, _ = load_world([path], mode=ProxyMode(asked.mode))
+    built = time.perf_counter()
+    matrix = survey(
+        world,
+        wanted=lambda each: each.front in fronts and bool(each.port) and not each.closed,
+        workers=processes(asked.jobs),
+    )
+    grid_of(world, matrix, By.WORKLOAD)
+    done = time.perf_counter()
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    times = [built - begin, done - built, done - begin]
+    cells = " ".join(f"{seconds:8.1f} s {seconds / unit:7.0f}" for seconds in times)
+    print(f"{asked.mode:<9} {cells} {matrix.flows:>10,} {matrix.walked:>7} {peak:8.0f}")
+
+
+def main() -> None:
+    """Measure each mode in a process of its own, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pods", type=int, default=1000)
+    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("--nodes", type=int, default=50)
+    parser.add_argument("--mode", choices=MODES)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--all-fronts", action="store_true")
+    asked = parser.parse_args()
+    if asked.mode:
+        measure(asked)
+        return
+    heads = ("build", "survey", "together")
+    print(f"{'mode':<9} {' '.join(f'{head:>10} yardst.' for head in heads)} {'flows':>10} {'walked':>7} {'MiB':>8}")
+    sys.stdout.flush()
+    for mode in MODES:
+        subprocess.run([sys.executable, __file__, "--mode", mode, *sys.argv[1:]], check=True)
+
+
+if __name__ == "__main__":
+    main()

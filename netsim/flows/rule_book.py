@@ -39,7 +39,10 @@ class ShapeCache:
 
 
 class Chain:
-    """A chain's rules: those that ask for one address as source or destination, by it, and the rest. Numbers are the rules'."""
+    """A chain's rules by the one address that they ask for (as source or destination), else by the one port, and the rest.
+
+    Numbers are the rules'.
+    """
 
     def __init__(self, place: Place, rules: Sequence[xt.Rule | nft.Rule], shape: Callable[[xt.Rule | nft.Rule], Shape]):
         self.table, self.name = place
@@ -47,25 +50,37 @@ class Chain:
         self._shape = shape
         self._shapes: dict[int, Shape] = {}
         self.by_address: dict[Code, list[int]] = {}
+        self.by_port: dict[int, list[int]] = {}
         self.others: list[int] = []
         for number, rule in enumerate(rules):
-            code = _asked(rule)
-            (self.others if code is None else self.by_address.setdefault(code, [])).append(number)
+            self._file(rule).append(number)
+
+    def _file(self, rule: xt.Rule | nft.Rule) -> list[int]:
+        """The list that a rule belongs to."""
+        code = _asked(rule)
+        if code is not None:
+            return self.by_address.setdefault(code, [])
+        port = None if isinstance(rule, nft.Rule) else _asked_port(rule)
+        return self.others if port is None else self.by_port.setdefault(port, [])
 
     @property
     def plain(self) -> bool:
         """Whether every packet meets the same of it."""
-        return not self.by_address and all(self.shape(number).asked_port is None for number in self.others)
+        return not self.by_address and not self.by_port
 
-    def met(self, addresses: Mapping[Code, int]) -> Sequence[int]:
-        """The rules that a packet between these addresses may match, in order."""
-        by_address = self.by_address
-        if not by_address:
-            return self.others
-        mine = [number for code in addresses.keys() & by_address.keys() for number in by_address[code]]
+    def met(self, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> Sequence[int]:
+        """The rules that a packet between these addresses and ports may match, in order."""
+        by_address, by_port = self.by_address, self.by_port
+        mine = (
+            [number for code in addresses.keys() & by_address.keys() for number in by_address[code]]
+            if by_address
+            else []
+        )
+        if by_port:
+            mine += [number for port in ports if port in by_port for number in by_port[port]]
         if not mine:
             return self.others
-        return sorted(mine if not self.others else {*self.others, *mine})
+        return sorted({*self.others, *mine})
 
     def shape(self, number: int) -> Shape:
         """One rule, taken apart."""
@@ -82,6 +97,16 @@ def _asked(rule: xt.Rule | nft.Rule) -> Code | None:
     for match in (rule.source, rule.destination):
         if match is not None and not match.inverted and match.prefix.prefixlen == match.prefix.max_prefixlen:
             return code_of(match.prefix.network_address)
+    return None
+
+
+def _asked_port(rule: xt.Rule) -> int | None:
+    """The one destination port that a rule asks for."""
+    for match in rule.matches:
+        if isinstance(match, xt.TCPMatch | xt.UDPMatch | xt.SCTPMatch):
+            wanted = match.destination
+            if wanted is not None and not wanted.inverted and wanted.ports.first == wanted.ports.last:
+                return wanted.ports.first
     return None
 
 

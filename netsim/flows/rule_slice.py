@@ -150,7 +150,7 @@ class Renaming:
 
 def met_rules(chain: Chain, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> tuple[Shape, ...]:
     """The rules of a chain that packets between these addresses and ports may meet."""
-    shapes = map(chain.shape, chain.met(addresses))
+    shapes = map(chain.shape, chain.met(addresses, ports))
     return tuple([shape for shape in shapes if shape.asked_port is None or shape.asked_port in ports])
 
 
