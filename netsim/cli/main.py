@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "netsim.cli.compare",
         "What differs between iptables, ipvs and nftables mode: for a flow, or for the whole cluster?",
     ),
+    "matrix": ("netsim.cli.matrix", "Who reaches whom: every sender to every Service and pod."),
     "diff": ("netsim.cli.diff", "Which flows change between two topologies, and by which object?"),
     "explain": ("netsim.cli.reasons", "What does a reason mean, how is it seen, how is it mended?"),
     "check": ("netsim.cli.check", "Do these expectations hold? For CI."),
