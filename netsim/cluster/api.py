@@ -163,8 +163,7 @@ class Api:
         if before is None:
             self.authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
             return self._create(after, resource, managers, options)
-        if after.kind == "Service":
-            after = self._allocated(after)
+        after = self._with_addresses(before, after)
         self._check_change(before, after, resource)
         if _without_managers(after.document) == _without_managers(before.document) and managers == known:
             return before
@@ -222,8 +221,7 @@ class Api:
 
     def _update(self, item: Object, resource: Resource, options: Options) -> Object:
         before = self.store.get(item.key)
-        if item.kind == "Service":
-            item = self._allocated(with_addresses_of(before, item))
+        item = self._with_addresses(before, item)
         self._check_change(before, item, resource)
         known = applying.read_managers(before.document)
         managers = applying.updated(before.document, item.document, options.manager, known)
@@ -248,9 +246,7 @@ class Api:
 
     def _check_change(self, before: Object, after: Object, resource: Resource) -> None:
         self._validate(after, resource)
-        refused = list(changes_refused(before, after))
-        if refused:
-            raise Invalid.of(resource.qualified_kind, after.metadata.name, together(refused))
+        _check_fixed(before, after)
         self._check_grant(after, before)
 
     def _check_grant(self, item: Object, before: Object | None) -> None:
@@ -265,12 +261,28 @@ class Api:
         entries = applying.managed_fields(managers, item.api_version, self._clock.timestamp())
         return Object.of(with_value(item.document, ("metadata", "managedFields"), entries))
 
+    def _with_addresses(self, before: Object, after: Object) -> Object:
+        """A changed Service with the addresses that it has, and those that it is still to get. Raises Invalid."""
+        if after.kind != "Service":
+            return after
+        kept = with_addresses_of(before, after)
+        _check_fixed(before, kept)
+        return self._allocated(kept)
+
     def _allocated(self, item: Object) -> Object:
         """A Service with its addresses and ports. Raises Invalid."""
         found, problems = self._services.allocate(item)
         if problems:
             raise invalid(item, resource_of("Service"), problems)
         return found
+
+
+def _check_fixed(before: Object, after: Object) -> None:
+    """Raises Invalid where a field differs that may not change."""
+    refused = list(changes_refused(before, after))
+    if refused:
+        resource = resource_of(after.kind, after.api_version)
+        raise Invalid.of(resource.qualified_kind, after.metadata.name, together(refused))
 
 
 def _patched(before: Object, kind: PatchType, patch: Json) -> Document:

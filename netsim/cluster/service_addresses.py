@@ -67,11 +67,17 @@ def _reserve(pools: Allocations, item: Object) -> None:
 
 
 def with_addresses_of(before: Object, after: Object) -> Object:
-    """An update that leaves out the addresses keeps them. Ref: strategy.go:patchAllocatedValues()."""
+    """A change that leaves out the addresses keeps them; one that names another ``clusterIP`` alone means ``clusterIPs`` too.
+
+    Ref: pkg/registry/core/service/storage/storage.go:{patchAllocatedValues,normalizeClusterIPs}() (v1.37).
+    """
     spec, old = mapping_at(after.document, "spec"), mapping_at(before.document, "spec")
     if "ExternalName" in (spec.get("type"), old.get("type")):
         return after
     kept = {
         k: old[k] for k in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy") if k in old and not spec.get(k)
     }
-    return Object.of({**after.document, "spec": {**spec, **kept}})
+    merged = {**spec, **kept}
+    if merged.get("clusterIP") != old.get("clusterIP") and merged.get("clusterIPs") == old.get("clusterIPs"):
+        merged["clusterIPs"] = [merged.get("clusterIP")]
+    return Object.of({**after.document, "spec": merged})

@@ -268,6 +268,40 @@ def test_immutable_fields(plane: ControlPlane, document: Any, patch: Any, said: 
     assert said in str(error.value)
 
 
+ANOTHER = {"clusterIP": "10.96.0.21"}
+TAKEN = {"clusterIP": "10.96.0.10"}
+
+
+def _apply_alone(plane: ControlPlane, made: Any, spec: Any) -> Any:
+    asked = {"ports": made.document["spec"]["ports"], **spec}
+    return plane.api.apply({**made.document, "metadata": {"name": "b"}, "spec": asked}, force=True)
+
+
+def _update_alone(plane: ControlPlane, made: Any, spec: Any) -> Any:
+    kept = {k: v for k, v in made.document["spec"].items() if k != "clusterIPs"}
+    return plane.api.update({**made.document, "spec": {**kept, **spec}})
+
+
+def _patch_alone(plane: ControlPlane, made: Any, spec: Any) -> Any:
+    return plane.api.patch(made.key, PatchType.MERGE, {"spec": spec})
+
+
+@pytest.mark.parametrize("spec", [ANOTHER, TAKEN], ids=["free", "another Service's"])
+@pytest.mark.parametrize("change", [_apply_alone, _update_alone, _patch_alone])
+def test_a_cluster_ip_may_not_change_where_it_is_named_alone(plane: ControlPlane, change: Any, spec: Any) -> None:
+    made = plane.api.create(service("b", clusterIP="10.96.0.20").document)
+    with pytest.raises(Invalid) as error:
+        change(plane, made, spec)
+    assert f'spec.clusterIPs[0]: Invalid value: ["{spec["clusterIP"]}"]: may not change once set' in str(error.value)
+    assert doc(plane, "Service", "b")["spec"]["clusterIP"] == "10.96.0.20"
+
+
+def test_an_apply_that_leaves_the_cluster_ip_out_keeps_it(plane: ControlPlane) -> None:
+    made = plane.api.create(service("b", clusterIP="10.96.0.20").document)
+    after = _apply_alone(plane, made, {"selector": {"app": "other"}}).document["spec"]
+    assert (after["clusterIP"], after["clusterIPs"]) == ("10.96.0.20", ["10.96.0.20"])
+
+
 def test_what_a_pod_may_change(plane: ControlPlane) -> None:
     made = plane.api.create(pod("p").document)
     patch = {"spec": {"containers": [{"name": "c", "image": "new"}]}, "metadata": {"labels": {"a": "b"}}}
