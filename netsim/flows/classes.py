@@ -6,10 +6,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from netsim.flows.codes import Code, address_of, code_of
 from netsim.flows.cone import Cone, Cones
 from netsim.flows.outcome import Bare, Outcome, Way, outcome_of
 from netsim.flows.places import Places
-from netsim.flows.shapes import Code, address_of, code_of
 from netsim.topology.model import Topology
 from netsim.trace.facts import short_label
 from netsim.trace.model import Flow, Verdict

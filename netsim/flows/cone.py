@@ -14,12 +14,14 @@ do not: they ask for more than a walk reads, never for less.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from netsim.flows.machine import Machine, Said, listener_form
+from netsim.flows.codes import Code, Span, calls, code_of
+from netsim.flows.machine import Machine, listener_form
 from netsim.flows.places import Places
-from netsim.flows.rule_slice import Common, Slice, Slicer
-from netsim.flows.shapes import Code, Span, calls, code_of
+from netsim.flows.reach import Reach
+from netsim.flows.rule_slice import Slice
+from netsim.flows.slices import Slices
 from netsim.net.address import parse_prefix
 from netsim.trace.model import Flow
 
@@ -66,155 +68,20 @@ class Cones:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self._slicers: dict[tuple[str, int], Slicer] = {}
-        self._commons: dict[tuple[str, str, int], Common] = {}
-        self._slices: dict[tuple[str, int, frozenset[Code], frozenset[int]], Slice] = {}
+        self.slices = Slices(places)
 
     def of(self, flow: Flow, expected: frozenset[str] | None) -> Cone:
         """The cone of one flow."""
-        growing = _Growing(self, flow)
-        growing.grow()
-        return _Writing(growing, expected).cone()
-
-    def slice(self, machine: Machine, version: int, addresses: dict[Code, int], ports: dict[int, int]) -> Slice:
-        """What of a machine's rules packets between these may meet."""
-        book = machine.book(version)
-        key = (machine.spec.name, version, frozenset(addresses.keys() & book.addresses), frozenset(ports))
-        found = self._slices.get(key)
-        if found is None:
-            slicer = self._slicer(machine, version)
-            found = self._slices[key] = slicer.of(addresses, ports)
-            found.form = self.places.number(found.form)
-        return found
-
-    def common(self, one: Machine, other: Machine, version: int) -> Common:
-        """What of two machines' rules every packet meets, compared."""
-        key = (one.spec.name, other.spec.name, version)
-        found = self._commons.get(key)
-        if found is None:
-            mine, theirs = self._slicer(one, version), self._slicer(other, version)
-            found = self._commons[key] = mine.common.compared(theirs.common)
-        return found
-
-    def _slicer(self, machine: Machine, version: int) -> Slicer:
-        found = self._slicers.get((machine.spec.name, version))
-        if found is None:
-            found = self._slicers[machine.spec.name, version] = Slicer(machine.book(version))
-        return found
-
-
-@dataclass(slots=True)
-class _Growing:
-    """The machines, addresses and ports of a flow, as they come up."""
-
-    cones: Cones
-    flow: Flow
-    machines: dict[str, int] = field(default_factory=dict)
-    addresses: dict[Code, int] = field(default_factory=dict)
-    ports: dict[int, int] = field(default_factory=dict)
-    members: list[Machine] = field(default_factory=list)
-    codes: list[Code] = field(default_factory=list)
-    said: list[list[Said]] = field(default_factory=list)
-    slices: list[tuple[int, int, Slice]] = field(default_factory=list)
-    versions: tuple[int, ...] = (4,)
-
-    def grow(self) -> None:
-        flow, places = self.flow, self.cones.places
-        version = flow.destination.version
-        self.versions = (4, 6) if version == 6 and places.tunnels else (version,)
-        self.port(flow.dport)
-        self.port(flow.sport)
-        self.machine(flow.netns)
-        self.address(code_of(flow.destination))
-        if flow.source is not None:
-            self.address(code_of(flow.source))
-        if flow.destination.is_loopback:
-            self._loopback(flow)
-        for name in places.present:
-            self.machine(name)
-        before = None
-        while before != (before := (len(self.machines), len(self.codes), len(self.ports))):
-            self._ask()
-            self._slice()
-
-    def _loopback(self, flow: Flow) -> None:
-        for device in self.cones.places.machine(flow.netns).spec.devices:
-            if device.name == "lo":
-                for address in device.addresses:
-                    self.address(code_of(address.ip))
-
-    def machine(self, name: str) -> None:
-        if name in self.machines:
-            return
-        machine = self.cones.places.machine(name)
-        self.machines[name] = len(self.machines)
-        self.members.append(machine)
-        for code in machine.own:
-            if (6 if code >> 129 else 4) in self.versions:
-                self.address(code)
-        for link in machine.links:
-            if link in self.cones.places.topology.namespaces:
-                self.machine(link)
-
-    def address(self, code: Code) -> None:
-        if code not in self.addresses:
-            self.addresses[code] = len(self.addresses)
-            self.codes.append(code)
-
-    def port(self, port: int) -> None:
-        self.ports.setdefault(port, len(self.ports))
-
-    def _ask(self) -> None:
-        """Every machine of every address, until nothing new comes up."""
-        said, members, codes = self.said, self.members, self.codes
-        number = 0
-        while number < len(members):
-            if number == len(said):
-                said.append([])
-            self._ask_machine(members[number], said[number])
-            number += 1
-            if number == len(members) and (len(said) < len(members) or any(len(each) < len(codes) for each in said)):
-                number = 0
-
-    def _ask_machine(self, machine: Machine, answers: list[Said]) -> None:
-        codes = self.codes
-        while len(answers) < len(codes):
-            found = machine.said(codes[len(answers)])
-            answers.append(found)
-            for code in found.needs:
-                self.address(code)
-            for name in found.joins:
-                self.machine(name)
-
-    def _slice(self) -> None:
-        self.slices = []
-        for number, machine in enumerate(self.members):
-            if machine.with_rules:
-                self._slice_of(number, machine)
-            if machine.servers.any:
-                self._servers(machine)
-
-    def _slice_of(self, number: int, machine: Machine) -> None:
-        for version in self.versions:
-            found = self.cones.slice(machine, version, self.addresses, self.ports)
-            self.slices.append((number, version, found))
-            for code in found.targets:
-                self.address(code)
-            for port in found.target_ports:
-                self.port(port)
-
-    def _servers(self, machine: Machine) -> None:
-        for server in list(machine.servers.met(self.addresses, self.ports)):
-            for code, port in server.reals:
-                self.address(code)
-                self.port(port)
+        reach = Reach(self.places, self.slices, flow)
+        reach.grow()
+        return _Writing(reach, expected).cone()
 
 
 @dataclass(slots=True)
 class _Writing:
     """The key of a flow whose machines, addresses and ports are known."""
 
-    grown: _Growing
+    grown: Reach
     expected: frozenset[str] | None
     opaque: list[str] = field(default_factory=list)
     literal_ports: bool = False
@@ -222,8 +89,8 @@ class _Writing:
 
     def cone(self) -> Cone:
         grown = self.grown
-        if grown.cones.places.opaque:
-            self.opaque.append(grown.cones.places.opaque)
+        if grown.places.opaque:
+            self.opaque.append(grown.places.opaque)
         parts: list[Hashable] = [self._flow(), self._kinds(), self._expected()]
         names: dict[int, set[str]] = {}
         for number, version, found in grown.slices:
@@ -267,20 +134,9 @@ class _Writing:
                 yield machine.spec.name, tuple(span for shape in machine.policy for span in shape.spans)
 
     def _flow(self) -> Hashable:
-        flow = self.grown.flow
-        source = None if flow.source is None else self.grown.addresses[code_of(flow.source)]
-        destination = self.grown.addresses[code_of(flow.destination)]
-        return (
-            flow.protocol.value,
-            flow.sport,
-            destination,
-            source,
-            int(flow.flags),
-            flow.payload,
-            flow.ttl,
-            flow.dont_fragment,
-            flow.mark,
-        )
+        flow, addresses = self.grown.flow, self.grown.addresses
+        source = None if flow.source is None else addresses[code_of(flow.source)]
+        return (addresses[code_of(flow.destination)], source, *(getattr(flow, name) for name in _OF_FLOW))
 
     def _kinds(self) -> Hashable:
         return (
@@ -341,6 +197,10 @@ class _Writing:
                         tuple([machines[name] for name in said.machines]),
                     )
 
+
+_NAMES = frozenset({"netns", "destination", "source", "dport", "owner"})
+_OF_FLOW = tuple(each.name for each in fields(Flow) if each.name not in _NAMES)
+"""What of a flow is no name: told as it is."""
 
 _KIND: dict[Code, int] = {}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Set
 from dataclasses import dataclass, fields
 
-from netsim.flows.shapes import Code, Shape, calls, code_of
+from netsim.flows.codes import Code, calls, code_of
+from netsim.flows.shapes import Shape
 from netsim.topology.model import Device, Dummy, Netns, Veth
 
 OF_NAMES = frozenset({"name", "kind", "mac", "addresses", "port"})

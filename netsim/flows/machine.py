@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING
 
+from netsim.flows.codes import Code, Span, code_of
 from netsim.flows.devices import DeviceTable
 from netsim.flows.rule_book import RuleBook, rule_book
-from netsim.flows.shapes import Code, Shape, Span, code_of, shape_of
+from netsim.flows.shapes import Shape, shape_of
 from netsim.flows.virtual_servers import ServerTable
 from netsim.net.address import InterfaceAddress
 from netsim.stack.fib import addresses_of

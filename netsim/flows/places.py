@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
+from netsim.flows.codes import Code, code_of
 from netsim.flows.machine import Machine
 from netsim.flows.rule_book import ShapeCache
-from netsim.flows.shapes import Code, code_of
 from netsim.topology.model import IPIP, LOCAL_TABLE, Endpoint, Macvlan, Netns, Role, Topology, Veth, Vlan, Vxlan
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from netsim.flows.shapes import Code, Ports, Shape, code_of, shape_of
+from netsim.flows.codes import Code, Ports, code_of
+from netsim.flows.shapes import Shape, shape_of
 from netsim.rules.ipset.ast import Dimension, IPSet, ProtocolPort
 from netsim.rules.ipset.ast import Entry as SetEntry
 from netsim.rules.ipset.ast import Key as SetKey

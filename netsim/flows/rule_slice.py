@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+from netsim.flows.codes import LOOPBACK, Code, Ports, Span
 from netsim.flows.rule_book import Chain, Member, Members, Place, RuleBook
-from netsim.flows.shapes import LOOPBACK, Code, Ports, Shape, Span, chain_form
+from netsim.flows.shapes import Shape, chain_form
 
 
 @dataclass(slots=True)

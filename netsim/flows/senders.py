@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from netsim.flows.codes import Code, Span, calls
 from netsim.flows.machine import Machine
 from netsim.flows.places import Places
-from netsim.flows.shapes import Code, Span, calls
 from netsim.topology.model import Role, Veth
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Any, TypeAlias
+from typing import Any
 
+from netsim.flows.codes import Code, Ports, Span, code_of
 from netsim.net.address import Address, Prefix
 from netsim.rules.nft import ast as nft
 from netsim.rules.nft.elsewhere import TProxy
@@ -22,52 +23,6 @@ from netsim.rules.xtables import ast as xt
 from netsim.rules.xtables import matches as xt_matches
 from netsim.rules.xtables import targets as xt_targets
 from netsim.trace.verdict import NFT_RULES, RULES
-
-Code: TypeAlias = int
-"""An address as one number, different for each family: looking up an ``ipaddress`` value costs ten times as much."""
-
-_V6 = 1 << 129
-
-
-def code_of(address: Address) -> Code:
-    """The number that stands for an address."""
-    return int(address) | _V6 if address.version == 6 else int(address)
-
-
-def address_of(code: Code) -> Address:
-    """The address that a number stands for."""
-    return IPv6Address(code ^ _V6) if code & _V6 else IPv4Address(code)
-
-
-LOOPBACK: tuple[Code, ...] = (code_of(IPv4Address("127.0.0.1")), code_of(IPv6Address("::1")))
-"""Where REDIRECT sends what a machine itself sent."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """Consecutive addresses, both ends included."""
-
-    first: Code
-    last: Code
-
-    @classmethod
-    def of(cls, prefix: Prefix) -> Span:
-        """The addresses of a prefix."""
-        return cls(code_of(prefix.network_address), code_of(prefix.broadcast_address))
-
-    def __contains__(self, code: Code) -> bool:
-        return self.first <= code <= self.last
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Consecutive ports, both ends included."""
-
-    first: int
-    last: int
-
-    def __contains__(self, port: int) -> bool:
-        return self.first <= port <= self.last
 
 
 @dataclass(slots=True)
@@ -394,8 +349,3 @@ _SPECIAL: dict[type, Any] = {
     nft.NAT: _nat,
     nft.Rule: _nft_rule,
 }
-
-
-def calls(word: str, device: str) -> bool:
-    """Whether a word of a rule may mean a device: its name, or its beginning and a wildcard."""
-    return word == device or (word[-1:] in ("+", "*") and device.startswith(word[:-1]))

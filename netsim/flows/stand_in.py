@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from netsim.flows.cone import Cone, Cones
+from netsim.flows.codes import Code
+from netsim.flows.cone import Cone
 from netsim.flows.machine import Machine, Said
 from netsim.flows.places import Places
 from netsim.flows.rule_slice import Renaming
 from netsim.flows.senders import Sender, Senders
-from netsim.flows.shapes import Code
+from netsim.flows.slices import Slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ class _Names:
 class StandIns:
     """Compares flows of one kind: equal but for their ends."""
 
-    def __init__(self, places: Places, cones: Cones, senders: Senders) -> None:
+    def __init__(self, places: Places, slices: Slices, senders: Senders) -> None:
         self._places = places
-        self._cones = cones
+        self._slices = slices
         self._senders = senders
 
     def holds(self, seen: Seen, ends: Ends) -> bool:
@@ -170,8 +171,8 @@ class StandIns:
         for old, new in names.spaces.items():
             one, other = self._places.machine(old), self._places.machine(new)
             for version in seen.cone.versions if one.with_rules or other.with_rules else ():
-                met = self._cones.slice(one, version, before, ports)
-                common = self._cones.common(one, other, version)
+                met = self._slices.of(one, version, before, ports)
+                common = self._slices.common(one, other, version)
                 if not met.holds_in(other.book(version), common, renaming, ports):
                     return False
             if (one.servers.any or other.servers.any) and not one.servers.same(other.servers, before, after, ports):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from netsim.flows.classes import Classes, FlowClass
+from netsim.flows.codes import Code
 from netsim.flows.senders import Group, Sender, Senders
-from netsim.flows.shapes import Code
 from netsim.flows.stand_in import Ends, Seen, StandIns
 from netsim.trace.model import Flow
 
@@ -54,7 +54,7 @@ class Surveyor:
         self.looks = 0
         known = Senders(classes.places)
         self._groups = known.groups(senders)
-        self._stand_ins = StandIns(classes.places, classes.cones, known)
+        self._stand_ins = StandIns(classes.places, classes.cones.slices, known)
         self._family: Hashable = None
         self._seen: dict[int, list[tuple[Seen, FlowClass]]] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
-from netsim.flows.shapes import Code, code_of
+from netsim.flows.codes import Code, code_of
 from netsim.rules.ipvs.ast import TransportService, VirtualServer, VirtualServers
 
 HASHING = frozenset({"sh", "dh", "mh", "lblc", "lblcr"})
