@@ -372,3 +372,18 @@ def test_the_kernel_takes_the_dump_and_gives_it_back(path: Path) -> None:
         subprocess.run([*nft, "-f", "-"], input=dump(ruleset), text=True, check=True)
         listed = subprocess.run([*nft, "list", "ruleset"], capture_output=True, text=True, check=True).stdout
     assert parse(listed, "listed") == ruleset
+
+
+@pytest.mark.parametrize("told", ['xt match "recent"', "xt target TCPMSS", "# xt_recent rcheck", '# match "recent" '])
+def test_what_nft_cannot_translate_of_iptables_is_no_comment(told: str) -> None:
+    """An old nft prints such a part of a rule behind ``#``: it must not be lost, for the rule would match too much."""
+    ruleset = parse(f"table ip t {{ chain c {{\n tcp dport 80 {told}\n accept\n}} }}", "t")
+    rule, accept = ruleset.tables[TableFamily.IP, "t"].chains["c"].rules
+    assert isinstance(rule.statements[1], NotModelled)
+    assert accept.statements == (VerdictStatement(Verdict.ACCEPT),)
+
+
+def test_a_comment_is_a_comment() -> None:
+    ruleset = parse("table ip t { chain c {\n tcp dport 80 accept # handle 4\n}\n} # matches nothing", "t")
+    (rule,) = ruleset.tables[TableFamily.IP, "t"].chains["c"].rules
+    assert len(rule.statements) == 2

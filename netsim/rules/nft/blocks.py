@@ -7,7 +7,8 @@ from dataclasses import replace
 from netsim.dataclass import dataclass
 from netsim.rules.nft.ast import BaseChain, Data, Element, Key, NamedSet, TableFamily, Verdict
 from netsim.rules.nft.datatypes import datatype, known_types, read_time
-from netsim.rules.nft.expressions import data_of, expression, key, number
+from netsim.rules.nft.expressions import data_of, expression, key
+from netsim.rules.nft.header_parts import number
 from netsim.rules.nft.priorities import read_priority
 from netsim.rules.nft.statements import STATEFUL, StatementReader
 from netsim.rules.nft.tokens import Source

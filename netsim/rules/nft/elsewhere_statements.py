@@ -7,7 +7,8 @@ import re
 from netsim.rules.nft.ast import Expression, Range, Value
 from netsim.rules.nft.datatypes import read_literal
 from netsim.rules.nft.elsewhere import Dup, Elsewhere, FlowAdd, Fwd, Queue, SynProxy, TProxy
-from netsim.rules.nft.expressions import expression, number, starts_expression
+from netsim.rules.nft.expressions import expression, starts_expression
+from netsim.rules.nft.header_parts import number
 from netsim.rules.nft.tokens import Source
 from netsim.rules.xtables.values import read_port
 

@@ -12,7 +12,6 @@ from netsim.rules.nft.ast import (
     Expression,
     Fib,
     Flags,
-    HeaderPart,
     Jhash,
     Jump,
     Key,
@@ -21,17 +20,16 @@ from netsim.rules.nft.ast import (
     Meta,
     Numgen,
     Payload,
-    RawPayload,
     Rt,
     SetReference,
     SocketKey,
-    TCPOption,
     Value,
     Verdict,
 )
-from netsim.rules.nft.datatypes import BITS, CT, META, OLD_META, PAYLOAD, SHORT_META, datatype, read_literal, sort_key
+from netsim.rules.nft.datatype_tables import BITS, CT, META, OLD_META, PAYLOAD, SHORT_META
+from netsim.rules.nft.datatypes import datatype, read_literal, sort_key
+from netsim.rules.nft.header_parts import EXTENSIONS, RAW, choice, extension, header_part, number, raw_payload
 from netsim.rules.nft.tokens import Source, Token
-from netsim.rules.xtables.values import read_integer
 
 _OPERATORS = {
     "&": "&",
@@ -48,38 +46,6 @@ _OPERATORS = {
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 RT_KEYS = ("mtu", "nexthop", "classid", "ipsec")
 SOCKET_KEYS = ("transparent", "wildcard", "mark")
-TCP_OPTIONS = {
-    # option: its fields
-    "eol": ("kind",),
-    "nop": ("kind",),
-    "maxseg": ("kind", "length", "size"),
-    "window": ("kind", "length", "count"),
-    "sack-perm": ("kind", "length"),
-    "sack": ("kind", "length", "left", "right"),
-    "timestamp": ("kind", "length", "tsval", "tsecr"),
-    "fastopen": ("kind", "length"),
-    "md5sig": ("kind", "length"),
-    "mptcp": ("kind", "length", "subtype"),
-}
-IP_OPTIONS = {
-    "lsrr": ("type", "length", "ptr", "addr"),
-    "ra": ("type", "length", "value"),
-    "rr": ("type", "length", "ptr", "addr"),
-    "ssrr": ("type", "length", "ptr", "addr"),
-}
-EXTENSIONS = {
-    # IPv6 extension header: its fields
-    "hbh": ("nexthdr", "hdrlength"),
-    "rt": ("nexthdr", "hdrlength", "type", "seg-left"),
-    "frag": ("nexthdr", "frag-off", "more-fragments", "id"),
-    "dst": ("nexthdr", "hdrlength"),
-    "mh": ("nexthdr", "hdrlength", "type", "checksum"),
-    "srh": ("flags", "tag", "sid", "seg-left"),
-}
-SCTP_CHUNKS = (
-    *("data", "init", "init-ack", "sack", "heartbeat", "heartbeat-ack", "abort", "shutdown", "shutdown-ack", "error"),
-    *("cookie-echo", "cookie-ack", "ecne", "cwr", "shutdown-complete", "asconf-ack", "forward-tsn", "asconf"),
-)
 _FIB_INPUTS = ("saddr", "daddr", "mark", "iif", "oif")
 _FIB_RESULTS = ("type", "oif", "oifname", "check")
 
@@ -103,11 +69,8 @@ def starts_expression(source: Source) -> bool:
         or text in SHORT_META
         or text in ("meta", "ct", "fib", "rt", "socket", "numgen", "jhash", "symhash", "exthdr")
         or text in EXTENSIONS
-        or (text in _RAW and source.peek(1).text == ",")
+        or (text in RAW and source.peek(1).text == ",")
     )
-
-
-_RAW = ("@ll", "@nh", "@th")
 
 
 def _primary(source: Source) -> Expression:  # noqa: C901 - one case for each kind
@@ -124,21 +87,21 @@ def _primary(source: Source) -> Expression:  # noqa: C901 - one case for each ki
             return _fib(source)
         case "socket":
             source.next()
-            return SocketKey(_choice(source, SOCKET_KEYS, "a key of a socket"))
+            return SocketKey(choice(source, SOCKET_KEYS, "a key of a socket"))
         case "tcp" | "ip" | "sctp" | "exthdr" if source.peek(1).text in ("option", "chunk") or token.text == "exthdr":
-            return _part(source)
+            return header_part(source)
         case "rt" if source.peek(1).text in EXTENSIONS["rt"]:
-            return _extension(source)
+            return extension(source)
         case _ if token.text in EXTENSIONS and token.text not in PAYLOAD and token.text != "rt":
-            return _extension(source)
-        case _ if token.text in _RAW and source.peek(1).text == ",":
-            return _raw(source)
+            return extension(source)
+        case _ if token.text in RAW and source.peek(1).text == ",":
+            return raw_payload(source)
         case "rt":
             source.next()
             return Rt(_rt_key(source))
         case "numgen":
             source.next()
-            mode = _choice(source, ("random", "inc"), "random or inc")
+            mode = choice(source, ("random", "inc"), "random or inc")
             source.expect("mod")
             return Numgen(mode, number(source), number(source) if source.accept("offset") else 0)
         case "jhash":
@@ -160,49 +123,7 @@ def _meta_key(source: Source) -> str:
     """``secpath`` is what ``ipsec`` was called."""
     if source.peek().text in OLD_META:
         return OLD_META[source.next().text]
-    return _choice(source, META, "a meta key")
-
-
-def _part(source: Source) -> Expression:
-    """``tcp option maxseg size``, ``ip option rr``, ``sctp chunk init``, ``exthdr frag``: with a field, or whether it is there."""
-    protocol = source.next().text
-    if protocol == "exthdr":
-        return HeaderPart("exthdr", _choice(source, tuple(EXTENSIONS), "an extension header"))
-    kind = f"{protocol} {source.next().text}"
-    if kind == "sctp chunk":
-        name = _choice(source, SCTP_CHUNKS, "a chunk")
-        return HeaderPart(kind, name, source.next().text if source.peek().text in _CHUNK_FIELDS else "")
-    known = TCP_OPTIONS if kind == "tcp option" else IP_OPTIONS
-    if source.peek().text in _OLD_OPTIONS:
-        return TCPOption(_OLD_OPTIONS[source.next().text], "")
-    name = _choice(source, tuple(known), "an option")
-    name_of_field = source.next().text if source.peek().text in known[name] else ""
-    return TCPOption(name, name_of_field) if kind == "tcp option" else HeaderPart(kind, name, name_of_field)
-
-
-_OLD_OPTIONS = {"sack-permitted": "sack-perm", "noop": "nop"}
-_CHUNK_FIELDS = ("type", "flags", "length", "tsn", "stream", "ssn", "ppid", "init-tag", "a-rwnd", "cum-tsn-ack")
-
-
-def _extension(source: Source) -> Expression:
-    name = source.next().text
-    return HeaderPart("exthdr", name, _choice(source, EXTENSIONS[name], f"a field of {name}"))
-
-
-def _raw(source: Source) -> Expression:
-    """``@th,16,16``; the second transport port of any protocol is what nft prints as ``th dport``."""
-    base = source.next().text[1:]
-    source.expect(",")
-    offset = number(source)
-    source.expect(",")
-    found = RawPayload(base, offset, number(source))
-    return _KNOWN_BITS.get((found.base, found.offset, found.length), found)
-
-
-_KNOWN_BITS: dict[tuple[str, int, int], Expression] = {
-    ("th", 0, 16): Payload("th", "sport"),
-    ("th", 16, 16): Payload("th", "dport"),
-}
+    return choice(source, META, "a meta key")
 
 
 def _hash(source: Source, of: Expression | None) -> Jhash:
@@ -216,37 +137,30 @@ def _ct(source: Source) -> Ct:
     direction = source.next().text if source.peek().text in ("original", "reply") else None
     if source.peek().text in ("ip", "ip6"):
         family = source.next().text
-        return Ct(f"{family} {_choice(source, ('saddr', 'daddr'), 'saddr or daddr')}", direction)
-    return Ct(_choice(source, CT, "a ct key"), direction)
+        return Ct(f"{family} {choice(source, ('saddr', 'daddr'), 'saddr or daddr')}", direction)
+    return Ct(choice(source, CT, "a ct key"), direction)
 
 
 def _fib(source: Source) -> Fib:
     inputs: list[str] = []
     while True:
-        inputs.append(_choice(source, _FIB_INPUTS, "saddr, daddr, mark, iif or oif"))
+        inputs.append(choice(source, _FIB_INPUTS, "saddr, daddr, mark, iif or oif"))
         if not source.accept("."):
             break
     ordered = tuple(name for name in _FIB_INPUTS if name in inputs)
-    return Fib(ordered, _choice(source, _FIB_RESULTS, "type, oif or oifname"))
+    return Fib(ordered, choice(source, _FIB_RESULTS, "type, oif or oifname"))
 
 
 def _rt_key(source: Source) -> str:
     family = f"{source.next().text} " if source.peek().text in ("ip", "ip6") else ""
-    return family + _choice(source, RT_KEYS, "a key of the route")
+    return family + choice(source, RT_KEYS, "a key of the route")
 
 
 def _field(source: Source, protocol: str) -> str:
     name = source.peek().text
     if protocol == "arp" and name in ("saddr", "daddr"):
-        return f"{source.next().text} {_choice(source, ('ip', 'ether'), 'ip or ether')}"
-    return _choice(source, PAYLOAD[protocol], f"a field of {protocol}")
-
-
-def _choice(source: Source, known: tuple[str, ...] | dict[str, str], what: str) -> str:
-    token = source.peek()
-    if token.text not in known:
-        raise source.error(f"syntax error, unexpected {token.text!r}, expecting {what}", token, ", ".join(known))
-    return source.next().text
+        return f"{source.next().text} {choice(source, ('ip', 'ether'), 'ip or ether')}"
+    return choice(source, PAYLOAD[protocol], f"a field of {protocol}")
 
 
 def _binary(source: Source, left: Expression) -> Expression:
@@ -291,15 +205,6 @@ def _flags(source: Source, kind: str, end: str) -> Literal:
 
 
 # --- literals, sets, maps ---------------------------------------------------------------------------------------
-
-
-def number(source: Source) -> int:
-    """Take a number."""
-    token = source.peek()
-    try:
-        return read_integer(source.word("a number"))
-    except ValueError as problem:
-        raise source.error(str(problem), token) from None
 
 
 def literal(source: Source, kind: str) -> Literal:

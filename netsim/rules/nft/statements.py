@@ -9,21 +9,16 @@ from netsim.rules.nft.ast import (
     NAT,
     Assign,
     Binary,
-    Counter,
     Ct,
     CtCount,
     Expression,
     Flags,
-    Last,
-    Limit,
     Log,
     Match,
     Meta,
     NotModelled,
     NoTrack,
-    ObjectReference,
     Payload,
-    Quota,
     Reject,
     ResetOption,
     Rule,
@@ -37,7 +32,9 @@ from netsim.rules.nft.ast import (
 )
 from netsim.rules.nft.datatypes import datatype, read_time
 from netsim.rules.nft.elsewhere_statements import elsewhere, endpoint
-from netsim.rules.nft.expressions import expression, jump, mapping, number, right_side, starts_expression, verdict
+from netsim.rules.nft.expressions import expression, jump, mapping, right_side, starts_expression, verdict
+from netsim.rules.nft.header_parts import number
+from netsim.rules.nft.stateful_statements import counter, last, limit, quota, set_object
 from netsim.rules.nft.tokens import Source
 
 _COMPARISONS = {
@@ -59,8 +56,6 @@ _NAT_KINDS = ("dnat", "snat", "masquerade", "redirect")
 _NAT_FLAGS = ("random", "fully-random", "persistent")
 STATEFUL = ("limit", "counter", "quota", "ct", "last")
 _TCP = 6
-_BYTES = ("bytes", "kbytes", "mbytes")
-_UNITS = ("second", "minute", "hour", "day", "week")
 _REJECT_CODES = {
     # protocol: codes that nft takes
     "icmp": (
@@ -131,11 +126,11 @@ class StatementReader:
             case "jump" | "goto":
                 return VerdictStatement(jump(source))
             case "counter":
-                return self._counter()
+                return counter(source)
             case "limit":
-                return self._limit()
+                return limit(source)
             case "quota":
-                return self._quota()
+                return quota(source)
             case "log":
                 return self._log()
             case "reject":
@@ -147,12 +142,12 @@ class StatementReader:
                 return self._set_update()
             case "meter":
                 return self._meter()
-            case "ct" | "meta" | "synproxy" if (named := self._set_object()) is not None:
+            case "ct" | "meta" | "synproxy" if (named := set_object(source)) is not None:
                 return named
             case "ct" if source.accept("ct", "count"):
                 return CtCount(over=source.accept("over"), limit=number(source))
             case "last":
-                return self._last()
+                return last(source)
             case "reset":
                 source.accept("reset", "tcp", "option")
                 return ResetOption(source.word("an option"))
@@ -202,100 +197,6 @@ class StatementReader:
         return right_side(source, datatype(target))
 
     # --- the other statements -----------------------------------------------------------------------------------
-
-    def _counter(self) -> Counter | ObjectReference:
-        source = self.source
-        if source.peek(1).text == "name":
-            named = self._named()
-            return named if named.choice is not None else Counter(name=named.name)
-        source.next()
-        packets = number(source) if source.accept("packets") else 0
-        return Counter(packets, number(source) if source.accept("bytes") else 0)
-
-    def _limit(self) -> Limit | ObjectReference:
-        source = self.source
-        if source.peek(1).text == "name":
-            return self._named()
-        source.next()
-        source.expect("rate")
-        over = source.accept("over")
-        rate, of, unit = self._rate()
-        burst, burst_of = 5, "packets"
-        if of != "packets":
-            burst, burst_of = 0, "bytes"
-        if source.accept("burst"):
-            burst, burst_of = number(source), source.word("packets or bytes")
-        return Limit(rate, unit, of, burst, burst_of, over)
-
-    def _named(self) -> ObjectReference:
-        """``limit name "web"``, or one that a map chooses."""
-        source = self.source
-        kind = source.next().text
-        source.next()
-        if starts_expression(source):
-            return ObjectReference(kind, "", expression(source))
-        return ObjectReference(kind, source.string())
-
-    def _set_object(self) -> ObjectReference | None:
-        """``ct helper set "ftp"``, ``meta secmark set "s"``, ``synproxy name "p"``; None for anything else."""
-        source = self.source
-        first, second, third = (source.peek(ahead).text for ahead in range(3))
-        if (first, second) == ("synproxy", "name"):
-            return self._named()
-        of_ct = first == "ct" and second in ("helper", "timeout", "expectation")
-        if third != "set" or not (of_ct or (first, second) == ("meta", "secmark")):
-            return None
-        source.accept(first, second, third)
-        kind = f"ct {second}" if of_ct else "secmark"
-        if starts_expression(source):
-            return ObjectReference(kind, "", expression(source))
-        return ObjectReference(kind, source.string())
-
-    def _last(self) -> Last:
-        """``last``, with when it was used where ``nft list`` prints it."""
-        source = self.source
-        source.next()
-        if source.accept("used"):
-            source.word("a time or never")
-        return Last()
-
-    def _quota(self) -> Quota | ObjectReference:
-        source = self.source
-        if source.peek(1).text == "name":
-            return self._named()
-        source.next()
-        return self.quota_numbers()
-
-    def quota_numbers(self) -> Quota:
-        """``over 25 mbytes used 10 kbytes``."""
-        source = self.source
-        over = source.accept("over")
-        if not over:
-            source.accept("until")
-        amount, of = number(source), self._bytes()
-        if not source.accept("used"):
-            return Quota(amount, of, over)
-        return Quota(amount, of, over, number(source), self._bytes())
-
-    def _bytes(self) -> str:
-        token = self.source.peek()
-        unit = self.source.word("a unit of bytes")
-        if unit not in _BYTES:
-            raise self.source.error(f"{unit!r} is no unit of a quota", token, ", ".join(_BYTES))
-        return unit
-
-    def _rate(self) -> tuple[int, str, str]:
-        """``5/minute`` or ``10 mbytes/second``."""
-        source = self.source
-        token = source.peek()
-        first = source.word("a rate")
-        amount, slash, unit = first.partition("/")
-        of = "packets"
-        if not slash:
-            of, slash, unit = source.word("a unit").partition("/")
-        if not amount.isdecimal() or unit not in _UNITS:
-            raise source.error(f"wrong rate format {first!r}", token, "5/minute, or 10 mbytes/second")
-        return int(amount), of, unit
 
     def _log(self) -> Log:
         source = self.source
