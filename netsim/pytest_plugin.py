@@ -43,34 +43,36 @@ class CheckFailedError(Exception):
 
 
 class CheckCollector(pytest.File):
-    """One check file. A mode's world is made once."""
+    """One check file. Each world is made once in each mode."""
 
     def collect(self) -> Iterator[CheckItem]:
         """The file's expectations."""
-        from netsim.check.read import read_check
+        from netsim.check.read import read_checks
         from netsim.manifest import LoadError
 
         try:
-            check = read_check(self.path)
+            checks = read_checks(self.path)
         except LoadError as error:
             raise self.CollectError(str(error)) from None
-        self._sources = check.sources(self.path)
-        self._worlds: dict[str | None, World] = {}
-        for expectation in check.expectations:
-            for mode in expectation.modes or (None,):
-                name = f"{expectation.name}[{mode}]" if mode else expectation.name
-                yield CheckItem.from_parent(self, name=name, expectation=expectation, mode=mode)
+        self._worlds: dict[tuple[tuple[str, ...], str | None], World] = {}
+        for check in checks:
+            place = f"{check.name}: " if len(checks) > 1 else ""
+            for expectation in check.expectations:
+                for mode in expectation.modes or (None,):
+                    name = place + (f"{expectation.name}[{mode}]" if mode else expectation.name)
+                    sources = check.sources(self.path)
+                    yield CheckItem.from_parent(self, name=name, expectation=expectation, sources=sources, mode=mode)
 
-    def world(self, mode: str | None) -> World:
-        """The world in a mode. Raises LoadError."""
+    def world(self, sources: tuple[str, ...], mode: str | None) -> World:
+        """The world of sources in a mode. Raises LoadError."""
         from netsim.scenario.build import load_world
         from netsim.scenario.sources import find_sources
         from proxy.config.model import ProxyMode
 
-        if mode not in self._worlds:
-            found = find_sources(self._sources, os.environ)
-            self._worlds[mode], _ = load_world(found, mode=ProxyMode(mode) if mode else None)
-        return self._worlds[mode]
+        if (sources, mode) not in self._worlds:
+            found = find_sources(sources, os.environ)
+            self._worlds[sources, mode], _ = load_world(found, mode=ProxyMode(mode) if mode else None)
+        return self._worlds[sources, mode]
 
 
 class CheckItem(pytest.Item):
@@ -78,15 +80,17 @@ class CheckItem(pytest.Item):
 
     parent: CheckCollector
 
-    def __init__(self, *, expectation: Expectation, mode: str | None, **given: Any) -> None:  # pytest's own arguments
+    def __init__(
+        self, *, expectation: Expectation, sources: tuple[str, ...], mode: str | None, **given: Any
+    ) -> None:  # pytest's own arguments
         super().__init__(**given)
-        self.expectation, self.mode = expectation, mode
+        self.expectation, self.sources, self.mode = expectation, sources, mode
 
     def runtest(self) -> None:
         """Trace it, and compare."""
         from netsim.check.run import result
 
-        found = result(self.parent.world(self.mode), self.expectation, self.mode)
+        found = result(self.parent.world(self.sources, self.mode), self.expectation, self.mode)
         if not found.holds:
             raise CheckFailedError(found)
 
@@ -94,11 +98,14 @@ class CheckItem(pytest.Item):
         """The differences and the whole trace, instead of a Python traceback."""
         from netsim.check.report import failure_text
         from netsim.manifest import LoadError
+        from netsim.scenario.sources import SourceError
 
         if isinstance(excinfo.value, CheckFailedError):
             return failure_text(excinfo.value.result)
         if isinstance(excinfo.value, LoadError):
             return str(excinfo.value)
+        if isinstance(excinfo.value, SourceError):
+            return f"error: {excinfo.value.message}\nhelp: {excinfo.value.advice}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netsim.check.expectation import DELIVERED, Outcome, SeenSource, Wanted
-from netsim.manifest.fields import Section
+from netsim.manifest.fields import Section, Text
 from netsim.net.address import Address, parse_address
 from netsim.objects.path import nearest
 from netsim.scenario.question import PROTOCOLS, PacketOptions
@@ -16,7 +16,7 @@ WANTED_FIELDS = ("verdict", "reason", "backends", "sourceSeen")
 
 def read_wanted(section: Section) -> Wanted:
     """What is expected; without any of the fields that the flow is delivered."""
-    return Wanted(_outcomes(section), tuple(text.value for text in section.texts("backends")), _seen(section))
+    return Wanted(_outcomes(section), tuple(text.value for text in filled(section, "backends")), _seen(section))
 
 
 def read_packet(section: Section) -> PacketOptions:
@@ -42,7 +42,7 @@ def _outcomes(section: Section) -> tuple[Outcome, ...]:
     """``verdict`` (one or several, each as VERDICT or VERDICT:REASON) with ``reason`` for all of them."""
     reason = section.text("reason")
     for_all = _reason(section, "reason", reason.value) if reason else None
-    found = [outcome for text in section.texts("verdict") if (outcome := _outcome(section, text.value, for_all))]
+    found = [outcome for text in filled(section, "verdict") if (outcome := _outcome(section, text.value, for_all))]
     if found or section.has("verdict"):
         return tuple(found)
     if reason is None:
@@ -54,11 +54,29 @@ def _outcome(section: Section, text: str, for_all: str | None) -> Outcome | None
     verdict, _, reason = text.partition(":")
     found = one_of(section, "verdict", verdict.upper(), tuple(Verdict.__members__))
     named = _reason(section, "verdict", reason) if reason else for_all
+    if found and named and reasons()[named].verdict is not Verdict[found]:
+        of = reasons()[named].verdict.value
+        section.error(f"verdict: {named} is a reason of {of}, so {found} never has it", f"leave out {found}", "verdict")
     return Outcome(Verdict[found], named) if found else None
 
 
 def _reason(section: Section, field: str, text: str) -> str | None:
     return one_of(section, field, text.upper(), tuple(reasons()))
+
+
+def filled(section: Section, field: str) -> list[Text]:
+    """A list of strings, which is not empty where it is there."""
+    if section.raw(field) == []:
+        section.error(f"{field}: the list is empty", "leave it out where anything will do", field)
+    return section.texts(field)
+
+
+def one_line(section: Section, field: str) -> str:
+    """A name as reports show it; empty where there is none."""
+    text = section.text(field)
+    if text is not None and not text.value.isprintable():
+        section.error(f"{field}: {text.value!r} is not one line of printable text", "write it in one line", field)
+    return text.value if text else ""
 
 
 def one_of(section: Section, field: str, text: str, known: tuple[str, ...]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from netsim.check.run import Result
+from netsim.check.run import Checked, Result
 from netsim.objects.json import Json
 from netsim.render.form import Detail, counted
 from netsim.render.style import PLAIN, Style
@@ -15,8 +15,12 @@ SCHEMA = "netsim.io/check/v1"
 _UNPRINTABLE = {code: "\N{REPLACEMENT CHARACTER}" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
-def text(name: str, found: Sequence[Result], style: Style = PLAIN) -> str:
-    """A line for each expectation, below those that fail why, and a last line that counts."""
+def text(checks: Sequence[Checked], style: Style = PLAIN) -> str:
+    """Of each Check a line for each expectation, below those that fail why, and a last line that counts."""
+    return "\n".join(_text(check.name, check.results, style) for check in checks)
+
+
+def _text(name: str, found: Sequence[Result], style: Style) -> str:
     lines = [line for result in found for line in _lines(result, style)]
     failed = sum(not result.holds for result in found)
     total = counted(len(found), "expectation")
@@ -41,19 +45,20 @@ def _lines(result: Result, style: Style) -> Iterator[str]:
         yield f"        written at {result.expectation.origin.file}:{result.expectation.origin.line}"
 
 
-def document(name: str, found: Sequence[Result]) -> dict[str, Json]:
+def document(checks: Sequence[Checked]) -> dict[str, Json]:
     """The results for programs; ``docs/check.schema.json`` describes it."""
     return {
         "schema": SCHEMA,
-        "name": name,
-        "holds": all(result.holds for result in found),
-        "results": [_result(result) for result in found],
+        "name": ", ".join(check.name for check in checks),
+        "holds": all(result.holds for check in checks for result in check.results),
+        "results": [_result(check.name, result) for check in checks for result in check.results],
     }
 
 
-def _result(result: Result) -> dict[str, Json]:
+def _result(check: str, result: Result) -> dict[str, Json]:
     expectation, trace = result.expectation, result.trace
     return {
+        "check": check,
         "name": expectation.name,
         "mode": result.mode,
         "from": expectation.source,
@@ -66,23 +71,28 @@ def _result(result: Result) -> dict[str, Json]:
     }
 
 
-def junit(name: str, found: Sequence[Result]) -> str:
-    """JUnit XML: a suite, a case for each expectation and mode, the whole trace of those that fail.
+def junit(checks: Sequence[Checked]) -> str:
+    """JUnit XML: a suite for each Check, a case for each expectation and mode, the whole trace of those that fail.
 
     Ref: https://github.com/testmoapp/junitxml (the format as CI systems read it).
     """
-    failures = sum(not result.holds for result in found)
-    counts = {"tests": str(len(found)), "failures": str(failures), "errors": "0"}
-    suites = Element("testsuites", {"name": "netsim", **counts})
-    suite = SubElement(suites, "testsuite", {"name": name, **counts})
-    for result in found:
-        case = SubElement(suite, "testcase", {"name": _printable(result.title), "classname": _printable(name)})
-        if not result.holds:
-            message = _printable("; ".join(result.differences))
-            failure = SubElement(case, "failure", {"message": message, "type": _kind(result)})
-            failure.text = _printable(failure_text(result))
+    found = [result for check in checks for result in check.results]
+    suites = Element("testsuites", {"name": "netsim", **_counts(found)})
+    for check in checks:
+        suite = SubElement(suites, "testsuite", {"name": check.name, **_counts(check.results)})
+        for result in check.results:
+            case = SubElement(suite, "testcase", {"name": result.title, "classname": check.name})
+            if not result.holds:
+                message = _printable("; ".join(result.differences))
+                failure = SubElement(case, "failure", {"message": message, "type": _kind(result)})
+                failure.text = _printable(failure_text(result))
     indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
+
+
+def _counts(found: Sequence[Result]) -> dict[str, str]:
+    failures = sum(not result.holds for result in found)
+    return {"tests": str(len(found)), "failures": str(failures), "errors": "0"}
 
 
 def failure_text(result: Result) -> str:

@@ -36,6 +36,14 @@ class Result:
         return f"{self.expectation.name} [{self.mode}]" if self.mode else self.expectation.name
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of all expectations of a Check."""
+
+    name: str
+    results: tuple[Result, ...]
+
+
 def results(
     expectations: Sequence[Expectation], world_in: Callable[[str | None], World], mode: str | None = None
 ) -> Iterator[Result]:

@@ -14,8 +14,8 @@ from netsim.cli.loading import open_world, refusals_told
 from netsim.cli.options import mode_option, output_option, topology_option
 
 if TYPE_CHECKING:
-    from netsim.check.read import CheckFile
-    from netsim.check.run import Result
+    from netsim.check.read import Check
+    from netsim.check.run import Checked
     from netsim.render.style import Style
     from netsim.scenario.world import World
 
@@ -37,26 +37,26 @@ def command(
 ) -> Exit:
     """Do these expectations hold? For CI.
 
-    FILE has a document of kind Check: who should reach whom, and how. The world is the one that -t names, else the one that the Check
-    names (spec.topology), else what else is in FILE.
+    FILE has documents of kind Check: who should reach whom, and how. The world of each is the one that -t names, else the one that
+    it names (spec.topology), else what else is in FILE.
     """
     from netsim.check import report
-    from netsim.check.read import read_check
+    from netsim.check.read import read_checks
 
     with refusals_told():
-        check = read_check(file)
-    found = _results(check, check.sources(file, sources), mode)
-    deliver(_rendered(check.name, found, form, style_for(output)), output)
+        checks = read_checks(file)
+    found = [_checked(check, check.sources(file, sources), mode) for check in checks]
+    deliver(_rendered(found, form, style_for(output)), output)
     if junit is not None:
-        deliver(report.junit(check.name, found), junit)
-    failed = [result for result in found if not result.holds]
+        deliver(report.junit(found), junit)
+    failed = [result for check in found for result in check.results if not result.holds]
     if not failed:
         return Exit.OK
     return Exit.UNKNOWN if all(result.unknown for result in failed) else Exit.NOT_DELIVERED
 
 
-def _results(check: CheckFile, sources: tuple[str, ...], mode: str | None) -> list[Result]:
-    from netsim.check.run import results
+def _checked(check: Check, sources: tuple[str, ...], mode: str | None) -> Checked:
+    from netsim.check.run import Checked, results
 
     def world_in(each: str | None) -> World:
         return open_world(sources, each)
@@ -64,18 +64,18 @@ def _results(check: CheckFile, sources: tuple[str, ...], mode: str | None) -> li
     total = sum(len(expectation.modes) or 1 for expectation in check.expectations)
     going = results(check.expectations, world_in, mode)
     if not to_terminal():
-        return list(going)
+        return Checked(check.name, tuple(going))
     with click.progressbar(going, length=total, label=check.name, file=sys.stderr) as bar:
-        return list(bar)
+        return Checked(check.name, tuple(bar))
 
 
-def _rendered(name: str, found: list[Result], form: str, style: Style) -> str:
+def _rendered(found: list[Checked], form: str, style: Style) -> str:
     from netsim.check import report
 
     match form:
         case "json":
-            return as_json(report.document(name, found))
+            return as_json(report.document(found))
         case "junit":
-            return report.junit(name, found)
+            return report.junit(found)
         case _:
-            return report.text(name, found, style)
+            return report.text(found, style)

@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator
 
 import netsim
 from netsim.check.expectation import Outcome, SeenSource, Wanted, differences
-from netsim.check.read import read_check
+from netsim.check.read import read_checks
 from netsim.check.report import document, junit, text
-from netsim.check.run import results
+from netsim.check.run import Checked, results
 from netsim.net.address import parse_address
 from netsim.scenario.question import PacketOptions
+from tests.cli.commands import netsim as command
 from tests.cli.console import ROOT
 
 HEAD = "apiVersion: netsim.io/v1alpha1\nkind: Check\nmetadata: {name: here}\nspec:\n  expectations:\n"
@@ -35,7 +36,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         "{name: all, from: a, to: b, port: 53, protocol: udp, sourcePort: 7, size: 9, family: ipv6, mark: 1, ttl: 3, "
         "verdict: [DROPPED, 'REJECTED:PORT_CLOSED'], backends: [web], sourceSeen: node, modes: [ipvs]}"
     )
-    check = read_check(written(tmp_path, f"  - {line}\n"))
+    (check,) = read_checks(written(tmp_path, f"  - {line}\n"))
     (found,) = check.expectations
     assert check.name == "here"
     assert (found.name, found.source, found.destination, found.modes) == ("all", "a", "b", ("ipvs",))
@@ -63,13 +64,24 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         ("  - {from: a, to: b, sourceSeen: mars}\n", "'mars' is neither client, node nor an address", "6:22"),
         ("  - {from: a, to: b, backend: c}\n", 'unknown field "spec.expectations[0].backend"', "6:22"),
         ("  - {name: x, from: a, to: b}\n  - {name: x, from: a, to: c}\n", "'x' is there twice", "7:6"),
+        ("  - {from: a, to: b, verdict: []}\n", "verdict: the list is empty", "6:22"),
+        ("  - {from: a, to: b, backends: []}\n", "backends: the list is empty", "6:22"),
+        ("  - {from: a, to: b, modes: []}\n", "modes: the list is empty", "6:22"),
+        (
+            "  - {from: a, to: b, verdict: 'LEFT:NO_ROUTE'}\n",
+            "NO_ROUTE is a reason of NO_ROUTE, so LEFT never has it",
+            "6:22",
+        ),
+        ("  - {from: a, to: b, verdict: LEFT, reason: NO_ROUTE}\n", "so LEFT never has it", "6:22"),
+        ('  - {name: "a\\nb", from: a, to: b}\n', "is not one line of printable text", "6:6"),
+        ("  - 7\n", "spec.expectations[0]: expected an object, found a number", "6:5"),
         ("    []\n", "a check has at least one", "5:3"),
     ],
 )
 def test_what_is_wrong_is_told_at_its_place(tmp_path: Path, expectations: str, message: str, place: str) -> None:
     file = written(tmp_path, expectations)
     with pytest.raises(netsim.LoadError) as told:
-        read_check(file)
+        read_checks(file)
     assert message in str(told.value)
     assert f"{file}:{place}" in str(told.value)
 
@@ -78,7 +90,7 @@ def test_a_file_without_a_check(tmp_path: Path) -> None:
     file = tmp_path / "manifest.yaml"
     file.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n", encoding="utf-8")
     with pytest.raises(netsim.LoadError, match="no document of kind Check"):
-        read_check(file)
+        read_checks(file)
 
 
 ROWS = [
@@ -132,22 +144,46 @@ def test_reports(tmp_path: Path) -> None:
         tmp_path, "  - {from: pod-a, to: svc-x}\n  - {name: other, from: pod-a, to: svc-x, reason: NO_ROUTE}\n"
     )
     world = netsim.load("default").scenario
-    found = list(results(read_check(file).expectations, lambda mode: world))
-    assert [result.holds for result in found] == [True, False]
-    assert "here: 1 of 2 expectations fail\n" in text("here", found)
-    assert document("here", found)["holds"] is False
-    suite = ET.fromstring(junit("here", found).partition("\n")[2]).find("testsuite")
+    found = [Checked("here", tuple(results(read_checks(file)[0].expectations, lambda mode: world)))]
+    assert [result.holds for result in found[0].results] == [True, False]
+    assert "here: 1 of 2 expectations fail\n" in text(found)
+    assert document(found)["holds"] is False
+    suite = ET.fromstring(junit(found).partition("\n")[2]).find("testsuite")
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     (failure,) = suite.iter("failure")
     assert "→ SYN" in (failure.text or "")
 
 
+TWO = "".join(
+    HEAD.replace("name: here", f"name: {name}").replace("spec:", f"spec:\n  topology: [{name}]")
+    + f"  - {{name: same, from: {source}, to: svc/{service}}}\n---\n"
+    for name, source, service in (("default", "pod-a", "svc-x"), ("no-endpoints", "client", "web"))
+)
+
+
+def test_each_check_of_a_file_has_a_world_of_its_own(tmp_path: Path) -> None:
+    file = written(tmp_path, "", TWO.removesuffix("---\n"))
+    ran = command("check", str(file))
+    assert "ok    same\n\ndefault: 1 expectation holds\n\nFAIL  same\n" in ran.out
+    assert ran.out.endswith("no-endpoints: 1 of 1 expectation fail\n")
+    found = json.loads(command("check", str(file), "-o", "json").out)
+    assert (found["name"], [result["check"] for result in found["results"]]) == (
+        "default, no-endpoints",
+        ["default", "no-endpoints"],
+    )
+    suites = ET.fromstring(command("check", str(file), "-o", "junit").out.partition("\n")[2])
+    assert [suite.get("name") for suite in suites] == ["default", "no-endpoints"]
+    done = collected(tmp_path)
+    assert "1 failed, 1 passed" in done.stdout
+    assert "::no-endpoints: same" in done.stdout
+
+
 def test_the_json_is_as_its_schema_says() -> None:
     world = netsim.load("default").scenario
-    expectations = read_check(ROOT / "docs/examples/default.check.yaml").expectations
+    expectations = read_checks(ROOT / "docs/examples/default.check.yaml")[0].expectations
     schema = json.loads((ROOT / "docs/check.schema.json").read_text(encoding="utf-8"))
-    Draft202012Validator(schema).validate(document("here", list(results(expectations, lambda mode: world))))
+    Draft202012Validator(schema).validate(document([Checked("here", tuple(results(expectations, lambda mode: world)))]))
 
 
 def test_the_documentation_shows_the_example() -> None:
@@ -173,6 +209,13 @@ def test_pytest_collects_check_files(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout
     assert "1 failed, 2 passed" in done.stdout
     assert "expected DELIVERED, found LEFT:LEFT_MODEL" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_pytest_tells_what_is_wrong_with_a_topology(tmp_path: Path) -> None:
+    written(tmp_path, "  - {from: a, to: b}\n", HEAD.replace("spec:", "spec:\n  topology: [nowhere]"))
+    done = collected(tmp_path)
+    assert "error: nowhere: no such file, folder or shipped topology" in done.stdout
     assert "Traceback" not in done.stdout
 
 
