@@ -23,10 +23,8 @@ def text(checks: Sequence[Checked], style: Style = PLAIN) -> str:
 def _text(name: str, found: Sequence[Result], style: Style) -> str:
     lines = [line for result in found for line in _lines(result, style)]
     failed = sum(not result.holds for result in found)
-    total = counted(len(found), "expectation")
-    last = (
-        f"{name}: {total} hold{'s' if len(found) == 1 else ''}" if not failed else f"{name}: {failed} of {total} fail"
-    )
+    total, one = counted(len(found), "expectation"), "s" if len(found) == 1 else ""
+    last = f"{name}: {total} hold{one}" if not failed else f"{name}: {failed} of {total} fail{one}"
     return "\n".join((*lines, "", last)) + "\n"
 
 

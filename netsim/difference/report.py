@@ -20,10 +20,17 @@ def text(found: Difference, style: Style = PLAIN) -> str:
     lines += [f"  {part.name}: {part.how}" for part in found.parts]
     for change in found.changes:
         lines += ["", *_change(change, style)]
-    changed = sum(len(change.pairs) for change in found.changes)
-    last = f"{changed} of them" if found.changes else "none of them"
-    lines += ["", f"{found.compared} kinds of flows are in both; {last} changed, came or went"]
+    lines += ["", _counted(found)]
     return "\n".join(lines) + "\n"
+
+
+def _counted(found: Difference) -> str:
+    """What of the flows is in both worlds and changed, and what is in one of them alone."""
+    changed = sum(len(change.pairs) for change in found.changes if change.before and change.after)
+    came = sum(len(change.pairs) for change in found.changes if not change.before)
+    went = sum(len(change.pairs) for change in found.changes if not change.after)
+    words = f"{found.compared} kinds of flows are in both, and {changed or 'none'} of them changed"
+    return words + (f"; {came} came and {went} went" if came or went else "")
 
 
 def _change(change: Change, style: Style) -> Iterator[str]:

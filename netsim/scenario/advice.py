@@ -224,6 +224,7 @@ ADVISERS: Mapping[str, Callable[[Case], str | None]] = {
     "LEFT_MODEL": _left,
     "NEIGHBOUR_FAILED": _nobody,
     "NO_ENDPOINTS": _no_endpoints,
+    "IPVS_NO_DESTINATION": _no_endpoints,
     "PORT_CLOSED": _port_closed,
     "NODE_PORT_CLOSED": _node_port_closed,
 }

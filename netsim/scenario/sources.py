@@ -58,6 +58,8 @@ def find_sources(given: Sequence[str], environment: Mapping[str, str]) -> tuple[
 
 
 def _find(name: str) -> Path:
+    if not name:
+        raise SourceError("a topology has no name", "name a file, a folder ('.' is this one) or a shipped topology")
     path = Path(name)
     if name == STANDARD_INPUT or path.exists():
         return path

@@ -206,3 +206,16 @@ def test_what_shows_it_stays_beside_the_advice(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(WORLD)
     out = netsim("trace", "-t", str(tmp_path / "x.yaml"), "a", "nobody", "--summary").out
     assert "\nsee      `kubectl get endpointslices -n default -l kubernetes.io/service-name=nobody`\n" in out
+
+
+def test_ipvs_knows_as_much_of_a_service_without_endpoints(tmp_path: Path) -> None:
+    file = tmp_path / "world.yaml"
+    before = "metadata: {name: inner}\nspec: {selector: {app: "
+    assert f"{before}b}}" in WORLD
+    file.write_text(WORLD.replace(f"{before}b}}", f"{before}x}}"))
+    words = ("trace", "-t", str(file), "a", "svc/inner", "-o", "json", "--mode")
+    told = {mode: json.loads(netsim(*words, mode).out)["branches"][0] for mode in ("iptables", "ipvs")}
+    advice = {mode: branch["advice"].partition(" See it")[0] for mode, branch in told.items()}
+    assert told["ipvs"]["reason"] == "IPVS_NO_DESTINATION"
+    assert advice["ipvs"] == advice["iptables"]
+    assert "default/inner selects (app=x)" in advice["ipvs"]

@@ -166,7 +166,7 @@ def test_each_check_of_a_file_has_a_world_of_its_own(tmp_path: Path) -> None:
     file = written(tmp_path, "", TWO.removesuffix("---\n"))
     ran = command("check", str(file))
     assert "ok    same\n\ndefault: 1 expectation holds\n\nFAIL  same\n" in ran.out
-    assert ran.out.endswith("no-endpoints: 1 of 1 expectation fail\n")
+    assert ran.out.endswith("no-endpoints: 1 of 1 expectation fails\n")
     found = json.loads(command("check", str(file), "-o", "json").out)
     assert (found["name"], [result["check"] for result in found["results"]]) == (
         "default, no-endpoints",

@@ -33,7 +33,19 @@ def test_nothing_differs() -> None:
     found = changed()
     assert (found.parts, found.changes) == ((), ())
     assert found.compared > 50
-    assert "none of them changed" in text(found)
+    assert "are in both, and none of them changed\n" in text(found)
+
+
+def test_flows_that_come_and_go_are_no_changed_ones() -> None:
+    found = changed(("ports: [{port: 7070", "ports: [{port: 7171"))
+    gone = sum(len(change.pairs) for change in found.changes if not change.after)
+    assert gone > 0
+    assert f"are in both, and none of them changed; {gone} came and {gone} went\n" in text(found)
+
+
+def test_a_topology_has_a_name() -> None:
+    shown = netsim("diff", "default,", "default")
+    assert (shown.status, "a topology has no name" in shown.all) == (2, True)
 
 
 def test_what_changes_no_flow_is_a_part_all_the_same() -> None:
