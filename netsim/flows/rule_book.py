@@ -247,14 +247,18 @@ def _ruleset(book: RuleBook, number: int, rules: nft.Ruleset, version: int, shap
 def _nftables(
     book: RuleBook, place: tuple[Hashable, ...], table: nft.Table, shape: Callable[[xt.Rule | nft.Rule], Shape]
 ) -> None:
+    others = tuple((other.kind, name, other.text) for name, other in table.others.items())
+    if any(kind == "flowtable" for kind, _, _ in others):
+        book.opaque = "a flowtable"
     for chain in table.chains.values():
         book._makers[place, chain.name] = partial(Chain, (place, chain.name), chain.rules, shape)
         if chain.base is not None:
-            form = (place, shape_of(chain.base).form, tuple(sorted(table.flags)), tuple(table.others))
+            form = (place, shape_of(chain.base).form, tuple(sorted(table.flags)), others)
             book.bases.append((form, (place, chain.name)))
     for named in table.sets.values():
-        kind = (named.key, named.data, tuple(sorted(named.flags)), named.timeout_ms, named.size)
-        members = book._sets[place, named.name] = Members(kind)
+        state = shape_of(named.stateful)
+        kind = (named.key, named.data, tuple(sorted(named.flags)), named.timeout_ms, named.size, state.form)
+        members = book._sets[place, named.name] = Members(kind, opaque=state.opaque)
         for key, element in named.elements.items():
             members.add(_nft_member(named.key, key, element))
 

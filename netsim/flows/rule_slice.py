@@ -174,7 +174,7 @@ class _Slicing:
 
     def begin(self) -> None:
         """Take in what every packet meets: the chains that hooks call, and what they jump to, as far as no rule asks for an address."""
-        self.result.bases = self.book.bases
+        self.result.bases, self.result.opaque = self.book.bases, self.book.opaque
         self.form += [(kind, self._chain(place)) for kind, place in self.book.bases]
         later: list[tuple[Place, bool]] = []
         while self.waiting:

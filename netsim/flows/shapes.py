@@ -71,6 +71,7 @@ OPAQUE: dict[type, str] = {
     xt_targets.SetTarget: "changes a set",
     xt_targets.CTTarget: "sets a conntrack zone",
     nft.Jhash: "hashes",
+    nft.RawPayload: "looks at bits wherever they are",
     nft.RawPayload: "looks at bits of addresses",
     TProxy: "sends to a socket of another address",
 }
@@ -277,6 +278,7 @@ def _nat(value: nft.NAT, shape: Shape) -> Hashable:
     if value.prefix:
         shape.opaque = "computes an address"
     shape.translates = True
+    shape.opaque = shape.opaque or ("computes an address" if value.prefix else "")
     shape.to_self = shape.to_self or value.kind == "redirect"
     port = value.port
     to_port = _port_of(port.literal, shape) if isinstance(port, nft.Value) else _form(port, shape)
