@@ -19,7 +19,14 @@ from netsim.trace.trace import trace
 from tests.property.alike_worlds import alike_worlds
 
 MODES = ("iptables", "ipvs", "nftables")
-PATIENT = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+QUICK = 5
+"""Worlds of each mode in a default run: each takes a second. ``--hypothesis-profile thorough`` draws 500."""
+
+PATIENT = settings(
+    max_examples=QUICK if settings.get_profile("quick") == settings() else settings().max_examples,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    deadline=None,
+)
 
 
 def disagreements(world: World, topology: Topology, flows: Iterable[NamedFlow]) -> Iterator[str]:

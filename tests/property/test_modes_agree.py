@@ -30,7 +30,7 @@ OF_ONE_MODE = ("affinity-stuck",)
 """Topologies with state of iptables mode, which do not load in another."""
 
 TOPOLOGIES = sorted(path.name for path in (ROOT / "topologies").iterdir() if path.name not in OF_ONE_MODE)
-EVERY = 4
+EVERY = 12
 """One flow of so many is asked of each topology, three of each where hypothesis' profile is thorough."""
 
 NAMED = {
@@ -70,7 +70,7 @@ def flows(world: World) -> Iterator[NamedFlow]:
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_every_shipped_topology(name: str) -> None:
-    """Under the thorough profile all flows, else each fourth."""
+    """Under the thorough profile all flows, else each twelfth."""
     worlds = worlds_of(name)
     step = EVERY if settings.get_profile("quick") == settings() else 1
     for named in islice(flows(worlds[ProxyMode.IPTABLES]), TOPOLOGIES.index(name) % step, None, step):

@@ -162,7 +162,7 @@ ROWS = [
     pytest.param(
         ["a", "svc/probed"],
         "NO_ENDPOINTS",
-        "probed: c: Readiness probe failed: nothing listens on port 9090.",
+        "probed: Readiness probe failed: dial tcp 10.244.1.5:9090: connect: connection refused.",
         id="a failing probe",
     ),
     pytest.param(["a", "unnamed"], "NO_ENDPOINTS", "none has a TCP port named 'https'", id="no such port name"),

@@ -98,7 +98,17 @@ def test_the_schema_refuses_what_is_wrong():
 
 def test_the_document_says_what_became_of_the_flow():
     document = trace_document(tracing(GOOD_TCP, assumptions=("the CNI is flannel",)))
-    assert list(document) == ["schema", "flow", "verdict", "reason", "summary", "total", "branches", "assumptions"]
+    assert list(document) == [
+        "schema",
+        "flow",
+        "verdict",
+        "reason",
+        "summary",
+        "total",
+        "branches",
+        "assumptions",
+        "mends",
+    ]
     assert (document["schema"], document["verdict"], document["total"]) == ("netsim.io/trace/v1", "DELIVERED", 2)
     assert document["assumptions"] == ["the CNI is flannel"]
     branch = document["branches"][1]
