@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import TypeAlias
 
 from netsim.dataclass import dataclass
+from netsim.flows.codes import code_of
 from netsim.flows.senders import Sender
-from netsim.flows.shapes import code_of
 from netsim.flows.survey import Asked as FlowsAsked
 from netsim.scenario.every_flow import Asked, Asking, Front, destinations, flow_between, localhosts, sources
 from netsim.scenario.world import World
