@@ -90,7 +90,7 @@ class DeviceTable:
 
 def _numbers(device: _Device, addresses: Mapping[Code, int]) -> tuple[int, ...]:
     if device.dummy is not None:
-        return tuple(sorted([addresses[code] for code in device.dummy & addresses.keys()]))
+        return tuple(sorted([addresses[code] for code in addresses.keys() & device.dummy]))
     return tuple([addresses[code] for code in device.codes if code in addresses])
 
 

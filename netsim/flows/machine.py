@@ -100,11 +100,11 @@ class Machine:
         return (*parts, self.devices.sysctls, policy, len(spec.neighbours))
 
     def about(self, code: Code) -> int:
-        """What sets and virtual servers hold of an address alone."""
+        """What sets hold of an address alone, and as whose real server it is known."""
         found = self._about.get(code)
         if found is None:
             sets = self.book(6 if code >> 129 else 4).alone(code) if self.with_rules else ()
-            found = self._about[code] = self.places.number((sets, self.servers.about(code) if self.servers.any else ()))
+            found = self._about[code] = self.places.number((sets, self.servers.is_real(code)))
         return found
 
     # --- one address ----------------------------------------------------------------------------------------------

@@ -113,16 +113,21 @@ def _asked_port(rule: xt.Rule) -> int | None:
 
 @dataclass(slots=True)
 class Member:
-    """A set's member: ``key`` are the addresses that it asks for, ``ports`` the ports, ``shape`` all of it."""
+    """A set's member: ``key`` are the addresses that it asks for, ``ports`` the ports, ``shape`` all of it.
+
+    ``asked`` is how many of the shape's addresses are the key's: the same one may stand there twice.
+    """
 
     key: frozenset[Code]
     ports: tuple[int, ...]
     shape: Shape
+    asked: int
 
     @classmethod
     def of(cls, shape: Shape) -> Member:
         """A member of which so far only the key was taken apart."""
-        return cls(frozenset(shape.exact), tuple(p.first for p in shape.ports if p.first == p.last), shape)
+        ports = tuple(p.first for p in shape.ports if p.first == p.last)
+        return cls(frozenset(shape.exact), ports, shape, len(shape.exact))
 
 
 @dataclass(slots=True)

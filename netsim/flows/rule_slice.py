@@ -244,9 +244,8 @@ class _Slicing:
         met = tuple(members.met(self.addresses, self.known_ports))
         result.members.append((place, met))
         for member in met:
-            result.constants.update(
-                member.shape.exact if len(member.key) > 1 else member.shape.exact[len(member.key) :]
-            )
+            alone = len(member.key) == 1
+            result.constants.update(member.shape.exact[member.asked :] if alone else member.shape.exact)
         return ("set", members.form, tuple([self._filled(member.shape, table) for member in met]))
 
     def _filled(self, shape: Shape, table: Hashable) -> Hashable:

@@ -131,7 +131,9 @@ class Senders:
         said = machine.said(code)
         codes = tuple([names.get(each, each) for each in said.codes])
         leads_there = tuple([machine.renamed[each] == netns for each in said.devices])
-        return self.places.number((said.number, codes, leads_there, said.machines, machine.about(code)))
+        return self.places.number(
+            (said.number, codes, leads_there, said.machines, machine.about(code), machine.servers.asked(code))
+        )
 
 
 def _listeners(machine: Machine) -> Hashable:

@@ -175,9 +175,11 @@ class StandIns:
                 common = self._slices.common(one, other, version)
                 if not met.holds_in(other.book(version), common, renaming, ports):
                     return False
-            if (one.servers.any or other.servers.any) and not one.servers.same(other.servers, before, after, ports):
-                return False
-        return True
+        return all(self._same_servers(name, names, renaming, ports) for name in seen.cone.machines)
+
+    def _same_servers(self, name: str, names: _Names, renaming: Renaming, ports: Mapping[int, int]) -> bool:
+        one, other = self._places.machine(name).servers, self._places.machine(names.spaces.get(name, name)).servers
+        return not (one.any or other.any) or one.same(other, renaming.before, renaming.after, ports)
 
 
 def _same_names(one: Machine, other: Machine, mine: Said, theirs: Said, names: _Names) -> bool:

@@ -62,10 +62,9 @@ class ServerTable:
         """Protocols and ports by which an address is somebody's real server."""
         return frozenset(self._real.get(code, ()))
 
-    def about(self, code: Code) -> Hashable:
-        """What there is of an address: who asks it, and as what it is a real server."""
-        servers = self._by_address.get(code, ())
-        return tuple((s.protocol, s.port, s.own, s.reals) for s in servers), self.is_real(code)
+    def asked(self, code: Code) -> Hashable:
+        """The virtual servers at an address."""
+        return tuple((s.protocol, s.port, s.own, s.reals) for s in self._by_address.get(code, ()))
 
     def real_form(self, addresses: Mapping[Code, int], ports: Mapping[int, int]) -> Hashable:
         """Which of the addresses and ports are real servers'."""
