@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,7 @@ SLACK = 2  # seconds that a segment may have been on its way
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    for made in lab_of("nsim-window"):
+    for made in lab_of(f"nsim-window-{os.getpid()}"):
         made.load("iptables", RULES + "COMMIT\n")
         yield made
 
