@@ -21,6 +21,11 @@ Place: TypeAlias = tuple[Hashable, str]
 
 IPSETS = "ipset"
 
+Rules: TypeAlias = Sequence[xt.Rule | nft.Rule]
+ToShape: TypeAlias = Callable[[xt.Rule | nft.Rule], Shape]
+Tables: TypeAlias = tuple[Mapping[str, xt.Chain] | Mapping[str, nft.Chain], ToShape]
+"""The chains of one table, and what takes their rules apart."""
+
 
 class ShapeCache:
     """Shapes of rules that were met before, by the text that they were read from: nodes have most of their rules in common."""
@@ -42,27 +47,31 @@ class ShapeCache:
 class Chain:
     """A chain's rules by the one address that they ask for (as source or destination), else by the one port, and the rest.
 
-    Numbers are the rules'.
+    Numbers are the rules'. Of a large cluster there are some hundred thousand chains: they are kept small.
     """
 
-    def __init__(self, place: Place, rules: Sequence[xt.Rule | nft.Rule], shape: Callable[[xt.Rule | nft.Rule], Shape]):
+    __slots__ = ("_rules", "_shape", "_shapes", "by_address", "by_port", "name", "others", "table")
+
+    def __init__(self, place: Place, rules: Rules, shape: ToShape):
         self.table, self.name = place
         self._rules = rules
         self._shape = shape
-        self._shapes: dict[int, Shape] = {}
-        self.by_address: dict[Code, list[int]] = {}
-        self.by_port: dict[int, list[int]] = {}
-        self.others: list[int] = []
+        self._shapes: list[Shape | None] | None = None
+        by_address: dict[Code, list[int]] = {}
+        by_port: dict[int, list[int]] = {}
+        others: list[int] = []
         for number, rule in enumerate(rules):
-            self._file(rule).append(number)
-
-    def _file(self, rule: xt.Rule | nft.Rule) -> list[int]:
-        """The list that a rule belongs to."""
-        code = _asked(rule)
-        if code is not None:
-            return self.by_address.setdefault(code, [])
-        port = None if isinstance(rule, nft.Rule) else _asked_port(rule)
-        return self.others if port is None else self.by_port.setdefault(port, [])
+            code = _asked(rule)
+            port = _asked_port(rule) if code is None and isinstance(rule, xt.Rule) else None
+            if code is not None:
+                by_address.setdefault(code, []).append(number)
+            elif port is not None:
+                by_port.setdefault(port, []).append(number)
+            else:
+                others.append(number)
+        self.by_address: Mapping[Code, list[int]] = by_address or _NONE
+        self.by_port: Mapping[int, list[int]] = by_port or _NONE
+        self.others = tuple(others)
 
     @property
     def plain(self) -> bool:
@@ -85,10 +94,16 @@ class Chain:
 
     def shape(self, number: int) -> Shape:
         """One rule, taken apart."""
-        found = self._shapes.get(number)
+        shapes = self._shapes
+        if shapes is None:
+            shapes = self._shapes = [None] * len(self._rules)
+        found = shapes[number]
         if found is None:
-            found = self._shapes[number] = self._shape(self._rules[number])
+            found = shapes[number] = self._shape(self._rules[number])
         return found
+
+
+_NONE: Mapping[int, list[int]] = {}
 
 
 def _asked(rule: xt.Rule | nft.Rule) -> Code | None:
@@ -183,15 +198,16 @@ class RuleBook:
     addresses: set[Code] = field(default_factory=set)
     ports: set[int] = field(default_factory=set)
     opaque: str = ""
-    _makers: dict[Place, Callable[[], Chain]] = field(default_factory=dict)
+    _tables: dict[Hashable, Tables] = field(default_factory=dict)
     _chains: dict[Place, Chain | None] = field(default_factory=dict)
     _sets: dict[Place, Members] = field(default_factory=dict)
 
     def chain(self, place: Place) -> Chain | None:
         """The chain of that name, None where there is none."""
         if place not in self._chains:
-            maker = self._makers.get(place)
-            self._chains[place] = None if maker is None else maker()
+            chains, shape = self._tables[place[0]]
+            found = chains.get(place[1])
+            self._chains[place] = None if found is None else Chain(place, found.rules, shape)
         return self._chains[place]
 
     def set_place(self, chain_table: Hashable, name: str) -> Place:
@@ -230,9 +246,9 @@ def rule_book(netns: Netns, version: int, shapes: ShapeCache) -> RuleBook:
     return book
 
 
-def _xtables(book: RuleBook, place: Hashable, table: xt.Table, shape: Callable[[xt.Rule | nft.Rule], Shape]) -> None:
+def _xtables(book: RuleBook, place: Hashable, table: xt.Table, shape: ToShape) -> None:
+    book._tables[place] = (table.chains, shape)
     for chain in table.chains.values():
-        book._makers[place, chain.name] = partial(Chain, (place, chain.name), chain.rules, shape)
         book.addresses.update(code for rule in chain.rules if (code := _asked(rule)) is not None)
     for name in xt.BUILTIN_CHAINS.get(table.name, ()):
         if name in table.chains:
@@ -249,14 +265,12 @@ def _ruleset(book: RuleBook, number: int, rules: nft.Ruleset, version: int, shap
             book.opaque = f"a table of family {family.value}"
 
 
-def _nftables(
-    book: RuleBook, place: tuple[Hashable, ...], table: nft.Table, shape: Callable[[xt.Rule | nft.Rule], Shape]
-) -> None:
+def _nftables(book: RuleBook, place: tuple[Hashable, ...], table: nft.Table, shape: ToShape) -> None:
+    book._tables[place] = (table.chains, shape)
     others = tuple((other.kind, name, other.text) for name, other in table.others.items())
     if any(kind == "flowtable" for kind, _, _ in others):
         book.opaque = "a flowtable"
     for chain in table.chains.values():
-        book._makers[place, chain.name] = partial(Chain, (place, chain.name), chain.rules, shape)
         if chain.base is not None:
             form = (place, shape_of(chain.base).form, tuple(sorted(table.flags)), others)
             book.bases.append((form, (place, chain.name)))

@@ -9,6 +9,9 @@ from netsim.flows.machine import Machine
 from netsim.flows.places import Places
 from netsim.flows.rule_slice import Common, Slice, Slicer
 
+KEPT = 10_000
+"""How many slices are kept: senders of one destination ask for the same ones, those of the next for others."""
+
 
 class Slices:
     """What packets of a flow may meet of each machine's rules."""
@@ -26,6 +29,8 @@ class Slices:
         found = self._slices.get(key)
         if found is None:
             slicer = self._slicer(machine, version)
+            if len(self._slices) >= KEPT:
+                self._slices.clear()
             found = self._slices[key] = slicer.of(addresses, ports)
             found.form = self._places.number(found.form)
         return found

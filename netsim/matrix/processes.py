@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,16 +24,26 @@ def processes(count: int) -> Workers:
     def work(field: Field, questions: Sequence[Question]) -> Iterator[Answered]:
         if "fork" in multiprocessing.get_all_start_methods():
             _Here.begin(field)  # what this process has, a forked one has too
+            gc.collect()
+            gc.freeze()  # and shares its memory, as long as the collector does not write to it
             pool = ProcessPoolExecutor(count, multiprocessing.get_context("fork"))
         else:
             pool = ProcessPoolExecutor(count, None, _Here.begin, (field,))
-        with pool:
-            parts = chunks(questions, count * CHUNKS_EACH)
-            waiting = [pool.submit(_answer, part, [questions[number] for number in part]) for part in parts]
-            for done in as_completed(waiting):
-                yield done.result()
+        try:
+            yield from _answers(pool, count, questions)
+        finally:
+            gc.unfreeze()
+            _Here.end()
 
     return work
+
+
+def _answers(pool: ProcessPoolExecutor, count: int, questions: Sequence[Question]) -> Iterator[Answered]:
+    with pool:
+        parts = chunks(questions, count * CHUNKS_EACH)
+        waiting = [pool.submit(_answer, part, [questions[number] for number in part]) for part in parts]
+        for done in as_completed(waiting):
+            yield done.result()
 
 
 class _Here:
@@ -45,6 +56,11 @@ class _Here:
     def begin(cls, field: Field) -> None:
         """Take in the field."""
         cls.field, cls.surveyor = field, field.surveyor()
+
+    @classmethod
+    def end(cls) -> None:
+        """Forget it."""
+        cls.field = cls.surveyor = None
 
 
 def _answer(numbers: Sequence[int], questions: Sequence[Question]) -> Answered:

@@ -11,7 +11,7 @@ from netsim.dataclass import dataclass
 from netsim.flows.classes import Classes
 from netsim.flows.outcome import Bare
 from netsim.flows.survey import Surveyor
-from netsim.matrix.ends import Destination, Ends, Question, asked_of, family_of
+from netsim.matrix.ends import Destination, Ends, Question, asked_of
 from netsim.scenario.every_flow import Asking
 from netsim.scenario.world import World
 from netsim.topology.model import Topology
@@ -143,14 +143,6 @@ def _summed(ways: Ways) -> Ways:
 
 
 def chunks(questions: Sequence[Question], count: int) -> list[list[int]]:
-    """The questions' numbers in about so many parts; a family is not taken apart, since its members stand in for each other."""
-    most = max(1, -(-len(questions) // count))
-    parts: list[list[int]] = [[]]
-    family: object = None
-    for number, question in enumerate(questions):
-        mine = family_of(question.destination)
-        if len(parts[-1]) >= most and (mine is None or mine != family):
-            parts.append([])
-        parts[-1].append(number)
-        family = mine
-    return parts
+    """The questions' numbers in at most so many parts, as they follow each other: those of a family stand in for each other."""
+    size = max(1, -(-len(questions) // count))
+    return [list(range(first, min(first + size, len(questions)))) for first in range(0, len(questions), size)]
