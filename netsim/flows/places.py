@@ -22,6 +22,7 @@ class Places:
         self.opaque = ""
         self.present: list[str] = []
         self.tunnels = False
+        self.tunnel_ports: dict[int, None] = {}
         self._ids: dict[Hashable, int] = {}
         for spec in topology.namespaces.values():
             self._survey(spec)
@@ -37,6 +38,8 @@ class Places:
             if isinstance(device.kind, Macvlan | Vlan):
                 self.opaque = "a device on top of another one"
             self.tunnels = self.tunnels or isinstance(device.kind, Vxlan | IPIP)
+            if isinstance(device.kind, Vxlan):
+                self.tunnel_ports[device.kind.port] = None
         local = any(route.table == LOCAL_TABLE for route in spec.routes)
         netdev = any(f.value in ("netdev", "bridge", "arp") for rules in spec.nftables for f, _ in rules.tables)
         if local or netdev or spec.proxies or any("proxy_arp" in name for name in spec.sysctls):

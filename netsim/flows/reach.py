@@ -11,6 +11,9 @@ from netsim.flows.rule_slice import Slice
 from netsim.flows.slices import Slices
 from netsim.trace.model import Flow
 
+NO_PORT = 0
+"""What stands for the port of a packet that has none, as a tunnel's or an echo request's."""
+
 
 @dataclass(slots=True)
 class Reach:
@@ -39,6 +42,9 @@ class Reach:
         self.versions = (4, 6) if version == 6 and places.tunnels else (version,)
         self.port(flow.dport)
         self.port(flow.sport)
+        self.port(NO_PORT)
+        for port in places.tunnel_ports:
+            self.port(port)
         self.machine(flow.netns)
         self.address(code_of(flow.destination))
         if flow.source is not None:

@@ -25,6 +25,12 @@ SYSCTLS = (
     ("net.ipv4.conf.all.route_localnet", "1"),
     ("net.ipv4.icmp_echo_ignore_all", "1"),
 )
+TUNNEL_RULES = tuple(
+    f"*filter\n-A {chain} {what} -j DROP\nCOMMIT\n"
+    for chain in ("INPUT", "OUTPUT")
+    for what in ("-p udp -m udp --dport 8472", "-p ipencap")
+)
+"""Rules of a node's own that meet what tunnels send, whose ports are none of the flow's."""
 
 
 @st.composite
@@ -67,6 +73,8 @@ def _oddity(draw: st.DrawFn, mode: str) -> dict[str, Any]:
         {"routes": [{"to": "10.244.2.0/25", "via": "192.168.0.12"}]},
         {"iptables": draw(rules_text(most=3))} if mode != "nftables" else {"nftables": draw(nft_text())},
     ]
+    if mode != "nftables":
+        kinds.append({"iptables": draw(st.sampled_from(TUNNEL_RULES))})
     return draw(st.sampled_from(kinds))
 
 
