@@ -23,28 +23,39 @@ spec:
       -A INPUT {rule} -j DROP
       COMMIT
   - name: node3
+    iptables: |
+      *filter
+      -A INPUT {harmless} -j DROP
+      COMMIT
+"""
+SERVICE = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec: {selector: {app: p}, ports: [{port: 443, targetPort: 80}]}
 """
 POD = """
 ---
 apiVersion: v1
 kind: Pod
-metadata: {{name: p{number}}}
+metadata: {{name: p{number}, labels: {{app: p}}}}
 spec:
   nodeName: node{number}
   containers: [{{name: c, image: c, ports: [{{containerPort: 80}}]}}]
 """
 
 ROWS = [
-    # backend, the rule on node2 that stops what tunnels bring
-    ("vxlan", "-p udp -m udp --dport 8472"),
-    ("ipip", "-p ipencap"),
+    # backend, the rule on node2 that stops what tunnels bring, one of the same form on node3 that stops nothing
+    ("vxlan", "-p udp -m udp --dport 8472", "-p udp -m udp --dport 8473"),
+    ("ipip", "-p ipencap", "-p gre"),
 ]
 
 
-@pytest.mark.parametrize(("backend", "rule"), ROWS, ids=[row[0] for row in ROWS])
-def test_what_stops_a_tunnel_stops_only_its_flows(backend: str, rule: str) -> None:
+@pytest.mark.parametrize(("backend", "rule", "harmless"), ROWS, ids=[row[0] for row in ROWS])
+def test_what_stops_a_tunnel_stops_only_its_flows(backend: str, rule: str, harmless: str) -> None:
     pods = "".join(POD.format(number=number) for number in (1, 2, 3))
-    world = load_text(CLUSTER.format(backend=backend, rule=rule) + pods)
+    world = load_text(CLUSTER.format(backend=backend, rule=rule, harmless=harmless) + pods + SERVICE)
     classes = Classes(world.topology)
     told: dict[tuple[str, str], Outcome] = {}
     for each in every_flow(world):
