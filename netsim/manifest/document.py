@@ -47,7 +47,7 @@ def _read_yaml(text: str, documents: list[Located], faults: list[Fault], *, pure
     except UnreadableError as error:
         stopped = error.fault
     except yaml.YAMLError as error:
-        stopped = _syntax_fault(error, text)
+        stopped = _too_deep(error, text) or _syntax_fault(error, text)
     except RecursionError:
         stopped = Fault(0, 0, "the document is nested too deeply")
     faults += builder.faults
@@ -81,6 +81,19 @@ class _PureEvents(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 def _events(text: str) -> Any:
     c_parser = getattr(yaml, "cyaml", None)
     return c_parser.CParser(text) if c_parser is not None else _PureEvents(text)
+
+
+def _too_deep(error: yaml.YAMLError, text: str) -> Fault | None:
+    """Where our own limit of depth was passed, if the error is that of libyaml (some 1,000 levels, since PyYAML 6.0.4).
+
+    libyaml reads 1,024 characters ahead for a key's colon, so its limit can be met first: what stands before it is read again.
+    """
+    mark = getattr(error, "problem_mark", None)
+    if mark is None or "maximum nesting depth" not in str(getattr(error, "problem", "")):
+        return None
+    lines = split_lines(text)
+    before = (*lines[: mark.line], lines[mark.line][: mark.column])
+    return _read_yaml("\n".join(before), [], [], pure=False)
 
 
 def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:

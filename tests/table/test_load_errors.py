@@ -71,6 +71,11 @@ TEXT_ROWS = [
     ("infinity", "a: .inf\n", ["x.yaml:1:4: .inf is not a JSON number"]),
     ("merge", "<<: 3\n", ["x.yaml:1:5: the value of << must be a mapping or a list of mappings"]),
     ("deep-flow", "[" * 5000, ["x.yaml:1:101: the document is nested more than 100 levels deep"]),
+    (
+        "deep-flow-after",
+        "a: 1\n---\nb:\n - " + "[" * 3000 + "\n---\n}",
+        ["x.yaml:4:102: the document is nested more than 100 levels deep", "x.yaml:6:1: not valid YAML"],
+    ),
     ("deep-block", "- " * 5000, ["x.yaml:1:201: the document is nested more than 100 levels deep"]),
     ("two-syntax", "a: b: c\n---\nx: *y\n", ["x.yaml:1:5: not valid YAML", "x.yaml:3:4: no anchor &y"]),
 ]
