@@ -8,11 +8,12 @@ import click
 
 from netsim.cli.answer import deliver
 from netsim.cli.exit import Exit, InputError
+from netsim.cli.groups import NearestGroup
 from netsim.cli.inspecting import open_inspection, store_option, unknowns_told, user_options
 from netsim.cli.options import output_option, topology_option
 
 
-@click.group("auth")
+@click.group("auth", cls=NearestGroup)
 def command() -> None:
     """Authorization: what users and ServiceAccounts may do."""
 

@@ -11,7 +11,7 @@ import click
 from netsim.cli.answer import as_json, deliver, style_for, to_terminal
 from netsim.cli.exit import Exit
 from netsim.cli.loading import open_world, refusals_told
-from netsim.cli.options import mode_option, output_option, topology_option
+from netsim.cli.options import FILE, PATH, mode_option, output_option, topology_option
 
 if TYPE_CHECKING:
     from netsim.check.read import Check
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=PATH, metavar="FILE")
 @topology_option
 @mode_option
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @output_option
 @click.option(
     "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="Write JUnit XML beside the answer.",
 )

@@ -10,7 +10,7 @@ import click
 from netsim.cli.answer import as_json, deliver, width_for, write
 from netsim.cli.exit import Exit, InputError
 from netsim.cli.loading import open_world, refusals_told
-from netsim.cli.options import MODES, output_option, port_option, protocol_option, topology_option
+from netsim.cli.options import FILE, MODES, output_option, port_option, protocol_option, refuse_beside, topology_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="The cost as SVG or PNG (needs netsim[plot]).",
 )
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     "-o", "--output", "form", type=click.Choice(["text", "json", "md", "html"]), default="text", show_default=True
 )
 @output_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     ends: tuple[str, ...],
     sources: tuple[str, ...],
     one: str,
@@ -61,9 +64,14 @@ def command(
     from proxy.config.model import ProxyMode
 
     if cost or plot is not None:
+        _refuse_beside_cost(context, plot)
         return _cost(plot, output)
     if len(ends) not in (0, 2):
         raise InputError("compare takes a source and a destination, or neither", "see 'netsim compare --help'")
+    if ends:
+        refuse_beside(context, "SRC DST, which are asked in all three modes", "one", "other")
+    else:
+        refuse_beside(context, "every flow of the cluster", "port", "protocol", advice="name SRC and DST too")
     world_in = _worlds(sources)
     if ends:
         same, text = _flow(world_in, (ends[0], ends[1]), port, protocol, form, width_for(output))
@@ -71,6 +79,14 @@ def command(
         same, text = _cluster(world_in, ProxyMode(one), ProxyMode(other), form, width_for(output))
     deliver(text, output)
     return Exit.NOT_DELIVERED if expect_same and not same else Exit.OK
+
+
+def _refuse_beside_cost(context: click.Context, plot: Path | None) -> None:
+    """What it costs is asked of no cluster: of growing numbers of Services."""
+    asked = ("ends", "sources", "one", "other", "port", "protocol", "expect_same", "form")
+    refuse_beside(context, "--cost", *asked)
+    if plot is not None:
+        refuse_beside(context, "--plot, which names its own file", "output")
 
 
 def _worlds(sources: tuple[str, ...]) -> Callable[[ProxyMode], World]:

@@ -31,3 +31,9 @@ class InputError(click.ClickException):
         """The whole text, with ``error:`` and ``help:``."""
         head = self.message if self.message.startswith("error:") else f"error: {self.message}"
         return f"{head}\nhelp: {self.advice}" if self.advice else head
+
+
+class UnableError(InputError):
+    """What is asked cannot be done on this machine: what it lacks, and the command that installs it."""
+
+    exit_code = Exit.UNABLE

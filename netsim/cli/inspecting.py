@@ -12,6 +12,7 @@ import click
 from netsim.cli.answer import deliver
 from netsim.cli.exit import InputError
 from netsim.cli.loading import opened
+from netsim.cli.options import FILE
 
 if TYPE_CHECKING:
     from netsim.cluster.clock import VirtualClock
@@ -58,7 +59,7 @@ def store_option(command: F) -> F:
     """``--store``."""
     return click.option(
         "--store",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FILE,
         metavar="FILE",
         help="Keep the cluster at rest in this file, with every revision of its objects; where it is there already, "
         "look at what it holds without settling anew (then without -t).",
@@ -114,6 +115,12 @@ def kind_and_names(kind: str, names: tuple[str, ...], *, chosen_otherwise: bool)
     if "/" in kind:
         kind, _, name = kind.partition("/")
         names = (name, *names)
+    further = next((name for name in names if "/" in name), None)
+    if further is not None:
+        raise InputError(
+            f"{further} names a kind again",
+            f"one KIND and its names: {kind} {' '.join(names).replace(further, further.partition('/')[2])}",
+        )
     if names and chosen_otherwise:
         raise InputError("a name cannot be combined with a selector or with all namespaces")
     return kind, names

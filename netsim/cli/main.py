@@ -15,6 +15,7 @@ import click
 from netsim import __version__
 from netsim.cli.answer import discard_output
 from netsim.cli.exit import Exit, InputError
+from netsim.cli.groups import NearestGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, what it answers)
@@ -41,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(NearestGroup):
     """A group whose commands are imported when they are called, so that one command does not pay for another's imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netsim.cli.answer import as_json, deliver, style_for, width_for
-from netsim.cli.exit import Exit, InputError
+from netsim.cli.exit import Exit, InputError, UnableError
 from netsim.cli.loading import open_world
 from netsim.cli.options import PORT, mode_option, output_option, topology_option
 
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
 BYS = ("pod", "workload", "namespace", "node")
 FORMS = ("text", "csv", "json", "html")
-
-
-class UnableError(click.ClickException):
-    """What this machine lacks, and the command that installs it."""
-
-    exit_code = Exit.UNABLE
 
 
 @click.command("matrix")
@@ -101,6 +95,8 @@ def command(
         raise InputError(error.message, error.advice) from error
     with _workers(jobs, scheduler) as workers, _progress() as progress:
         matrix = survey(world, wanted=selecting.wants, asking=selecting.asks, workers=workers, progress=progress)
+    if not matrix.rows and (senders or targets or port is not None):
+        raise InputError("no flow has all that is asked for", "leave out one of --from, --to and --port")
     grid = grid_of(world, matrix, By(by))
     deliver(_rendered(world, matrix, grid, form, output), output)
     return _status(matrix, wanted)
@@ -135,7 +131,9 @@ def _status(matrix: Matrix, wanted: tuple[Verdict, str | None] | None) -> Exit:
         if wrong:
             expected = f"{verdict.value}{f':{reason}' if reason else ''}"
             click.echo(f"error: expected {expected} of every flow, found {', '.join(wrong)}", err=True)
-        return Exit.NOT_DELIVERED if wrong else Exit.OK
+        elif not found:
+            click.echo("error: there are no flows of which --expect could hold", err=True)
+        return Exit.OK if found and not wrong else Exit.NOT_DELIVERED
     verdicts = {verdict for verdict, _ in found}
     if Verdict.UNKNOWN in verdicts:
         return Exit.UNKNOWN
@@ -170,7 +168,7 @@ def _workers(jobs: int, scheduler: str | None) -> Iterator[Workers]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UnableError("error: --dask needs the package distributed\nhelp: pip install 'netsim[dask]'") from error
+        raise UnableError("--dask needs the package distributed", "pip install 'netsim[dask]'") from error
     from netsim.matrix.on_dask import on_dask
 
     try:

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from netsim.cli.exit import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MODES = ("iptables", "ipvs", "nftables")
 PORT = click.IntRange(1, 65535)
+
+
+class _NamedPath(click.Path):
+    """A path with a name: an empty one, as a script's unset variable leaves it, would be the current folder."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if value == "":
+            self.fail("it is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _NamedPath(path_type=Path)
+FILE = _NamedPath(dir_okay=False, path_type=Path)
+FOLDER = _NamedPath(file_okay=False, path_type=Path)
+
+
+def refuse_beside(context: click.Context, what: str, *names: str, advice: str = "") -> None:
+    """Raise InputError for the first of these parameters that the user gave: beside ``what`` it would decide nothing."""
+    for parameter in context.command.params:
+        name = parameter.name
+        if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            said = parameter.opts[-1] if isinstance(parameter, click.Option) else parameter.make_metavar(context)
+            raise InputError(f"{said} says nothing beside {what}", advice)
 
 
 def topology_option(command: F) -> F:
@@ -40,7 +69,7 @@ def output_option(command: F) -> F:
         "-f",
         "--file",
         "output",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FILE,
         help="Write the answer to a file; it is there whole or not at all.",
     )(command)
 

@@ -12,7 +12,7 @@ import click
 from netsim.cli.answer import deliver, write
 from netsim.cli.exit import Exit, InputError
 from netsim.cli.loading import refusals_told, told
-from netsim.cli.options import MODES
+from netsim.cli.options import FOLDER, MODES
 from netsim.net.address import Family
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _STEP = re.compile(r"step-(\d{2,})\.ya?ml")
 @click.option(
     "--out",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     required=True,
     help="Where the files are written.",
 )

@@ -11,7 +11,7 @@ import click
 from netsim.cli.answer import as_json, deliver, style_for, to_terminal
 from netsim.cli.exit import Exit, InputError
 from netsim.cli.loading import chosen_mode, opened, refusals_told
-from netsim.cli.options import mode_option, output_option, topology_option
+from netsim.cli.options import PATH, mode_option, output_option, topology_option
 
 if TYPE_CHECKING:
     from netsim.render.style import Style
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=PATH, metavar="FILE")
 @topology_option
 @mode_option
 @click.option("--trace", "traced", metavar="NAME", help="Tell the packet of that name hop by hop, too.")

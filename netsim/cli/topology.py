@@ -8,11 +8,12 @@ import click
 
 from netsim.cli.answer import deliver
 from netsim.cli.exit import Exit, InputError
+from netsim.cli.groups import NearestGroup
 from netsim.cli.loading import open_world
 from netsim.cli.options import output_option, topology_option
 
 
-@click.group("topology")
+@click.group("topology", cls=NearestGroup)
 def command() -> None:
     """The shipped and given topologies, and a picture of one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from netsim.cli.answer import as_json, deliver, style_for, width_for
 from netsim.cli.exit import Exit, InputError
 from netsim.cli.loading import open_world
-from netsim.cli.options import PORT, mode_option, output_option, port_option, protocol_option, topology_option
+from netsim.cli.options import FOLDER, PORT, mode_option, output_option, port_option, protocol_option, topology_option
 from netsim.trace.model import Trace, Verdict
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def mark_value(text: str) -> int:
 @output_option
 @click.option(
     "--pcap",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Write one capture for each network namespace into this folder.",
 )
 @click.option("--expect", metavar="VERDICT[:REASON]", help="Exit with 0 if the answer is this one, with 1 otherwise.")
@@ -114,6 +115,12 @@ def command(context: click.Context, /, **given: Any) -> Exit:
     DST: the same, a Service, NAMESPACE/SERVICE:PORT (number or name), ADDRESS:PORT.
     """
     wanted = expectation(given["expect"])
+    if given["detail"] and given["form"] not in ("text", "md"):
+        raise InputError(
+            f"--{given['detail']} says nothing beside -o {given['form']}", "it chooses how much text is told"
+        )
+    if given["one_way"] and given["answer_seq_offset"] is not None:
+        raise InputError("--answer-seq-offset is of the answer, and --one-way leaves it out")
     world = open_world(given["sources"], given["mode"])
     found = traced(context.params, world)
     deliver(_rendered(world, found, given["form"], given["detail"], given["output"]), given["output"])
@@ -182,7 +189,9 @@ def expectation(text: str | None) -> tuple[Verdict, str | None] | None:
         from netsim.trace.reasons import reasons
 
         if reason not in reasons():
-            raise InputError(f"--expect: {reason!r} is no reason", "docs/verdicts.md lists every reason")
+            close = difflib.get_close_matches(reason, sorted(reasons()), n=1)
+            advice = f"did you mean {close[0]}?" if close else "'netsim explain' lists every reason"
+            raise InputError(f"--expect: {reason!r} is no reason", advice)
     return Verdict[verdict], reason or None
 
 

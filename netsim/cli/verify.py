@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netsim.cli.exit import Exit, InputError
+from netsim.cli.exit import Exit, InputError, UnableError
 from netsim.cli.guest import guest_options, run_again_in_guest
 from netsim.cli.loading import open_world
 from netsim.cli.options import PORT, mode_option, topology_option
@@ -32,12 +32,6 @@ DRAWN_MODES = ("iptables", "nftables", "ipvs")
 
 FAMILIES = ("ipv4", "ipv6", "dual")
 SAMPLES = 60
-
-
-class UnableError(InputError):
-    """What is asked cannot be done on this machine."""
-
-    exit_code = Exit.UNABLE
 
 
 @click.command("verify")

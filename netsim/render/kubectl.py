@@ -62,13 +62,15 @@ def objects_table(
     layout = KINDS.get(kind, GENERIC)
     cells = Cells(age, human_duration)
     head = ["NAMESPACE"] if namespaces else []
-    rows: list[list[str]] = [[*head, *layout.headers, *(layout.wide if wide else ())]]
+    headers = [*layout.headers, *(layout.wide if wide else ())]
+    rows: list[list[str]] = [[*head, *headers]]
+    name = headers.index("NAME") if "NAME" in headers else None
     for item in items:
-        row = layout.row(item, cells)
-        if prefixed:
-            row = [f"{resource_of(kind, item.api_version).qualified_singular}/{row[0]}", *row[1:]]
+        row = [*layout.row(item, cells), *(layout.wide_row(item, cells) if wide else ())]
+        if prefixed and name is not None:
+            row[name] = f"{resource_of(kind, item.api_version).qualified_singular}/{row[name]}"
         place = [item.metadata.namespace] if namespaces else []
-        rows.append([*place, *row, *(layout.wide_row(item, cells) if wide else ())])
+        rows.append([*place, *row])
     return columns(rows)
 
 

@@ -54,7 +54,7 @@ def _service(item: Object, cells: Cells) -> list[str]:
     addresses = list_at(spec, "clusterIPs")
     primary = str(addresses[0]) if addresses else text(spec.get("clusterIP"), NONE)
     name, kind = item.metadata.name, text_at(spec, "type") or "ClusterIP"
-    return [name, kind, primary, external_text(item), ",".join(written) or NONE, cells.age(item)]
+    return [name, kind, primary, _external(item), ",".join(written) or NONE, cells.age(item)]
 
 
 def _service_port(port: Document) -> str:
@@ -62,7 +62,7 @@ def _service_port(port: Document) -> str:
     return f"{port.get('port')}{on_node}/{port.get('protocol') or 'TCP'}"
 
 
-def external_text(item: Object) -> str:
+def _external(item: Object) -> str:
     """EXTERNAL-IP of a Service. Ref: printers.go:getServiceExternalIP()."""
     spec = mapping_at(item.document, "spec")
     given = [str(address) for address in list_at(spec, "externalIPs")]

@@ -13,7 +13,6 @@ from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 from netsim.render.kubectl_cells import NONE, label_selector_text
-from netsim.render.kubectl_columns import external_text
 from netsim.render.kubectl_containers import container_lines, volume_lines
 from netsim.render.kubectl_describe_node import node_lines
 from netsim.render.kubectl_pod import mappings
@@ -129,14 +128,18 @@ def _service(item: Object, around: Surroundings) -> Lines:
     ]
     if list_at(spec, "externalIPs"):
         lines.append(["External IPs:", ",".join(map(str, list_at(spec, "externalIPs")))])
-    if spec.get("externalName"):
-        lines.append(["External Name:", text_at(spec, "externalName")])
-    if spec.get("type") == "LoadBalancer":
-        lines.append(["LoadBalancer Ingress:", external_text(item)])
+    for label, name in (("Desired LoadBalancer IP:", "loadBalancerIP"), ("External Name:", "externalName")):
+        if spec.get(name):
+            lines.append([label, text_at(spec, name)])
+    ingress = mappings(list_at(item.document, "status", "loadBalancer", "ingress"))
+    if ingress:
+        lines.append(["LoadBalancer Ingress:", ", ".join(map(_ingress, ingress))])
     for port in mappings(list_at(spec, "ports")):
         name, protocol = text_at(port, "name") or "<unset>", text_at(port, "protocol") or "TCP"
         lines.append(["Port:", name, f"{port.get('port')}/{protocol}"])
         lines.append(["TargetPort:", f"{port.get('targetPort', port.get('port'))}/{protocol}"])
+        if port.get("appProtocol"):
+            lines.append(["AppProtocol:", text_at(port, "appProtocol")])
         if port.get("nodePort"):
             lines.append(["NodePort:", name, f"{port.get('nodePort')}/{protocol}"])
         lines.append(["Endpoints:", _endpoints(around.related, text_at(port, "name"))])
@@ -151,6 +154,12 @@ def _service(item: Object, around: Surroundings) -> Lines:
             lines.append([label, str(spec[name])])
     ranges = ",".join(map(str, list_at(spec, "loadBalancerSourceRanges")))
     return [*lines, *([["LoadBalancer Source Ranges:", ranges]] if ranges else [])]
+
+
+def _ingress(entry: Document) -> str:
+    """An address with its mode, or a host name. Ref: pkg/describe/describe.go:buildIngressString() (kubectl v1.37)."""
+    mode = text_at(entry, "ipMode")
+    return (text_at(entry, "ip") or text_at(entry, "hostname")) + (f" ({mode})" if mode else "")
 
 
 def _endpoints(slices: Sequence[Object], port: str) -> str:

@@ -99,6 +99,8 @@ class Inspection:
         for item in items:
             if item.metadata.name == name and item.metadata.namespace == place:
                 return item
+        if place and self.plane.store.find(Key("Namespace", "", place)) is None:
+            raise InspectionError(f'namespaces "{place}" not found', "netsim get namespaces")
         message = f'{resource.qualified} "{name}" not found' + (f" in namespace {place}" if place else "")
         elsewhere = [item.metadata.namespace for item in items if item.metadata.name == name]
         if elsewhere:

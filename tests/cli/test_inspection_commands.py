@@ -107,6 +107,8 @@ def test_nothing_is_said_as_kubectl_says_it() -> None:
         (("get", "pods", "x", "-l", "a=b"), "a name cannot be combined", ""),
         (("get", "pods", "-A", "-n", "x"), "-n and -A exclude each other", "name a namespace"),
         (("describe", "svc", "weB"), 'services "weB" not found', "did you mean web?"),
+        (("get", "pod/a", "svc/web"), "svc/web names a kind again", "one KIND and its names: pod a web"),
+        (("explain-creation", "deploy/web"), 'namespaces "deploy" not found', "netsim get namespaces"),
         (("events", "--for", "web"), "not KIND/NAME", "such as"),
         (("events", "--for", "pod/none"), 'pods "none" not found', "there are"),
         (("events", "--types", "Bad"), "an event's type is Normal or Warning", ""),
@@ -152,6 +154,45 @@ def test_descriptions_name_what_kubectl_names(words: tuple[str, ...], lines: lis
     assert done.status == 0
     assert all(any(line.strip().startswith(start) for line in done.out.splitlines()) for start in lines)
     assert "Events:" in done.out
+
+
+def test_of_several_kinds_the_name_has_its_kind_and_no_other_column() -> None:
+    events, services = netsim("get", "events,svc", "-o", "wide", *NODEPORT).out.split("\n\n")
+    assert events.splitlines()[1].startswith("0s ")
+    assert events.splitlines()[1].split()[-1].startswith("event/")
+    assert services.splitlines()[1].startswith("service/web ")
+
+
+BALANCED = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: LoadBalancer
+  loadBalancerIP: 192.0.2.1
+  externalIPs: [192.0.2.9]
+  ports: [{port: 80, appProtocol: http}]
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "ingress"),
+    [
+        ("", None),
+        ("status: {loadBalancer: {ingress: [{ip: 192.0.2.1, ipMode: VIP}]}}", "192.0.2.1 (VIP)"),
+        ("status: {loadBalancer: {ingress: [{hostname: lb.example}]}}", "lb.example"),
+    ],
+    ids=["pending", "address", "hostname"],
+)
+def test_a_load_balancer_is_described(tmp_path: Path, status: str, ingress: str | None) -> None:
+    file = tmp_path / "lb.yaml"
+    file.write_text(BALANCED % status)
+    told = dict(line.split(":", 1) for line in netsim("describe", "svc", "web", "-t", str(file)).out.splitlines())
+    assert told["Desired LoadBalancer IP"].strip() == "192.0.2.1"
+    assert told["AppProtocol"].strip() == "http"
+    assert told.get("LoadBalancer Ingress", "").strip() == (ingress or "")
+    assert ("LoadBalancer Ingress" in told) == (ingress is not None)
 
 
 def test_an_answer_goes_to_a_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -146,7 +147,37 @@ def test_replay_of_objects_that_no_api_server_stores(
         pytest.param(["rules", "node1", "--family", "ipv6"], "error: node1 has no IPv6 address", id="family"),
         pytest.param(["topology", "show", "x", "-t", "y"], "error: a topology is named twice\n", id="twice"),
         pytest.param(["topology", "draw", "nope"], "error: nope: no such file, folder or shipped", id="no topology"),
-        pytest.param(["tarce"], "error: No such command 'tarce'.\nhelp: see 'netsim --help'\n", id="no command"),
+        pytest.param(
+            ["tarce"],
+            "error: no command is called tarce\nhelp: did you mean trace? see 'netsim --help'\n",
+            id="no command",
+        ),
+        pytest.param(["zzz"], "error: no command is called zzz\nhelp: see 'netsim --help'\n", id="nothing near"),
+        pytest.param(
+            ["topology", "lst"],
+            "error: no command is called lst\nhelp: did you mean list? see 'netsim topology --help'\n",
+            id="no subcommand",
+        ),
+        pytest.param(["check", ""], "error: Invalid value for 'FILE': it is empty\n", id="check of no file"),
+        pytest.param(["run", ""], "error: Invalid value for 'FILE': it is empty\n", id="run of no file"),
+        pytest.param(
+            ["compare", "--cost", "pod-a", "svc-x"],
+            "error: [SRC DST] says nothing beside --cost\n",
+            id="cost of a flow",
+        ),
+        pytest.param(
+            ["compare", "--cost", "-o", "json"], "error: --output says nothing beside --cost\n", id="cost as JSON"
+        ),
+        pytest.param(
+            ["compare", "--plot", "x.svg", "-f", "y"], "error: --file says nothing beside --plot", id="two files"
+        ),
+        pytest.param(
+            ["compare", "-p", "80"], "error: --port says nothing beside every flow of the cluster\n", id="a port alone"
+        ),
+        pytest.param(
+            ["compare", "pod-a", "svc-x", "--to", "ipvs"], "error: --to says nothing beside SRC DST", id="a flow's mode"
+        ),
+        pytest.param(["matrix", "-p", "81"], "error: no flow has all that is asked for\n", id="no flow"),
     ],
 )
 def test_error(words: list[str], says: str) -> None:
@@ -162,6 +193,24 @@ def test_every_shipped_topology_is_listed_and_valid() -> None:
         done = netsim("topology", "validate", name)
         assert done.status == 0, done.err
         assert done.out.startswith(f"{name}: ")
+
+
+def test_the_help_of_a_group_tells_all_that_a_command_answers() -> None:
+    shown = " ".join(netsim("topology", "--help").out.split())
+    assert "Load a topology and say everything that is wrong with it; exit status 0 where nothing is." in shown
+
+
+def test_no_flows_are_not_as_expected(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
+    assert netsim("matrix", "-t", "empty.yaml").status == 0
+    assert netsim("matrix", "-t", "empty.yaml", "--expect", "DELIVERED").status == 1
+
+
+def test_a_machine_without_dask_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    done = netsim("matrix", "--dask", "tcp://127.0.0.1:8786")
+    assert done.err == "error: --dask needs the package distributed\nhelp: pip install 'netsim[dask]'\n"
+    assert done.status == 4
 
 
 def test_show() -> None:

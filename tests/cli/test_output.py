@@ -103,6 +103,24 @@ def test_a_name_that_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.M
     assert done.status == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ([*TRACE, "-f", ""], "'-f' / '--file'"),
+        ([*TRACE, "--pcap", ""], "'--pcap'"),
+        (["get", "pods", "--store", ""], "'--store'"),
+        (["compare", "--plot", ""], "'--plot'"),
+        (["check", "x", "--junit", ""], "'--junit'"),
+        (["replay", ".", "--mode", "ipvs", "--out", ""], "'--out'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_a_file_without_a_name_is_not_the_current_folder(words: list[str], option: str) -> None:
+    done = netsim(*words)
+    assert done.err.startswith(f"error: Invalid value for {option}: it is empty\n")
+    assert done.status == 2
+
+
 @pytest.mark.parametrize(("has", "wide"), [(40, 60), (72, 72), (300, 100)])
 def test_text_is_as_wide_as_a_narrow_terminal(has: int, wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer, "to_terminal", lambda: True)

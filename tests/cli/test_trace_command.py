@@ -136,6 +136,21 @@ ERRORS = [
     ),
     pytest.param(["pod-a", "svc-x", "--expect", "FINE"], "error: --expect: 'FINE' is no verdict\n", id="no verdict"),
     pytest.param(["pod-a", "svc-x", "--expect", "DROPPED:X"], "error: --expect: 'X' is no reason\n", id="no reason"),
+    pytest.param(
+        ["pod-a", "svc-x", "--expect", "REJECTED:NO_ENDPOINT"],
+        "error: --expect: 'NO_ENDPOINT' is no reason\nhelp: did you mean NO_ENDPOINTS?\n",
+        id="nearly a reason",
+    ),
+    pytest.param(
+        ["pod-a", "svc-x", "--minimal", "-o", "json"],
+        "error: --minimal says nothing beside -o json\n",
+        id="detail of JSON",
+    ),
+    pytest.param(
+        ["pod-a", "svc-x", "--one-way", "--answer-seq-offset", "1"],
+        "error: --answer-seq-offset is of the answer, and --one-way leaves it out\n",
+        id="an offset of no answer",
+    ),
     pytest.param(["pod-a", "svc-x", "--mark", "-1"], "error: Invalid value for '--mark'", id="bad mark"),
     pytest.param(["pod-a"], "error: Missing argument 'DST'.\nhelp: see 'netsim trace --help'\n", id="no target"),
     pytest.param(["-t", "defualt", "a", "b"], "error: defualt: no such file, folder or shipped", id="unknown topology"),
