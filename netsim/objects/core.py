@@ -226,6 +226,7 @@ class PodSpec:
     init_containers: tuple[Container, ...] = ()
     node_name: str = ""
     host_network: bool = False
+    dns_policy: str = "ClusterFirst"
     node_selector: Mapping[str, str] = field(default_factory=dict)
     subdomain: str = ""
     hostname: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
-from netsim.objects.core import EndpointSlice, Service
+from netsim.objects.core import EndpointSlice, Pod, Service
 from netsim.objects.meta import Key
 from netsim.scenario.world import World
 
@@ -23,12 +23,36 @@ NDOTS = 5
 class Answer:
     """What a name leads to.
 
-    ``service`` where it is a Service's cluster IP, else the addresses of pods (of ``service``, where it is one's).
+    ``service`` where it is a Service's cluster IP, else the addresses of pods (of ``service``, where it is one's): a resolver hands
+    several out in any order.
     """
 
     name: str
     service: Key | None = None
     addresses: tuple[Address, ...] = ()
+
+
+def asks_cluster_dns(pod: Pod) -> bool:
+    """Whether a pod's programs ask the cluster's DNS. One of dnsPolicy None asks the servers of its dnsConfig, others the node's.
+
+    Ref: pkg/kubelet/network/dns/dns.go:getPodDNSType() (v1.37).
+    """
+    policy = pod.spec.dns_policy
+    return policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod.spec.host_network)
+
+
+def headless_answer(world: World, service: Key) -> Answer | None:
+    """What the name of a headless Service leads to, None where it has no endpoint that is ready."""
+    return lookup(world, f"{service.name}.{service.namespace}.svc.{ZONE}")
+
+
+def srv_port(world: World, service: Key, name: str) -> int | None:
+    """The port that the endpoints have of a Service's port of that name, as an SRV record tells it; None where none has it."""
+    for view in _slices(world, service):
+        for port in view.ports:
+            if port.name == name and port.port is not None:
+                return port.port
+    return None
 
 
 def candidates(text: str, namespace: str) -> Iterator[str]:
@@ -85,16 +109,21 @@ def _endpoint(world: World, name: str, service: Key, endpoint: str) -> Answer | 
 
 def _records(world: World, service: Key) -> Iterator[tuple[str, Address]]:
     """The name and address of each endpoint that is ready. One without a hostname is called by its address, with dashes."""
-    for key, item in sorted(world.objects.items()):
-        if key.kind != "EndpointSlice" or key.namespace != service.namespace:
-            continue
-        view = EndpointSlice.of(item)
-        for endpoint in view.endpoints if view.service_name == service.name else ():
+    for view in _slices(world, service):
+        for endpoint in view.endpoints:
             if endpoint.conditions.ready is False:
                 continue
             for text in endpoint.addresses:
                 label = endpoint.hostname or text.replace(".", "-").replace(":", "-")
                 yield label, parse_address(text)
+
+
+def _slices(world: World, service: Key) -> Iterator[EndpointSlice]:
+    for key, item in sorted(world.objects.items()):
+        if key.kind == "EndpointSlice" and key.namespace == service.namespace:
+            view = EndpointSlice.of(item)
+            if view.service_name == service.name:
+                yield view
 
 
 def _dashed(text: str) -> Address | None:

@@ -10,7 +10,7 @@ from netsim.net.packet import endpoint
 from netsim.objects.core import Pod, Service, ServicePortSpec
 from netsim.objects.listen import pod_listens
 from netsim.objects.meta import Key
-from netsim.scenario.dns import ZONE, Answer, resolve
+from netsim.scenario.dns import ZONE, Answer, asks_cluster_dns, headless_answer, resolve, srv_port
 from netsim.scenario.naming import (
     DEFAULT_NAMESPACE,
     DESTINATIONS,
@@ -45,7 +45,8 @@ class Source:
 class Destination:
     """Where a flow is sent to. ``port`` and ``protocol`` (``TCP``, …) are those of the name, None where it says nothing.
 
-    ``explicit``: the user wrote the port. ``choices`` are the ports that the user could have meant.
+    ``explicit``: the user wrote the port. ``choices`` are the ports that the user could have meant. ``assumed``: what was taken for
+    granted about the name, empty for nothing.
     """
 
     address: Address
@@ -54,6 +55,7 @@ class Destination:
     protocol: str | None = None
     explicit: bool = False
     choices: tuple[str, ...] = ()
+    assumed: str = ""
 
 
 # --- sources ----------------------------------------------------------------------------------------------------
@@ -87,7 +89,7 @@ def _pod_source(world: World, pod: Pod) -> Source:
     netns = world.pod_netns(pod)
     if netns is None:
         raise UnknownNameError(f"pod {name} is not running: {world.why_not_running(pod)}")
-    asks = None if pod.spec.host_network else pod.metadata.namespace
+    asks = pod.metadata.namespace if asks_cluster_dns(pod) else None
     return Source(netns, f"pod/{name}", f"{name}/{pod.spec.containers[0].name}", namespace=asks)
 
 
@@ -139,7 +141,6 @@ def _destination(world: World, name: str, port: str | None, version: int | None,
 def _destination_by_dns(
     world: World, name: str, port: str | None, version: int | None, place: str | None
 ) -> Destination:
-    """Of several addresses the first of the wanted version: a resolver hands them out in any order."""
     answer = resolve(world, name, place or DEFAULT_NAMESPACE)
     if answer is None:
         if not name.rstrip(".").endswith((".svc", f".{ZONE}")):
@@ -147,15 +148,43 @@ def _destination_by_dns(
         raise UnknownNameError(f"{name}: the cluster's DNS has no such name (NXDOMAIN)", _dns_advice(world))
     if place is None:
         raise UnknownNameError(
-            f"{name}: only pods on the pod network ask the cluster's DNS, the sender asks its own machine's",
+            f"{name}: the sender does not ask the cluster's DNS: only pods of dnsPolicy ClusterFirst (on the node's network "
+            "ClusterFirstWithHostNet) do",
             f"name what it leads to: {_led_to(world, answer)}",
         )
     if answer.service is not None and not answer.addresses:
         return _service_destination(
             world, Named(Kind.SERVICE, answer.service.namespace, answer.service.name), port, version
         )
-    address = _preferred(list(answer.addresses), version, name)
-    return _pod_or_address(world, address, port)
+    return _first_of(world, answer, port, version)
+
+
+def _first_of(world: World, answer: Answer, port: str | None, version: int | None) -> Destination:
+    """The first of a name's addresses of the wanted version; that there are more is said."""
+    addresses = [address for address in answer.addresses if version in (None, address.version)]
+    address = _preferred(addresses, version, answer.name)
+    found = _pod_or_address(world, address, _dialled(world, answer.service, port))
+    if len(addresses) == 1:
+        return found
+    listed = ", ".join(map(str, addresses))
+    return replace(
+        found, assumed=f"{answer.name} leads to {listed}, in any order: the client is taken to try {address}"
+    )
+
+
+def _dialled(world: World, service: Key | None, port: str | None) -> str | None:
+    """The port that a client dials at an endpoint, which no proxy translates.
+
+    A number is what it is, a name what an SRV record tells; where none is written it is the Service's only port, on which its endpoints
+    need not listen.
+    """
+    if service is None:
+        return port
+    ports = Service.of(world.objects[service]).spec.ports
+    if port is None:
+        return str(ports[0].port) if len(ports) == 1 else None
+    number = None if port.isdigit() else srv_port(world, service, port)
+    return port if number is None else str(number)
 
 
 def _pod_or_address(world: World, address: Address, port: str | None) -> Destination:
@@ -185,16 +214,24 @@ def _service_destination(world: World, named: Named, port: str | None, version: 
             f"{label} is of type ExternalName: it is a DNS alias of {service.spec.external_name} and has no address"
         )
     if service.headless:
-        raise UnknownNameError(
-            f"{label} is headless (clusterIP: None): its name leads straight to its pods, no proxy is asked",
-            "trace to one of its pods",
-        )
+        return _first_of(world, _headless_answer(world, service), port, version)
     address = _preferred([parse_address(ip) for ip in service.spec.cluster_ips], version, label)
     ports = service.spec.ports
     if port is None and len(ports) > 1:
         return Destination(address, label, choices=tuple(map(_port_text, ports)))
     number, protocol = (ports[0].port, ports[0].protocol) if port is None else _matching_port(service, label, port)
     return Destination(address, f"{label}:{number}", number, protocol)
+
+
+def _headless_answer(world: World, service: Service) -> Answer:
+    key = Key("Service", service.metadata.namespace, service.metadata.name)
+    answer = headless_answer(world, key)
+    if answer is None:
+        raise UnknownNameError(
+            f"svc/{key.namespace}/{key.name} is headless (clusterIP: None) and has no ready endpoint: its name leads nowhere (NXDOMAIN)",
+            f"kubectl get endpointslices -n {key.namespace} -l kubernetes.io/service-name={key.name}",
+        )
+    return answer
 
 
 def _matching_port(service: Service, label: str, port: str) -> tuple[int, str]:

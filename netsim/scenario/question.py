@@ -98,7 +98,8 @@ def answer(
 
 def _connected(question: Question) -> tuple[str, ...]:
     named, meant = question.destination.address, question.flow.destination
-    return () if named == meant else (f"{named} is no host's: a socket that connects to it connects to {meant}",)
+    connects = f"{named} is no host's: a socket that connects to it connects to {meant}" if named != meant else ""
+    return tuple(filter(None, (question.destination.assumed, connects)))
 
 
 def backend_of(text: str) -> tuple[Address, int]:
