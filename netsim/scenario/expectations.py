@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from netsim.net.address import Address, parse_address
+from netsim.objects.cluster import ClusterSpec
 from netsim.objects.core import EndpointSlice, Pod, Service
-from netsim.objects.meta import Key
+from netsim.objects.meta import Key, Object
+from netsim.topology.model import Topology
 from netsim.topology.naming import pod_netns
-
-if TYPE_CHECKING:
-    from netsim.scenario.world import World
 
 
 @dataclass(slots=True)
 class Expectations:
-    """A world's objects by what a packet's destination can say of them: worth making where many destinations are asked."""
+    """A world's objects by what a packet's destination can say of them: making it reads all of them, asking it none."""
 
-    world: World
+    objects: Mapping[Key, Object]
+    cluster: ClusterSpec
+    topology: Topology
     _by_address: dict[str, Key] = field(default_factory=dict)
     _by_node_port: dict[int, Key] = field(default_factory=dict)
     _endpoints: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Expectations:
     _owners: dict[Address, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key, item in sorted(self.world.objects.items()):
+        for key, item in sorted(self.objects.items()):
             if key.kind == "Service":
                 self._add_service(key, Service.of(item))
             elif key.kind == "EndpointSlice":
@@ -37,9 +37,8 @@ class Expectations:
                 found += (endpoint.addresses[0] for endpoint in view.endpoints)
             elif key.kind == "Pod":
                 self._add_pod(Pod.of(item))
-        nodes = self.world.cluster.nodes
-        self._node_addresses = frozenset(ip for node in nodes for ip in self.world.node_addresses(node.name))
-        for netns in self.world.topology.namespaces.values():
+        self._node_addresses = frozenset(held.ip for node in self.cluster.nodes for held in node.addresses)
+        for netns in self.topology.namespaces.values():
             for device in netns.devices:
                 if device.name != "lo":
                     for held in device.addresses:
@@ -85,5 +84,9 @@ class Expectations:
 
     def _mapped(self, address: Address, port: int) -> Iterator[str]:
         for pod in self._by_host_port.get(port, ()):
-            if address.is_loopback or address in self.world.node_addresses(pod.spec.node_name):
+            if address.is_loopback or address in self._addresses_of(pod.spec.node_name):
                 yield pod_netns(pod.metadata.namespace, pod.metadata.name)
+
+    def _addresses_of(self, node: str) -> tuple[Address, ...]:
+        found = self.cluster.node(node)
+        return () if found is None else tuple(held.ip for held in found.addresses)

@@ -33,6 +33,8 @@ class World:
     topology: Topology
     events: tuple[Event, ...] = ()
     assumptions: tuple[str, ...] = ()
+    _expectations: list[Expectations] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Made when a destination is first asked for; one at most."""
 
     @property
     def cluster(self) -> ClusterSpec:
@@ -122,8 +124,10 @@ class World:
         return self.expectations().service_of(address, port)
 
     def expectations(self) -> Expectations:
-        """The same for many destinations: it reads the world's objects once."""
-        return Expectations(self)
+        """What the world's objects say of every destination, read once."""
+        if not self._expectations:
+            self._expectations.append(Expectations(self.objects, self.cluster, self.topology))
+        return self._expectations[0]
 
 
 def _controlled_by(item: Object, owners: set[Key]) -> bool:

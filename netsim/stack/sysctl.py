@@ -14,14 +14,14 @@ class Sysctls:
     """The values in one namespace, each read once."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self._set = values
+        self._set = table.canonical_names(values)
         self._read: dict[str, int] = {}
 
     def get(self, name: str) -> int:
         """The value of a sysctl that is one number; raises KeyError for a name that netsim does not know."""
         value = self._read.get(name)
         if value is None:
-            value = self._read[name] = int(table.read(self._set, name))
+            value = self._read[name] = int(table.read_canonical(self._set, name))
         return value
 
     def conf(self, device: str, key: str) -> int:

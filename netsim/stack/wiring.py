@@ -30,8 +30,8 @@ from netsim.topology.model import (
 
 LOOPBACK_MTU = 65536
 GROUP_BITS = 0xFFFFFF
-KEPT = 2
-"""How many topologies' wirings are kept: a diff walks two in turn."""
+KEPT = 3
+"""How many topologies' wirings are kept: a diff walks two in turn, a comparison of modes three."""
 
 
 class NetnsWiring:

@@ -97,8 +97,17 @@ def read(sysctls: Mapping[str, str], name: str) -> str:
     A device that nobody set has what ``default`` has (devices are made after the sysctls are set), and forwarding of a device follows
     ``ip_forward`` (IPv6: ``all``), whose writing sets every device's. Ref: net/ipv4/devinet.c:inet_forward_change().
     """
+    return read_canonical(canonical_names(sysctls), name)
+
+
+def canonical_names(sysctls: Mapping[str, str]) -> dict[str, str]:
+    """The same settings under their canonical names."""
+    return {canonical(name): value for name, value in sysctls.items()}
+
+
+def read_canonical(settings: Mapping[str, str], name: str) -> str:
+    """What ``read`` gives, of settings whose names are canonical: worth it where many are read of one namespace."""
     wanted = canonical(name)
-    settings = {canonical(key): value for key, value in sysctls.items()}
     for candidate in _inheritance(wanted):
         if candidate in settings:
             return settings[candidate]
@@ -112,7 +121,7 @@ def inherited_by_new_netns(sysctls: Mapping[str, str]) -> dict[str, str]:
     Ref: net/ipv4/devinet.c:devinet_init_net() with net.core.devconf_inherit_init_net=0 (v6.12).
     """
     begins = ("net.ipv4.conf.all.", "net.ipv4.conf.default.")
-    settings = {canonical(name): value for name, value in sysctls.items()}
+    settings = canonical_names(sysctls)
     return {name: value for name, value in settings.items() if name == "net.ipv4.ip_forward" or name.startswith(begins)}
 
 
