@@ -25,7 +25,7 @@ from netsim.stack.icmp_send import Message, Unreachable, icmp_send, icmp_unreach
 from netsim.stack.ip_vs_conn import Conn
 from netsim.stack.ip_vs_ctl import IPVS, PROTOCOLS
 from netsim.stack.ip_vs_hooked import Hooked, answer, end_of, step_of
-from netsim.stack.ip_vs_nfct import disown_nat, uses_old_conntrack
+from netsim.stack.ip_vs_nfct import uses_old_conntrack
 from netsim.stack.ip_vs_proto_sctp import IpVsSctpState
 from netsim.stack.ip_vs_proto_tcp import IpVsTcpState
 from netsim.stack.ip_vs_schedule import Client, schedule
@@ -309,8 +309,6 @@ def ip_vs_init(ns: Namespace) -> None:
         return
     ipvs = ns.ipvs = IPVS(ns.spec.ipvs, ns.sysctls, ns.network.clock)
     seed(ipvs, ns.spec.ipvs_connections)
-    for conn in ipvs.conns:
-        disown_nat(ns.netfilter.conntrack, conn)
     hooked = Hooked(ns, ipvs, ns.netfilter.env, ns.netfilter.conntrack)
     for family in ipvs.families:
         if ipvs.holds_conntrack(family):

@@ -49,13 +49,6 @@ def _entry(table: Conntrack, conn: Conn) -> NfConn | None:
     return table.find_original(ConntrackTuple(key.caddr, key.vaddr, key.protocol, key.cport, key.vport))
 
 
-def disown_nat(table: Conntrack, conn: Conn) -> None:
-    """An entry that was known beforehand: what looks like DNAT in it is IPVS's doing, which sets no bit."""
-    ct = _entry(table, conn)
-    if ct is not None and conn.conntrack and (ct.reply.src, ct.reply.sport) == (conn.daddr, conn.dport):
-        ct.status &= ~CtStatus.DST_NAT
-
-
 def drop_conntrack(table: Conntrack, conn: Conn) -> None:
     """The conntrack entry goes with the connection."""
     ct = _entry(table, conn) if conn.conntrack and not conn.one_packet else None

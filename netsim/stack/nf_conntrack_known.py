@@ -28,7 +28,7 @@ def conn_of(entry: ConntrackEntry, now: float) -> NfConn:
             ct.sctp = SCTPState[entry.state]
     for sender in ct.windows.seen.values():
         sender.liberal = True
-    ct.status |= nat_status(ct)
+    ct.status |= nat_status(ct) & ~(CtStatus.DST_NAT if entry.by_ipvs else CtStatus.NONE)
     ct.status |= CtStatus.SEEN_REPLY if entry.seen_reply else CtStatus.NONE
     ct.status |= CtStatus.ASSURED if entry.assured else CtStatus.NONE
     return ct

@@ -42,7 +42,12 @@ def with_ipvs(topology: Topology, plans: Mapping[str, IPVSPlan]) -> Topology:
 def _with(netns: Netns, plan: IPVSPlan) -> Netns:
     sets = IPSets({**netns.ipsets.sets, **plan.sets.sets})
     devices = (*netns.devices, _dummy(netns.name, plan.addresses)) if plan.device else netns.devices
-    return replace(netns, ipvs=plan.servers, ipsets=sets, devices=devices, ipvs_connections=plan.connections)
+    known = tuple(
+        replace(entry, by_ipvs=any(each.made(entry) for each in plan.connections)) for entry in netns.conntrack
+    )
+    return replace(
+        netns, ipvs=plan.servers, ipsets=sets, devices=devices, conntrack=known, ipvs_connections=plan.connections
+    )
 
 
 def _dummy(netns: str, addresses: tuple[Address, ...]) -> Device:

@@ -259,11 +259,8 @@ class RealNetwork:
 
     def seed_connections(self, name: str) -> None:
         """Insert the connections that a modelled namespace has before any packet walks. Raises RuntimeError with conntrack's message."""
-        netns = self.topology.namespaces[name]
-        of_ipvs = {(known.client, known.virtual) for known in netns.ipvs_connections}
-        for entry in netns.conntrack:
-            ends = ((entry.original.src, entry.original.sport), (entry.original.dst, entry.original.dport))
-            run_tool(self._names[name], ["conntrack", *insert_words(entry, by_ipvs=ends in of_ipvs)])
+        for entry in self.topology.namespaces[name].conntrack:
+            run_tool(self._names[name], ["conntrack", *insert_words(entry)])
 
     def begin_afresh(self) -> None:
         """Empty what every namespace learnt (neighbours, bridges' databases), and give ARP more time from now on."""

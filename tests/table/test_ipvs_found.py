@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol
 from netsim.rules.conntrack.dump import insert_words
 from netsim.rules.conntrack.parse import parse as parse_conntrack
+from netsim.rules.ipvs.connections import parse as parse_connections
+from netsim.scenario.build import load_world
+from netsim.scenario.every_flow import every_flow
 from netsim.topology.model import Bridge, BridgePort, Dummy
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
 from netsim.trace.walk import drive
+from proxy.config.model import ProxyMode
+from tests.cli.console import ROOT
 from tests.table.ipvs_rows import TCP, UDP, Row
 from tests.unit.stack_world import Walk, device, lo, netns, route, topology, veth
+
+KNOWN = "tcp 6 20 LAST_ACK src=10.1.0.2 dst=10.96.0.1 sport=40000 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=8080 dport=40000 mark=0"
+"""As IPVS leaves it: the reply comes from the real server."""
 
 
 def templates(row: Row) -> list[str]:
@@ -81,9 +91,35 @@ def test_an_error_in_the_tunnel_is_an_answer_to_a_client_on_the_node():
 
 def test_connections_that_ipvs_made_are_inserted_without_nat():
     """The kernel would translate their packets before IPVS sees them. Ref: net/netfilter/nf_conntrack_netlink.c (v6.12)."""
-    text = "tcp 6 20 LAST_ACK src=10.1.0.2 dst=10.96.0.1 sport=40000 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=8080 dport=40000 mark=0"
-    (entry,) = parse_conntrack(text, "known")
+    (entry,) = parse_conntrack(KNOWN, "known")
     assert "--dst-nat" in insert_words(entry)
-    words = insert_words(entry, by_ipvs=True)
+    words = insert_words(replace(entry, by_ipvs=True))
     assert "--dst-nat" not in words
     assert words[words.index("-r") :][:6] == ["-r", "10.2.0.2", "-q", "10.1.0.2", "--reply-port-src", "8080"]
+
+
+@pytest.mark.parametrize("mode", [ProxyMode.IPTABLES, ProxyMode.NFTABLES], ids=lambda mode: mode.value)
+def test_an_entry_that_ipvs_made_is_not_translated_where_ipvs_is_gone(mode: ProxyMode):
+    """Rules of nat are for first packets, and the entry bears no NAT. Ref: nf_nat_core.c:nf_nat_packet() (v6.12)."""
+    world = load_world([ROOT / "topologies/ipvs-first-syn-dropped"], mode=mode)[0]
+    flows = {(each.source, each.target): each for each in every_flow(world)}
+    asked = flows["pod/default/client", "svc/default/web:80 clusterIP 10.96.1.1"]
+    assert (
+        trace(world.topology, asked.flow, source=asked.source, target=asked.target).branches[0].reason == "LEFT_MODEL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "made"),
+    [
+        ("TCP 00:20 TIME_WAIT 10.1.0.2:40000 10.96.0.1:80 10.2.0.2:8080", True),
+        ("UDP 00:20 UDP 10.1.0.2:40000 10.96.0.1:80 10.2.0.2:8080", False),
+        ("TCP 00:20 TIME_WAIT 10.1.0.2:40001 10.96.0.1:80 10.2.0.2:8080", False),
+        ("TCP 00:20 TIME_WAIT 10.1.0.2:40000 10.96.0.1:81 10.2.0.2:8080", False),
+        ("TCP 00:20 TIME_WAIT 10.1.0.2:40000 10.96.0.1:80 10.2.0.3:8080", False),
+    ],
+    ids=["its own", "protocol", "client", "virtual server", "real server"],
+)
+def test_ipvs_made_the_entry_of_its_own_connection(known: str, made: bool):
+    (connection,), (entry,) = parse_connections(known, "known"), parse_conntrack(KNOWN, "known")
+    assert connection.made(entry) is made

@@ -28,7 +28,8 @@ class EntryTuple:
 class ConntrackEntry:
     """A connection. ``seconds`` is how long it lives yet; ``state`` is that of TCP or SCTP.
 
-    ``zone_direction`` is ``ORIGINAL`` or ``REPLY`` where the zone counts in one direction only.
+    ``zone_direction`` is ``ORIGINAL`` or ``REPLY`` where the zone counts in one direction only. ``by_ipvs`` says that IPVS put the real
+    server into the reply: no list tells that its packets are not translated.
     """
 
     protocol: int
@@ -41,6 +42,7 @@ class ConntrackEntry:
     mark: int = 0
     zone: int = 0
     zone_direction: str | None = None
+    by_ipvs: bool = False
     origin: Origin | None = field(default=None, compare=False)
 
     @property

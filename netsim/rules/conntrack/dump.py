@@ -38,11 +38,11 @@ def _tuple(side: EntryTuple, protocol: int) -> str:
     return " ".join(words)
 
 
-def insert_words(entry: ConntrackEntry, *, by_ipvs: bool = False) -> list[str]:
+def insert_words(entry: ConntrackEntry) -> list[str]:
     """The arguments of ``conntrack`` that make the entry. The kernel sets up NAT where the reply is not the inverse.
 
-    Where it is, NAT to the same address makes the null binding that a packet's own entry has. With ``by_ipvs`` the reply comes from another
-    end without NAT, as IPVS leaves it.
+    Where it is, NAT to the same address makes the null binding that a packet's own entry has. In an entry by IPVS the reply comes from
+    another end without NAT.
     """
     original, reply = entry.original, entry.reply
     words = ["-I", "-p", NAMES.get(entry.protocol, str(entry.protocol)), "-t", str(entry.seconds)]
@@ -57,14 +57,14 @@ def insert_words(entry: ConntrackEntry, *, by_ipvs: bool = False) -> list[str]:
         words += ["--orig-vtag", "1", "--reply-vtag", "1"]  # which the tool asks for, and no list shows
     if entry.state is not None:
         words += ["--state", entry.state]
-    if by_ipvs:
+    if entry.by_ipvs:
         words += ["-r", str(reply.src), "-q", str(reply.dst)]
         words += ["--reply-port-src", str(reply.sport), "--reply-port-dst", str(reply.dport)]
     elif (reply.src, reply.sport) != (original.dst, original.dport):
         words += ["--dst-nat", _end(reply.src, reply.sport)]
     elif (reply.dst, reply.dport) == (original.src, original.sport):
         words += ["--dst-nat", str(original.dst)]
-    if not by_ipvs and (reply.dst, reply.dport) != (original.src, original.sport):
+    if not entry.by_ipvs and (reply.dst, reply.dport) != (original.src, original.sport):
         words += ["--src-nat", _end(reply.dst, reply.dport)]
     status = [name for name, there in (("SEEN_REPLY", entry.seen_reply), ("ASSURED", entry.assured)) if there]
     words += ["-u", ",".join(status)] if status else []

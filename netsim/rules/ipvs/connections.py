@@ -12,6 +12,7 @@ from dataclasses import field, replace
 
 from netsim.dataclass import dataclass
 from netsim.net.address import Address, parse_address
+from netsim.rules.conntrack.ast import ConntrackEntry
 from netsim.rules.source import Origin, RuleSyntaxError, RuleSyntaxErrors
 
 PROTOCOLS = {"IP": 0, "TCP": 6, "UDP": 17, "SCTP": 132}
@@ -44,6 +45,12 @@ class IPVSConnection:
     def template(self) -> bool:
         """True for what persistence remembers of a client."""
         return self.client[1] == 0
+
+    def made(self, entry: ConntrackEntry) -> bool:
+        """True of the conntrack entry that IPVS made of this connection: its reply comes from the real server."""
+        ends = ((side.src, side.sport) for side in (entry.original, entry.reply))
+        virtual = (entry.original.dst, entry.original.dport)
+        return (entry.protocol, virtual, *ends) == (self.protocol, self.virtual, self.client, self.real)
 
 
 class _WordRefusedError(ValueError):

@@ -16,10 +16,7 @@ pytestmark = pytest.mark.kernel
 BEYOND = ("ipip", "ipvs", "neighbour-table-full", "conntrack-full")
 """Topologies that a kernel without IPVS, dummy or ipip cannot build, and those whose sysctl is the whole machine's."""
 
-NOT_ASKED = {
-    "affinity-stuck": "its recent list is one of iptables mode's rules: it does not load in nftables mode",
-    "ipvs-first-syn-dropped": "open: differs at the connection that conntrack knows beforehand (docs/verify.md)",
-}
+NOT_ASKED = {"affinity-stuck": "its recent list is one of iptables mode's rules: it does not load in nftables mode"}
 
 TOPOLOGIES = sorted(
     path
