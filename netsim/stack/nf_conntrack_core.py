@@ -56,6 +56,7 @@ __all__ = [
     "nf_conntrack_confirm",
     "nf_conntrack_in",
     "nf_ct_attach",
+    "nf_reset_ct",
     "packet_tuple",
 ]
 
@@ -407,12 +408,22 @@ def nf_conntrack_confirm(table: Conntrack, env: HookEnvironment, hook: Hook, skb
     return HookVerdict.DROP
 
 
+def nf_reset_ct(skb: SkBuff) -> None:
+    """Forget what conntrack knows of a packet, as sockets do with what they were given. Ref: include/linux/skbuff.h (v6.18)."""
+    skb.ct = skb.ctinfo = skb.template = None
+    skb.untracked = False
+
+
 def nf_ct_attach(answer: SkBuff, cause: SkBuff) -> None:
     """Give an answer that the kernel makes itself (REJECT, or any ICMP error) the entry of the packet that caused it, as RELATED.
 
-    It matters before the first packet is confirmed: the answer would find no entry by itself.
-    Ref: nf_conntrack_attach(), called by icmp_glue_bits() (net/ipv4/icmp.c), icmpv6_getfrag() and nf_send_reset().
+    It matters before the first packet is confirmed: the answer would find no entry by itself. An answer about an untracked packet is
+    RELATED to nothing: no NOTRACK of xtables applies to it any more, and conntrack looks for its entry.
+    Ref: nf_conntrack_attach(), called by icmp_glue_bits() (net/ipv4/icmp.c), icmpv6_getfrag() and nf_send_reset(): CTINFO2DIR() takes
+    IP_CT_UNTRACKED for a reply, so that ``_nfct`` is IP_CT_RELATED (v6.18).
     """
+    if cause.untracked:
+        answer.ctinfo = CtInfo.RELATED
     if cause.ct is None or cause.ctinfo is None:
         return
     answer.ct = cause.ct

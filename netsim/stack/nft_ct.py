@@ -27,7 +27,7 @@ def ct(expression: Ct) -> Eval:
     if key == "state":
         return _state
     if key == "direction":
-        return lambda ctx: None if ctx.skb.ctinfo is None else int(ctx.skb.ctinfo.direction is Direction.REPLY)
+        return _direction
     if key in ACCOUNTING:
         return _accounting(key, None if named is None else _DIRECTIONS[named])
     found = _of_entry(key) or _of_tuple(key)
@@ -39,6 +39,13 @@ def ct(expression: Ct) -> Eval:
         return found(ctx.skb.ct, direction, ctx.env.clock.now())
 
     return entry
+
+
+def _direction(ctx: XtContext) -> int | None:
+    """0 of the original direction, 1 of the reply's."""
+    if ctx.skb.ct is None or ctx.skb.ctinfo is None:
+        return None
+    return int(ctx.skb.ctinfo.direction is Direction.REPLY)
 
 
 def _accounting(key: str, named: Direction | None) -> Eval:

@@ -55,9 +55,10 @@ class SkBuff:
     """One packet in one namespace. ``packet`` is replaced, never changed; the rest is set as the walk goes on.
 
     ``iif`` and ``oif`` are what ``-i`` and ``-o`` match. ``physindev`` and ``physoutdev`` are the bridge ports of a packet that
-    br_netfilter lent to the IP hooks. ``ct`` and ``ctinfo`` are its conntrack entry; both None before the look-up, and
-    ``untracked`` after NOTRACK; ``template`` is the zone that ``-j CT`` chose before conntrack looked (``nf_ct_tmpl``).
-    ``frag_max_size`` is the size in bytes of the largest of the fragments that it was put together from, 0 for one that came whole;
+    br_netfilter lent to the IP hooks. ``ct`` and ``ctinfo`` are its conntrack entry; both None before the look-up, ``ctinfo`` alone
+    for an answer about an untracked packet; ``untracked`` after NOTRACK; ``template`` is the zone that ``-j CT`` chose before conntrack
+    looked (``nf_ct_tmpl``). ``frag_max_size`` is the size in bytes of the largest of the fragments that it was put together from, 0 for one
+    that came whole; ``frag_list`` how many bytes each of them held, in order, and is not forgotten where the packet goes on whole;
     ``ignore_df`` says that conntrack joined it, so that it may be cut again.
     ``vlan`` is the identifier of its 802.1Q tag. ``socket_owner`` is whose socket sent it from here, ``made_by`` who made it here; both
     empty for what came in.
@@ -89,5 +90,11 @@ class SkBuff:
     arp: ARP | None = None
     """An ARP message before rules of nftables; ``packet`` then only stands for it."""
     frag_max_size: int = 0
+    frag_list: tuple[int, ...] = ()
     ignore_df: bool = False
     traversed: list[str] = field(default_factory=list)
+
+    @property
+    def nfct(self) -> bool:
+        """Whether ``_nfct`` is not 0: conntrack, a CT rule or NOTRACK decided about it, or about the packet that it answers."""
+        return self.ct is not None or self.ctinfo is not None or self.untracked or self.template is not None

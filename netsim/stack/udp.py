@@ -11,6 +11,7 @@ from netsim.stack.answer import answer, link_of
 from netsim.stack.dst import route_output
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.namespace import Arrival, ArrivalKind, Namespace
+from netsim.stack.nf_conntrack_core import nf_reset_ct
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import OutputKey
 from netsim.stack.skb_len import skb_len
@@ -67,6 +68,7 @@ def _fits(ns: Namespace, skb: SkBuff) -> bool:
 
 
 def _unreachable(ns: Namespace, skb: SkBuff, connection: Connection) -> None:
+    """No socket wants it. The error finds its conntrack entry by itself, as the datagram's is forgotten before (``nf_reset_ct()``)."""
     address, port = connection.local
     ns.record(SocketLookup(skb.packet, None, answer="" if _to_all(skb) else "ICMP port unreachable"))
     if ns.sockets.expects_another_peer(connection):
@@ -74,4 +76,5 @@ def _unreachable(ns: Namespace, skb: SkBuff, connection: Connection) -> None:
         ns.drop(DropReason.UDP_UNEXPECTED_PEER, "__udp4_lib_rcv", detail)
     else:
         ns.drop(DropReason.NO_SOCKET, "__udp4_lib_rcv", f"no socket listens on {address} port {port}")
+    nf_reset_ct(skb)
     icmp_unreachable(ns, skb, Unreachable.PORT)

@@ -11,7 +11,7 @@ def set_ct(target: CTTarget) -> Apply:
     """A packet that has an entry already keeps it; the first CT rule that a packet meets decides."""
 
     def apply(ctx: XtContext) -> Outcome:
-        if ctx.skb.ct is not None or ctx.skb.untracked or ctx.skb.template is not None:
+        if ctx.skb.nfct:
             return Outcome(None, "CT: decided already")
         number = ctx.skb.mark & 0xFFFF if target.zone_from_mark else target.zone or 0
         ctx.skb.template = Zone(number, _directions(target)) if number else DEFAULT_ZONE

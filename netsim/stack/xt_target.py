@@ -114,11 +114,16 @@ def _reject(target: RejectTarget) -> Apply:
 
 
 def _notrack(ctx: XtContext) -> Outcome:
-    """A packet that has an entry already keeps it, and so does one that a CT rule decided about. Ref: notrack_tg()."""
+    """A packet that has an entry already keeps it; one that a CT rule decided about, or an answer to an untracked packet, is looked up.
+
+    Ref: net/netfilter/xt_CT.c:notrack_tg(), ``skb->_nfct != 0`` (v6.18).
+    """
     if ctx.skb.ct is not None:
         return Outcome(None, "NOTRACK: tracked already")
     if ctx.skb.template is not None:
         return Outcome(None, "NOTRACK: a CT rule decided already")
+    if ctx.skb.ctinfo is not None:
+        return Outcome(None, "NOTRACK: passed by, as this answers an untracked packet")
     ctx.skb.untracked = True
     return Outcome(None, "NOTRACK")
 
