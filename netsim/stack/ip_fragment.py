@@ -22,10 +22,13 @@ UNIT = 8
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A packet put together from ``count`` fragments, the largest of ``max_size`` bytes with its header (``frag_max_size``)."""
+    """A packet put together from fragments, the largest of ``max_size`` bytes with its header (``frag_max_size``).
+
+    ``lengths`` are the bytes that each of them held behind its headers.
+    """
 
     packet: Packet
-    count: int
+    lengths: tuple[int, ...]
     max_size: int
 
 
@@ -49,7 +52,7 @@ class FragmentQueues:
                 return None
             reached += data_len(part)
         del self.waiting[key]
-        return Whole(_join(parts), len(parts), max(map(skb_len, parts)))
+        return Whole(_join(parts), tuple(map(data_len, parts)), max(map(skb_len, parts)))
 
 
 def is_fragment(packet: Packet) -> bool:
@@ -65,23 +68,36 @@ def data_len(packet: Packet) -> int:
     return skb_len(packet) - header
 
 
-def fragments(packet: Packet, mtu: int, identification: int) -> tuple[Packet, ...]:
-    """The parts of a packet, each of at most ``mtu`` bytes with its headers."""
-    six = packet.ip.dst.version == 6
+def fragments(packet: Packet, mtu: int, identification: int, frag_list: tuple[int, ...] = ()) -> tuple[Packet, ...]:
+    """The parts of a packet, each of at most ``mtu`` bytes with its headers.
+
+    The fast path sends the buffers of ``frag_list`` as they are, if they fit; the slow one cuts evenly.
+    """
     total = data_len(packet)
-    room = (mtu - IP_HEADER[packet.ip.dst.version] - (FRAGMENT_HEADER if six else 0)) // UNIT * UNIT
     transport = total - packet.payload
     base, given = packet.ip.fragment_offset, packet.ip.identification
     parts = []
-    for offset in range(0, total, room):
-        size = min(room, total - offset)
+    offset = 0
+    for size in frag_list if frag_list and max(frag_list) <= _room(packet, mtu) else lengths(packet, mtu):
         part = packet.with_ip(
             identification=given or identification,
             fragment_offset=base + offset,
             more_fragments=packet.ip.more_fragments or offset + size < total,
         )
         parts.append(_with_payload(part, size if base + offset else size - transport))
+        offset += size
     return tuple(parts)
+
+
+def lengths(packet: Packet, mtu: int) -> tuple[int, ...]:
+    """How many bytes behind its headers each part of a packet holds that is cut evenly."""
+    room, total = _room(packet, mtu) // UNIT * UNIT, data_len(packet)
+    return tuple(min(room, total - offset) for offset in range(0, total, room))
+
+
+def _room(packet: Packet, mtu: int) -> int:
+    six = packet.ip.dst.version == 6
+    return mtu - IP_HEADER[packet.ip.dst.version] - (FRAGMENT_HEADER if six else 0)
 
 
 def _join(parts: list[Packet]) -> Packet:

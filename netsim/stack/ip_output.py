@@ -16,14 +16,14 @@ from netsim.stack.dev import dev_queue_xmit, skb_len
 from netsim.stack.dst import dst_mtu, route_output
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip6_route import is_strict
-from netsim.stack.ip_fragment import fragments
+from netsim.stack.ip_fragment import fragments, lengths
 from netsim.stack.namespace import LocalOut, Namespace, NotModelledError
 from netsim.stack.neighbour import neigh_output
 from netsim.stack.reasons import DropReason
 from netsim.stack.route import OutputKey, Routed, record_output
 from netsim.stack.skbuff import Nexthop, SkBuff
 from netsim.stack.steps import Fragmentation, Hook, LocalSend
-from netsim.topology.model import Device
+from netsim.topology.model import IPIP, Device, Vxlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,18 @@ def ip_local_out(ns: Namespace, out: LocalOut) -> None:
     assert routed.nexthop is not None
     skb.nexthop = routed.nexthop
     skb.oif = routed.nexthop.device
+    skb.frag_list = _appended(ns, skb.packet, routed.nexthop)
     if ns.nf_hook(Hook.OUTPUT, skb):
         ip_output(ns, skb)
+
+
+def _appended(ns: Namespace, packet: Packet, nexthop: Nexthop) -> tuple[int, ...]:
+    """A datagram that is too large is put into buffers of the size that fits the way it then has; NAT may give it another one.
+
+    Ref: net/ipv4/ip_output.c:__ip_append_data(), net/ipv6/ip6_output.c:__ip6_append_data() (v6.12).
+    """
+    mtu = dst_mtu(ns, nexthop, packet.family, forwarding=False)
+    return lengths(packet, mtu) if packet.ip.protocol is not Protocol.TCP and skb_len(packet) > mtu else ()
 
 
 def ip_output(ns: Namespace, skb: SkBuff) -> None:
@@ -115,13 +125,25 @@ def _may_be_cut(skb: SkBuff, mtu: int) -> bool:
 def do_fragment(ns: Namespace, skb: SkBuff, device: Device, mtu: int, output: Callable[[SkBuff], None]) -> None:
     """Cut a packet to an MTU, or to the size that its fragments had before they were joined here, and send the parts.
 
+    Fragments that were joined go out again as they came, if each of them fits and has room for the headers of the way out.
     Ref: net/ipv4/ip_output.c:ip_do_fragment(), net/ipv6/ip6_output.c:ip6_fragment() (v6.12).
     """
     size = min(mtu, skb.frag_max_size or mtu)
-    parts = fragments(skb.packet, size, ns.identification())
+    came = () if _wants_headroom(ns, device) else skb.frag_list
+    parts = fragments(skb.packet, size, ns.identification(), came)
     ns.record(Fragmentation(device.name, size, skb.packet, parts))
     for part in parts:
-        output(replace(skb, packet=part, frag_max_size=0, traversed=list(skb.traversed)))
+        output(replace(skb, packet=part, frag_max_size=0, frag_list=(), traversed=list(skb.traversed)))
+
+
+def _wants_headroom(ns: Namespace, device: Device) -> bool:
+    """Whether a device puts more than a link header before a packet (``needed_headroom``), itself or at a port of its own.
+
+    Ref: include/linux/netdevice.h:LL_RESERVED_SPACE(), net/bridge/br_if.c:br_add_if() (v6.12).
+    """
+    tunnels = (Vxlan, IPIP)
+    ports = (each.kind for each in ns.devices.values() if each.port is not None and each.port.master == device.name)
+    return isinstance(device.kind, tunnels) or any(isinstance(kind, tunnels) for kind in ports)
 
 
 def too_big(ns: Namespace, skb: SkBuff, mtu: int, where: str) -> None:

@@ -45,7 +45,8 @@ def _moved(ns: Namespace, netns: str, device: Device, skb: SkBuff) -> SkBuff:
     """The frame in the namespace of the receiving device; its mark stays behind where that is another one."""
     assert skb.dst_mac is not None
     mark = skb.mark if netns == ns.name else 0
-    return SkBuff(skb.packet, skb.src_mac, skb.dst_mac, packet_type(device, skb.dst_mac), mark=mark)
+    kind = packet_type(device, skb.dst_mac)
+    return SkBuff(skb.packet, skb.src_mac, skb.dst_mac, kind, mark=mark, frag_list=skb.frag_list)
 
 
 def siblings_for(wiring: Wiring, netns: str, device: Device, dst: MAC) -> list[tuple[str, Device]]:

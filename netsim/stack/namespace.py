@@ -228,7 +228,7 @@ def reassembled(ns: Namespace, skb: SkBuff, where: str) -> bool:
     if whole is None:
         return False
     skb.packet = whole.packet
-    ns.record(Reassembly(whole.packet, whole.count, where))
+    ns.record(Reassembly(whole.packet, len(whole.lengths), where))
     return True
 
 

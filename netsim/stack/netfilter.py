@@ -297,8 +297,8 @@ class Netfilter:
         whole = self._fragments.add(skb.packet)
         if whole is None:
             return HookVerdict.STOLEN
-        skb.packet, skb.frag_max_size, skb.ignore_df = whole.packet, whole.max_size, True
-        self.env.recorder.record(self.env.netns, Reassembly(whole.packet, whole.count, ctx.hook.value))
+        skb.packet, skb.frag_max_size, skb.frag_list, skb.ignore_df = whole.packet, whole.max_size, whole.lengths, True
+        self.env.recorder.record(self.env.netns, Reassembly(whole.packet, len(whole.lengths), ctx.hook.value))
         return HookVerdict.ACCEPT
 
     def _conntrack_in(self, ctx: XtContext) -> HookVerdict:

@@ -28,7 +28,7 @@ def veth_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
         return
     assert skb.src_mac is not None
     assert skb.dst_mac is not None
-    crossed = SkBuff(skb.packet, skb.src_mac, skb.dst_mac, packet_type(receiver, skb.dst_mac))
+    crossed = SkBuff(skb.packet, skb.src_mac, skb.dst_mac, packet_type(receiver, skb.dst_mac), frag_list=skb.frag_list)
     if end.netns == ns.name:
         crossed.mark = skb.mark
     ns.network.frame_in_flight(end.netns, end.device, crossed)
