@@ -12,16 +12,18 @@ from __future__ import annotations
 import mmap
 import socket
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netsim.net.packet import VXLAN, ICMPHeader, Packet, Protocol, UDPHeader
-from netsim.verify.decode import VXLAN_PORTS, Firsts, decode
+from netsim.verify.decode import VXLAN_PORTS, Firsts, FirstsElsewhere, decode
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
 SOL_PACKET, PACKET_RX_RING, PACKET_VERSION, TPACKET_V2 = 263, 5, 10, 1
 FRAME_SIZE, FRAMES, BLOCK_SIZE = 1024, 512, 1 << 16
+UNKNOWN_FRAMES = 32
 _STATUS = struct.Struct("=I")
 _HEAD = struct.Struct("=IIIHHII")
 """struct tpacket2_hdr: status, length, captured, offsets of the frame and of what it carries, seconds, nanoseconds."""
@@ -46,11 +48,15 @@ class Frame:
 
 
 class Capture:
-    """What passes the devices of the namespace that it is made in. ARP and neighbour discovery are left out."""
+    """What passes the devices of the namespace that it is made in. ARP and neighbour discovery are left out.
 
-    def __init__(self, netns: str) -> None:
+    Captures that share ``firsts`` tell each other what fragments belong to.
+    """
+
+    def __init__(self, netns: str, firsts: FirstsElsewhere) -> None:
         self._netns = netns
-        self._firsts = Firsts()
+        self._firsts = Firsts(firsts)
+        self._unknown: deque[tuple[bytes, str, bool, int]] = deque(maxlen=UNKNOWN_FRAMES)
         self._devices = dict(socket.if_nameindex())
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(ETH_P_ALL))
         self._socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V2)
@@ -66,7 +72,9 @@ class Capture:
         return self._socket.fileno()
 
     def pending(self) -> Iterator[Frame]:
-        """What has been captured, without waiting."""
+        """What has been captured, without waiting; also what was captured before, now that it is known what it belongs to."""
+        for _ in range(len(self._unknown)):
+            yield from self._frame(*self._unknown.popleft())
         while True:
             at = self._next * FRAME_SIZE
             status, _, captured, mac, network, seconds, nanoseconds = _HEAD.unpack_from(self._ring, at)
@@ -76,23 +84,21 @@ class Capture:
             data = self._ring[at + network : at + mac + captured]  # a tunnel's device has no link header before it
             _STATUS.pack_into(self._ring, at, 0)
             self._next = (self._next + 1) % FRAMES
-            packet = self._packet(data, socket.ntohs(protocol))
-            if packet is not None:
+            if socket.ntohs(protocol) in (ETH_P_IP, ETH_P_IPV6):
                 time_ns = seconds * 1_000_000_000 + nanoseconds
-                yield Frame(self._netns, self._devices[index], kind == PACKET_OUTGOING, packet, time_ns)
+                yield from self._frame(data, self._devices[index], kind == PACKET_OUTGOING, time_ns)
 
     def close(self) -> None:
         """Close it."""
         self._ring.close()
         self._socket.close()
 
-    def _packet(self, data: bytes, protocol: int) -> Packet | None:
-        if protocol not in (ETH_P_IP, ETH_P_IPV6):
-            return None
+    def _frame(self, data: bytes, device: str, outgoing: bool, time_ns: int) -> Iterator[Frame]:  # noqa: FBT001
         packet = decode(data, self._firsts)
-        if packet is None or is_discovery(packet) or _carries_nothing_known(packet):
-            return None
-        return packet
+        if packet is None:
+            self._unknown.append((data, device, outgoing, time_ns))
+        elif not is_discovery(packet) and not _carries_nothing_known(packet):
+            yield Frame(self._netns, device, outgoing, packet, time_ns)
 
 
 def _carries_nothing_known(packet: Packet) -> bool:

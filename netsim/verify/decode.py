@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeAlias
 
 from netsim.net.address import MAC, Address
 from netsim.net.packet import (
@@ -39,8 +40,27 @@ _ETH_P_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
-class Firsts(dict[tuple[Address, Address, Protocol, int], Transport]):
-    """The transport header of each fragmented packet, by what its fragments share: only the first of them has it."""
+FragmentKey: TypeAlias = tuple[Address, Address, Protocol, int]
+FirstsElsewhere: TypeAlias = dict[FragmentKey, Transport]
+
+
+class Firsts:
+    """The transport header of each fragmented packet, by what its fragments share: only the first of them has it.
+
+    A fragment may come where its first one was lost on the way: what came ``elsewhere`` then tells.
+    """
+
+    def __init__(self, elsewhere: FirstsElsewhere | None = None) -> None:
+        self._here: FirstsElsewhere = {}
+        self._elsewhere = {} if elsewhere is None else elsewhere
+
+    def note(self, key: FragmentKey, header: Transport) -> None:
+        """A first fragment came."""
+        self._here[key] = self._elsewhere[key] = header
+
+    def of(self, key: FragmentKey) -> Transport | None:
+        """What a later fragment belongs to; None where that is not known yet."""
+        return self._here.get(key) or self._elsewhere.get(key)
 
 
 def decode(data: bytes, firsts: Firsts | None = None) -> Packet | None:
@@ -105,11 +125,11 @@ def _ipv6(data: bytes, firsts: Firsts) -> Packet | None:
 def _whole_or_part(header: IPHeader, data: bytes, length: int, firsts: Firsts) -> Packet | None:
     key = (header.src, header.dst, header.protocol, header.identification)
     if header.fragment_offset:
-        first = firsts.get(key)
+        first = firsts.of(key)
         return Packet(header, first, length) if first is not None else None
     packet = _packet(header, data, length, firsts)
     if header.more_fragments and packet is not None:
-        firsts[key] = packet.l4
+        firsts.note(key, packet.l4)
     return packet
 
 
@@ -215,9 +235,8 @@ def _quoted(data: bytes) -> Packet | None:
 
 
 class _NamelessFirsts(Firsts):
-    def get(self, key: object, default: object = None) -> Transport:
+    def of(self, key: FragmentKey) -> Transport:  # noqa: ARG002
         """Whatever began the packet, it is not known."""
-        del key, default
         return UDPHeader(0, 0)
 
 

@@ -16,7 +16,7 @@ from netsim.net.packet import Packet
 from netsim.verify.bpf import RingBuffer, attach
 from netsim.verify.btf import KernelTypes
 from netsim.verify.capture import is_discovery
-from netsim.verify.decode import Firsts, decode
+from netsim.verify.decode import Firsts, FirstsElsewhere, decode
 from netsim.verify.enter import FOLDER
 
 TRACEPOINT = "kfree_skb"
@@ -38,16 +38,16 @@ class Dropped:
 
 
 class Drops:
-    """Drops in the namespaces of a run. ``real_names`` are the namespaces' real names by modelled name.
+    """Drops in the namespaces of a run. ``real_names`` are their real names by modelled name; ``firsts`` is shared with the captures.
 
     Raises OSError or LookupError where the kernel does not tell them: no BPF, no type information, no such tracepoint.
     """
 
-    def __init__(self, real_names: Mapping[str, str]) -> None:
+    def __init__(self, real_names: Mapping[str, str], firsts: FirstsElsewhere) -> None:
         types = KernelTypes()
         self._reasons = {number: name.removeprefix(_PREFIX) for number, name in types.values("skb_drop_reason").items()}
         self._names = {os.stat(f"{FOLDER}/{real}").st_ino: name for name, real in real_names.items()}  # noqa: PTH116
-        self._firsts = Firsts()
+        self._firsts = Firsts(firsts)
         self._buffer = RingBuffer(BUFFER)
         try:
             self._attached = attach(TRACEPOINT, program(self._buffer.descriptor, types))

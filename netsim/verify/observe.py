@@ -25,6 +25,7 @@ from netsim.topology.model import Netns
 from netsim.trace.model import Flow
 from netsim.verify.capture import Capture, Frame, is_discovery
 from netsim.verify.conntrack import Connections, Entry
+from netsim.verify.decode import FirstsElsewhere
 from netsim.verify.drops import Dropped, Drops
 from netsim.verify.ends import Ends, Taken
 from netsim.verify.enter import entered
@@ -84,6 +85,7 @@ class Observer:
         self._selector = selectors.DefaultSelector()
         self.ends = Ends(self._selector)
         self._captures: list[Capture] = []
+        self._firsts: FirstsElsewhere = {}
         self._traces: dict[str, tuple[RuleTrace, ...]] = {}
         self._connections: dict[str, Connections] = {}
         self._ipvs: dict[str, RealIPVS] = {}
@@ -134,7 +136,7 @@ class Observer:
             self._scheduled |= {name} if spec.ipvs_connections else set()
             self._ipvs[name] = RealIPVS(self.network.real_name(name), spec.ipvs, spec.ipvs_connections)
         with entered(self.network.real_name(name)):
-            capture = Capture(name)
+            capture = Capture(name, self._firsts)
             self._captures.append(capture)
             self._selector.register(capture, selectors.EVENT_READ, lambda: self._take_frames(capture))
             if spec.xtables or spec.nftables:
@@ -145,7 +147,7 @@ class Observer:
     def _hear_of_drops(self) -> None:
         names = {name: self.network.real_name(name) for name in self.network.topology.namespaces}
         try:
-            self._drops = Drops(names)
+            self._drops = Drops(names, self._firsts)
         except (OSError, LookupError) as error:
             self.without_reasons = str(error)
         else:
@@ -242,7 +244,9 @@ class Observer:
             if self._progress() != before:
                 quiet = time.monotonic() + patience_s
             elif not events:
-                return
+                break
+        for capture in self._captures:
+            self._take_frames(capture)
 
     def _progress(self) -> tuple[int, int, int, str]:
         client = self.ends.client.result if self.ends.client else ""

@@ -28,6 +28,11 @@ from netsim.verify.enter import FOLDER, entered
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.observe import Observer
 from netsim.verify.run import Answer, Case, Effort, verify, verify_case
+from tests.table.test_fragments_again import ROWS as FRAGMENTS_AGAIN
+from tests.table.test_fragments_again import asked, through_a_bridge, to_the_tunnel
+from tests.table.test_untracked_answers import ROW_IDS as UNTRACKED_IDS
+from tests.table.test_untracked_answers import ROWS as UNTRACKED
+from tests.table.test_untracked_answers import untracked
 
 pytestmark = pytest.mark.kernel
 
@@ -124,6 +129,28 @@ def test_a_fragment_is_seen_as_it_was_though_the_node_cuts_the_datagram_again():
     topology = load_text(FRAGMENTS).topology
     flow = Flow("pod.default.p", parse_address("8.8.8.8"), Protocol.UDP, 53, payload=1460, dont_fragment=False)
     assert disagreements(topology, [Case(flow, "p", "8.8.8.8")]) == []
+
+
+CUT_AGAIN = [(row[0], row[2](row[1], *row[3]), asked(row[1], *row[4:6])) for row in FRAGMENTS_AGAIN]
+CUT_AGAIN.append(("to a tunnel", *to_the_tunnel()))
+
+
+@pytest.mark.parametrize(("topology", "flow"), [row[1:] for row in CUT_AGAIN], ids=[row[0] for row in CUT_AGAIN])
+def test_fragments_that_are_cut_again(topology, flow):
+    assert disagreements(topology, [Case(flow, "c", "s")]) == []
+
+
+def test_a_fragment_without_its_first_and_a_path_mtu_that_the_next_flow_does_not_know():
+    """q drops the first fragment, as it is too big, and forwards the second; c learns from it."""
+    case = Case(asked(6, (3, 2), 1460), "c", "s")
+    assert disagreements(through_a_bridge(6, 1500, 1300), [case, case]) == []
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("row", UNTRACKED, ids=UNTRACKED_IDS)
+def test_answers_about_what_is_not_tracked(row, version):
+    topology, flow = untracked(version, *row[:3])
+    assert disagreements(topology, [Case(flow, "c", "r")]) == []
 
 
 DROPPED_BY_POLICY = ("pod/default/client", "pod/default/server:8080")
