@@ -61,9 +61,9 @@ def expression(source: Source) -> Expression:
     return whole
 
 
-def starts_expression(source: Source) -> bool:
-    """True where an expression with a keyword begins."""
-    text = source.peek().text
+def starts_expression(source: Source, word: str = "") -> bool:
+    """True where an expression with a keyword begins; ``word`` stands for the next one where that is more than the keyword."""
+    text = word or source.peek().text
     return (
         text in PAYLOAD
         or text in SHORT_META

@@ -143,20 +143,24 @@ def _nat(kind: str) -> Form:
 
 def endpoint(address: Node | None, port: Node | None, at: int) -> Iterator[Token]:
     """``10.0.0.1-10.0.0.9:80``, ``[fd00::1]:80``, ``:80``; what is computed has its port behind it."""
-    behind = "" if port is None else ":" + _plain(port)
-    if address is None:
-        yield word(behind, at)
-        return
-    if isinstance(address.value, Mapping) and not {"range", "prefix"} & set(address.value):
+    text, behind = "", ""
+    if port is not None:
+        behind = ":" if _computed(port) else ":" + _plain(port)
+    if address is not None and _computed(address):
         yield from expression(address)
-        if port is not None:
-            yield word(":", at)
-            yield from expression(port)
-        return
-    text = _plain(address)
-    if behind and ":" in text:
-        text = "-".join(f"[{end}]" for end in text.split("-"))
-    yield word(text + behind, at)
+        behind = behind[:1]
+    elif address is not None:
+        text = _plain(address)
+        if behind and ":" in text:
+            text = "-".join(f"[{end}]" for end in text.split("-"))
+    if text or behind:
+        yield word(text + behind, at)
+    if port is not None and behind == ":":
+        yield from expression(port)
+
+
+def _computed(node: Node) -> bool:
+    return isinstance(node.value, Mapping) and not {"range", "prefix"} & set(node.value)
 
 
 def _plain(node: Node) -> str:

@@ -279,6 +279,8 @@ class StatementReader:
         port: Expression | None = None
         if source.accept("to"):
             address, port = self._nat_target()
+            if kind in ("masquerade", "redirect") and port is None:
+                address, port = None, address  # nft takes a port that is computed without its colon too
         elif kind in ("dnat", "snat"):
             raise source.error(f"syntax error, {kind} needs to …")
         flags: list[str] = []
@@ -290,12 +292,18 @@ class StatementReader:
     def _nat_target(self) -> tuple[Expression | None, Expression | None]:
         source = self.source
         token = source.peek()
+        before, colon, keyword = token.text.rpartition(":")
+        if token.kind == "word" and colon and keyword and starts_expression(source, keyword):
+            source.part(len(before) + 1)
         if token.kind == "word" and not starts_expression(source):
             text = source.next().text
+            computed = text[-1:] == ":" and starts_expression(source)
             try:
-                address, port = endpoint(text)
+                address, port = endpoint(text[:-1] if computed else text)
             except ValueError as problem:
                 raise source.error(f"{text!r} is no address and port: {problem}", token) from None
+            if computed:
+                return address, expression(source)
             if address is not None and source.accept(".") and port is None:
                 port = Value(number(source))
             if source.peek().text == "map":

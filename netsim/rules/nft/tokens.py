@@ -86,6 +86,12 @@ class Source:
         self.at += 1
         return token
 
+    def part(self, length: int) -> None:
+        """Make two tokens of the next one, of which the first has this length."""
+        token = self.peek()
+        ends = (token._replace(text=token.text[:length]), Token(token.kind, token.text[length:], token.offset + length))
+        self.tokens[self.at : self.at + 1] = ends
+
     def word(self, what: str) -> str:
         """Take a word; raise RuleSyntaxError that says what was expected."""
         token = self.peek()
