@@ -26,7 +26,7 @@ Endpoint: TypeAlias = tuple[str, int]
 
 IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it before Python 3.14
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 10, 0, 2
-IPV6_MTU_DISCOVER, IPV6_DONTFRAG = 23, 62
+IPV6_MTU_DISCOVER = 23
 IP_RECVERR, IPV6_RECVERR = 11, 25
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 DROPPED_HERE = frozenset({errno.EPERM, errno.ENOBUFS})
@@ -137,7 +137,7 @@ class Ends:
             family = socket.AF_INET if flow.destination.version == 4 else socket.AF_INET6
             asking = _raw(family) if flow.protocol in ECHO_REQUEST else _socket(family, flow.protocol)
         client.sockets.append(asking)
-        _prepare(asking, flow)
+        prepare(asking, flow)
         try:
             self._begin(client, asking)
         except OSError as error:
@@ -255,8 +255,13 @@ def _raw(family: int) -> socket.socket:
     return socket.socket(family, socket.SOCK_RAW, number)
 
 
-def _prepare(asking: socket.socket, flow: Flow) -> None:
-    """IPV6_RECVERR is for TCP too: an ICMP error that comes while connect(2) is at work is told at once only so, as IPv4's always is.
+def prepare(asking: socket.socket, flow: Flow) -> None:
+    """Options of a flow's socket. One that sets Don't Fragment has nothing of it cut by its own host either, in both families.
+
+    Ref: include/net/ip.h:ip_sk_ignore_df(), include/net/ip6_route.h:ip6_sk_ignore_df() (v6.12): below IP_PMTUDISC_DO, as with
+    IPV6_DONTFRAG alone, what rules send another way is cut to that way's MTU.
+
+    IPV6_RECVERR is for TCP too: an ICMP error that comes while connect(2) is at work is told at once only so, as IPv4's always is.
 
     Ref: net/ipv6/tcp_ipv6.c:tcp_v6_err(), net/ipv6/datagram.c:ipv6_icmp_error(), net/ipv4/ip_sockglue.c:ip_icmp_error() (v6.12).
     """
@@ -264,18 +269,15 @@ def _prepare(asking: socket.socket, flow: Flow) -> None:
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if flow.mark:
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, flow.mark)
+    discovery = IP_PMTUDISC_DO if flow.dont_fragment else IP_PMTUDISC_DONT
     if flow.destination.version == 4:
         asking.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, flow.ttl)
-        asking.setsockopt(
-            socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO if flow.dont_fragment else IP_PMTUDISC_DONT
-        )
+        asking.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, discovery)
         if flow.protocol is not Protocol.TCP:
             asking.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     else:
         asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, flow.ttl)
-        asking.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, int(flow.dont_fragment))
-        if not flow.dont_fragment:
-            asking.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT)
+        asking.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, discovery)
         asking.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from netsim.stack.wiring import NetnsWiring
 from netsim.topology.model import Bridge, BridgePort, Listener, Neighbour
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
+from netsim.verify.ends import IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IPV6_MTU_DISCOVER, prepare
 from netsim.verify.foretold import foretell
 from tests.unit.stack_world import device, lo, netns, route, topology, veth
 
@@ -131,3 +133,32 @@ def test_a_reset_of_a_rule_ends_the_connection_in_conntrack():
     there = replace(netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24"))), listeners=(web,))
     _, (branch,) = foretell(topology(here, there), Flow("a", parse_address("10.0.0.2"), Protocol.TCP, 80))
     assert [entry.split()[1] for _, entry in branch.walk.conntrack] == ["CLOSE"]
+
+
+@pytest.mark.parametrize("dont_fragment", [True, False], ids=["df", "no df"])
+@pytest.mark.parametrize("destination", ["10.0.0.2", "fd00::2"])
+def test_a_socket_with_dont_fragment_lets_its_host_cut_nothing(destination, dont_fragment):
+    """With IPV6_DONTFRAG alone the host cuts what DNAT sends to a smaller MTU. Ref: net/ipv6/ip6_output.c:ip6_fragment() (v6.12)."""
+    flow = Flow("a", parse_address(destination), Protocol.UDP, 53, dont_fragment=dont_fragment)
+    family, *option = {
+        4: (socket.AF_INET, socket.IPPROTO_IP, IP_MTU_DISCOVER),
+        6: (socket.AF_INET6, socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+    }[flow.destination.version]
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        prepare(asking, flow)
+        assert asking.getsockopt(*option) == (IP_PMTUDISC_DO if dont_fragment else IP_PMTUDISC_DONT)
+
+
+def test_what_a_rule_sends_to_a_smaller_mtu_is_too_big_for_its_own_host():
+    """Found by IPv6 in mode nftables: the socket knows the MTU of the way that it asked for, and DNAT comes behind that."""
+    text = "table ip6 own { chain c { type nat hook output priority -100; ip6 daddr fd00:9::1 dnat to fd00:2::2; } }"
+    small = replace(veth("a/eth1", "c/eth0", "fd00:2::1/64"), mtu=1400)
+    ways = (route("fd00:9::/64", "fd00::2", "eth0"),)
+    host = netns("a", (lo(), veth("a/eth0", "b/eth0", "fd00::1/64"), small), ways)
+    there = netns("b", (lo(), veth("b/eth0", "a/eth0", "fd00::2/64")))
+    pod = netns("c", (lo(), replace(veth("c/eth0", "a/eth1", "fd00:2::2/64"), mtu=1400)))
+    world = topology(replace(host, nftables=(parse_nft(text, "rules"),)), there, pod)
+    flow = Flow("a", parse_address("fd00:9::1"), Protocol.UDP, 53, payload=1372)
+    assert [
+        trace(world, replace(flow, dont_fragment=df), source="a", target="c").branches[0].reason for df in (True, False)
+    ] == ["PACKET_TOO_BIG", "PORT_CLOSED"]
