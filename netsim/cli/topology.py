@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from netsim.cli.exit import Exit, InputError
 from netsim.cli.groups import NearestGroup
 from netsim.cli.loading import open_world
 from netsim.cli.options import output_option, topology_option
+
+if TYPE_CHECKING:
+    from netsim.scenario.world import World
 
 
 @click.group("topology", cls=NearestGroup)
@@ -66,9 +71,8 @@ def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
     problems = problems_of(world.topology)
     for problem in problems:
         click.echo(f"{problem.severity.value}: {problem}", err=True)
-    for pod in world.waiting_pods():
-        name = f"{pod.metadata.namespace}/{pod.metadata.name}"
-        click.echo(f"notice: pod {name} does not run: {world.why_not_running(pod)}", err=True)
+    for notice in _of_waiting_pods(world):
+        click.echo(f"notice: {notice}", err=True)
     for assumption in world.assumptions:
         click.echo(f"notice: {assumption}", err=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -83,6 +87,16 @@ def validate(name: str | None, sources: tuple[str, ...]) -> Exit:
     )
     deliver(f"{world.cluster.name}: {', '.join(parts)}: valid", None)
     return Exit.OK
+
+
+def _of_waiting_pods(world: World) -> Iterator[str]:
+    """The pods that do not run, those together that have the same cause."""
+    waiting: dict[str, list[str]] = {}
+    for pod in world.waiting_pods():
+        waiting.setdefault(world.why_not_running(pod), []).append(f"{pod.metadata.namespace}/{pod.metadata.name}")
+    for why, names in waiting.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"pod{'s' if names[1:] else ''} {', '.join(names[:3])}{more} do{'' if names[1:] else 'es'} not run: {why}"
 
 
 @command.command("draw")

@@ -252,6 +252,7 @@ class PodStatus:
     """``status`` of a Pod."""
 
     phase: str = "Pending"
+    reason: str = ""
     conditions: tuple[PodCondition, ...] = ()
     host_ip: str = field(default="", metadata={"json": "hostIP"})
     pod_ip: str = field(default="", metadata={"json": "podIP"})

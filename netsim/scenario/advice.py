@@ -146,7 +146,7 @@ def _no_endpoints(case: Case) -> str | None:
     if not selected:
         return _selects_nobody(name, selector, mates)
     if not any(pod.ready for pod in selected):
-        first = min(selected, key=lambda pod: pod.metadata.name)
+        first = min(selected, key=lambda pod: (not case.world.last_warning(pod), pod.metadata.name))
         count = "1 pod, and it is not" if len(selected) == 1 else f"{len(selected)} pods, and none is"
         return f"{name} selects {count} Ready. {first.metadata.name}: {case.world.why_not_ready(first).rstrip('.')}."
     port = next((port for port in service.spec.ports if _same(port, case)), None)

@@ -83,8 +83,11 @@ class World:
         return (Pod.of(item) for key, item in sorted(self.objects.items()) if key.kind == "Pod")
 
     def waiting_pods(self) -> Iterator[Pod]:
-        """The pods that ought to run and do not."""
-        return (pod for pod in self.pods() if pod.status.phase == "Pending" and self.pod_netns(pod) is None)
+        """The pods that ought to run and do not: no node has them yet, or their node has refused them."""
+        for pod in self.pods():
+            refused = pod.status.phase == "Failed" and pod.status.reason
+            if (refused or pod.status.phase == "Pending") and self.pod_netns(pod) is None:
+                yield pod
 
     def pods_of(self, owner: Key) -> Iterator[Pod]:
         """The pods that a workload controls, directly or through a ReplicaSet of its own."""
@@ -96,15 +99,16 @@ class World:
 
     def why_not_running(self, pod: Pod) -> str:
         """What the control plane's events say of a pod that does not run."""
-        return self._last_warning(pod) or f"its phase is {pod.status.phase}"
+        return self.last_warning(pod) or f"its phase is {pod.status.phase}"
 
     def why_not_ready(self, pod: Pod) -> str:
         """Why a pod is not Ready: it does not run, or what its kubelet says of its containers."""
         if self.pod_netns(pod) is None:
             return self.why_not_running(pod)
-        return self._last_warning(pod) or "it runs, but its condition Ready is not True: look at its readiness probe"
+        return self.last_warning(pod) or "it runs, but its condition Ready is not True: look at its readiness probe"
 
-    def _last_warning(self, pod: Pod) -> str:
+    def last_warning(self, pod: Pod) -> str:
+        """What the control plane last warned of about a pod, empty for nothing."""
         key = Key("Pod", pod.metadata.namespace, pod.metadata.name)
         told = (e for e in self.events if e.object == key and e.severity is Severity.WARNING)
         return next((e.message for e in reversed(list(told)) if e.reason != "NotModelled"), "")

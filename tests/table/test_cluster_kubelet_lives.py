@@ -11,7 +11,21 @@ from netsim.cluster.errors import BadRequest, NotFound
 from netsim.cluster.kubelet.probes import Probe, Prober
 from netsim.cluster.machines import ProbeKind, Window
 from netsim.objects.script import Exit, Failure, ScriptError, parse_exits, parse_failures
-from tests.cluster_objects import condition, container, doc, endpoints, key, node, pod, pods, service, steady, warnings
+from tests.cluster_objects import (
+    condition,
+    container,
+    doc,
+    endpoints,
+    key,
+    node,
+    pod,
+    pods,
+    service,
+    steady,
+    template,
+    warnings,
+    workload,
+)
 
 HTTP = {"httpGet": {"port": 8080}}
 
@@ -308,6 +322,63 @@ REJECTED = [
         "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
     ),
 ]
+
+
+SYSCTLS = [
+    # (kernel parameters, other fields of the spec, why its kubelet refuses it)
+    pytest.param(["net.ipv4.ip_local_port_range", "kernel.shm_rmid_forced"], {}, "", id="safe ones"),
+    pytest.param(["net/ipv4/tcp_syncookies"], {}, "", id="with slashes"),
+    pytest.param(["net.core.somaxconn"], {}, '"net.core.somaxconn" not allowlisted', id="an unsafe one"),
+    pytest.param(
+        ["net.ipv4.tcp_rmem", "net/ipv4/conf/all/rp_filter"],
+        {},
+        '"net.ipv4.conf.all.rp_filter" not allowlisted',
+        id="one of two",
+    ),
+    pytest.param(
+        ["net.ipv4.tcp_syncookies"],
+        {"hostNetwork": True},
+        '"net.ipv4.tcp_syncookies" not allowed with host net enabled',
+        id="the node's network",
+    ),
+    pytest.param(
+        ["kernel.shm_rmid_forced"],
+        {"hostIPC": True},
+        '"kernel.shm_rmid_forced" not allowed with host ipc enabled',
+        id="the node's ipc",
+    ),
+]
+
+
+@pytest.mark.parametrize(("names", "fields", "why"), SYSCTLS)
+def test_a_node_takes_only_safe_kernel_parameters(names: list[str], fields: Any, why: str) -> None:
+    asked = {"sysctls": [{"name": name, "value": "1"} for name in names]}
+    plane = plane_of(pod("a", securityContext=asked, **fields))
+    status = doc(plane, "Pod", "a")["status"]
+    if not why:
+        assert status["phase"] == "Running"
+        return
+    said = f"forbidden sysctl: {why}"
+    assert (status["phase"], status["reason"], status["message"]) == (
+        "Failed",
+        "SysctlForbidden",
+        f"Pod was rejected: {said}",
+    )
+    assert ("SysctlForbidden", said) in warnings(plane)
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"])
+def test_a_world_does_not_wait_for_a_workload_whose_pods_are_refused_for_ever(kind: str) -> None:
+    """A ReplicaSet makes a pod for each that failed: k/k#72593."""
+    refused = template(securityContext={"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]})
+    plane = plane_of(workload(kind, pod_template=refused))
+    before = sum(event.reason == "SysctlForbidden" for event in plane.events)
+    assert 0 < before <= 10
+    plane.run_until(plane.clock.now() + 15)
+    if kind in ("ReplicaSet", "Deployment"):
+        assert before == 10
+        assert sum(event.reason == "SysctlForbidden" for event in plane.events) == before + 1
+        assert sum(item["status"].get("phase") != "Failed" for item in pods(plane)) == 1
 
 
 @pytest.mark.parametrize(("fields", "reason", "said"), [r[1:] for r in REJECTED], ids=[r[0] for r in REJECTED])

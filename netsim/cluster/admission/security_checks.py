@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from netsim.cluster import sysctls
 from netsim.cluster.documents import list_at, mapping_at, text_at
 from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
@@ -23,11 +24,6 @@ class Check:
 
 _DEFAULT_CAPABILITIES = (
     "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"
-)
-_SAFE_SYSCTLS = (
-    "kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.ip_unprivileged_port_start net.ipv4.tcp_syncookies "
-    "net.ipv4.ping_group_range net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout "
-    "net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem net.ipv4.tcp_wmem"
 )
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _VOLUMES = (
@@ -184,8 +180,7 @@ def _seccomp(spec: Document) -> str:
 
 
 def _sysctls(spec: Document) -> str:
-    given = [s for s in list_at(spec, "securityContext", "sysctls") if isinstance(s, Mapping)]
-    return ", ".join(text_at(s, "name") for s in given if text_at(s, "name") not in _SAFE_SYSCTLS.split())
+    return ", ".join(name for name in sysctls.asked(spec) if name not in sysctls.SAFE)
 
 
 def _host_process(spec: Document) -> str:

@@ -6,17 +6,18 @@ Ref: pkg/kubelet/kubelet.go:SyncPod(), SyncTerminatingPod(), pkg/kubelet/pod_wor
 
 from __future__ import annotations
 
-from netsim.cluster import podstate
+from netsim.cluster import podstate, sysctls
 from netsim.cluster.context import Context
 from netsim.cluster.documents import mapping_at, with_value, without
 from netsim.cluster.ipam import AddressRefusal, NodeAddresses
 from netsim.cluster.kubelet.addresses import one_a_family
+from netsim.cluster.kubelet.admission import Rejection
 from netsim.cluster.kubelet.conduct import conduct_of
 from netsim.cluster.kubelet.containers import container_specs
 from netsim.cluster.kubelet.fleet import Fleet
 from netsim.cluster.kubelet.pod_runtime import PodRuntime
 from netsim.cluster.kubelet.status import Surroundings, final_statuses, status_of
-from netsim.cluster.ownership import BY_NODE, by_node
+from netsim.cluster.ownership import BY_NODE, by_node, controller_of
 from netsim.cluster.workqueue import WorkQueue
 from netsim.objects.core import Node
 from netsim.objects.json import Document
@@ -114,14 +115,30 @@ class Kubelet:
             admission.take(pod.key, spec, node.metadata.name)
             return True
         allocatable = quantities(mapping_at(node.document, "status", "allocatable"))
-        refused = admission.admit(pod.key, spec, self._views[node.metadata.name], allocatable)
+        forbidden = sysctls.forbidden(mapping_at(pod.document, "spec"))
+        refused = (
+            Rejection("SysctlForbidden", f"Pod was rejected: forbidden sysctl: {forbidden}")
+            if forbidden
+            else admission.admit(pod.key, spec, self._views[node.metadata.name], allocatable)
+        )
         if refused is None:
             return True
+        self._refuse(pod, refused)
+        return False
+
+    def _refuse(self, pod: Object, refused: Rejection) -> None:
+        """Ref: pkg/kubelet/kubelet.go:rejectPod()."""
+        owner, patience = controller_of(pod), self._fleet.admission.patience
+        if owner is not None:
+            now = self._clock.now()
+            if patience.due(owner.uid) > now:
+                self.queue.add_after(pod.key, patience.due(owner.uid) - now, background=True)
+                return
+            patience.refuse(owner.uid, now)
         self._recorder.warning(self.name, pod.key, refused.reason, refused.message.removeprefix("Pod was rejected: "))
         status = {**mapping_at(pod.document, "status"), "phase": "Failed", "reason": refused.reason}
         changed = with_value(pod.document, ("status",), {**status, "message": refused.message})
         self._store.update_status(Object.of(changed))
-        return False
 
     def _lose_what_an_earlier_boot_ran(self, pod: Object, node: str) -> None:
         """A node that lost its power has lost its sandboxes: they are made anew. Ref: kuberuntime_sandbox.go:PodSandboxChanged()."""
