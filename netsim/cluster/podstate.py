@@ -77,6 +77,11 @@ def pod_addresses(pod: Object) -> list[str]:
     return addresses or ([single] if single else [])
 
 
+def may_be_endpoint(pod: Object) -> bool:
+    """True where it may stand in an EndpointSlice, terminating or not. Ref: util/controller_utils.go:ShouldPodBeInEndpoints()."""
+    return not finished(pod) and bool(pod_addresses(pod))
+
+
 def takes_to_end(pod: Object) -> float | None:
     """Seconds that a pod's programs take to end once they are told to, as its annotation says; None: all of their grace."""
     said = pod.metadata.annotations.get(TERMINATES_AFTER, "")

@@ -19,6 +19,7 @@ from tests.cluster_objects import (
     slices,
     steady,
     template,
+    warnings,
     workload,
 )
 
@@ -315,13 +316,65 @@ def test_a_change_of_the_selector_moves_the_service():
     assert [e["targetRef"]["name"] for e in endpoints(plane).values()] == ["b"]
 
 
-def test_a_zone_that_comes_late_is_written():
+def test_a_zone_that_comes_late_is_written_with_the_next_change():
+    """A node's labels alone do not make the real controller look at its Services. Ref: endpointslice_controller.go:updateNode()."""
     plane = steady([pod("a", nodeName="node1"), service()])
     before = doc(plane, "Node", "node1", "")
     labels = {**before["metadata"]["labels"], "topology.kubernetes.io/zone": "z"}
     plane.store.update(Object.of({**before, "metadata": {**before["metadata"], "labels": labels}}))
     plane.run_until_steady()
+    assert "zone" not in endpoints(plane)["10.244.1.2"]
+    plane.create(pod("b", nodeName="node2"))
+    plane.run_until_steady()
     assert endpoints(plane)["10.244.1.2"]["zone"] == "z"
+
+
+def test_pods_on_a_node_that_comes_late_are_told_of_and_then_written():
+    plane = steady([service(), pod("a", nodeName="node3", status={"podIP": "10.244.3.9"})])
+    said = "skipping Pod a for Service default/web: Node node3 Not Found"
+    assert (
+        "FailedToUpdateEndpointSlices",
+        f"Error updating Endpoint Slices for Service default/web: {said}",
+    ) in warnings(plane)
+    assert endpoints(plane) == {}
+    plane.create(node(3))
+    plane.run_until_steady()
+    assert list(endpoints(plane)) == ["10.244.3.9"]
+
+
+AUTO = {"service.kubernetes.io/topology-mode": "Auto"}
+
+
+def _hints(plane):
+    return [e.get("hints") for e in endpoints(plane).values()]
+
+
+def test_hints_are_reckoned_anew_where_a_zone_has_too_few_endpoints():
+    """A node that becomes ready counts; that one has more processors is not noticed before. Ref: checkNodeTopologyDistribution()."""
+    cpu = {"allocatable": {"cpu": "2"}}
+    nodes = [
+        node(n, labels={"topology.kubernetes.io/zone": zone}, ready=ready, **amount)
+        for n, zone, ready, amount in (
+            (1, "a", "True", cpu),
+            (2, "b", "True", cpu),
+            (3, "a", "False", {"allocatable": {"cpu": "4"}}),
+        )
+    ]
+    svc = service()
+    annotated = Object.of({**svc.document, "metadata": {**svc.document["metadata"], "annotations": AUTO}})
+    pods_ = [pod(f"p{n}", nodeName=f"node{n % 2 + 1}") for n in range(8)]
+    plane = steady([annotated, *pods_], nodes)
+    even = _hints(plane)
+    assert sorted(h["forZones"][0]["name"] for h in even) == ["a"] * 4 + ["b"] * 4
+    before = doc(plane, "Node", "node1", "")
+    plane.store.update_status(Object.of({**before, "status": {**before["status"], "allocatable": {"cpu": "6"}}}))
+    plane.run_until_steady()
+    assert _hints(plane) == even
+    before = doc(plane, "Node", "node3", "")
+    ready = [{"type": "Ready", "status": "True"}]
+    plane.store.update_status(Object.of({**before, "status": {**before["status"], "conditions": ready}}))
+    plane.run_until_steady()
+    assert sorted(h["forZones"][0]["name"] for h in _hints(plane)) == ["a"] * 6 + ["b"] * 2
 
 
 # --- given slices -----------------------------------------------------------------------------------------------

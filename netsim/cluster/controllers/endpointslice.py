@@ -19,7 +19,8 @@ from netsim.cluster.controllers.slices import (
     address_types,
     reconcile,
 )
-from netsim.cluster.controllers.topology_hints import ENABLED, asked_for, ratios, with_topology_hints
+from netsim.cluster.controllers.topology_cache import DISABLED, TopologyCache
+from netsim.cluster.controllers.topology_hints import asked_for
 from netsim.cluster.documents import mapping_at, text_at
 from netsim.cluster.ownership import (
     controller_reference,
@@ -42,13 +43,17 @@ class EndpointSliceController(ServiceController):
         self._families = tuple(families)
         self._nodes = context.informers.of("Node")
         self._slices = context.informers.of("EndpointSlice")
-        self._shares: dict[str, float] | None = None
+        self._topology = TopologyCache()
+        self._nodes_changed = False
+        self._incomplete: dict[Key, None] = {}
         self._slices.add_index(_BY_SERVICE, _service_index)
         self._nodes.add_handler(self._node_changed)
         self._slices.add_handler(self._slice_changed)
 
     def sync(self, key: Key) -> None:
         """Make the slices of one Service what its pods are."""
+        if self._nodes_changed:
+            self._check_topology()
         item = self._services.get(key)
         if item is None or item.metadata.deletion_timestamp is not None:
             return
@@ -65,6 +70,22 @@ class EndpointSliceController(ServiceController):
             mine = [Slice.of(s) for s in existing if text_at(s.document, "addressType") == address_type]
             self._carry_out(item, self._plan(item, service, address_type, pods, mine))
         self._carry_out(item, Plan(delete=tuple(s.metadata.name for s in stale)))
+        for address_type in {text_at(s.document, "addressType"): None for s in stale}:
+            self._topology.forget(key, address_type)
+        self._tell_of_missing_nodes(key, [] if service.spec.publish_not_ready_addresses else pods)
+
+    def _tell_of_missing_nodes(self, key: Key, pods: Sequence[Placed]) -> None:
+        """Pods on a node that is not there are left out, and the Service is tried again; here: when a node comes."""
+        self._incomplete.pop(key, None)
+        skipped = [placed.pod for placed in pods if placed.zone is None and podstate.may_be_endpoint(placed.pod)]
+        if not skipped:
+            return
+        self._incomplete[key] = None
+        name = f"{key.namespace}/{key.name}"
+        said = [f"skipping Pod {p.metadata.name} for Service {name}: Node {node_name(p)} Not Found" for p in skipped]
+        whole = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+        message = f"Error updating Endpoint Slices for Service {name}: {whole}"
+        self._recorder.warning(self.name, key, "FailedToUpdateEndpointSlices", message)
 
     def _is_mine(self, item: Object) -> bool:
         """True for a slice of this controller, but one that was loaded: what somebody wrote down is not written over."""
@@ -104,17 +125,18 @@ class EndpointSliceController(ServiceController):
         """The annotation goes before ``trafficDistribution``."""
         by_topology = asked_for(item)
         plan = reconcile(service, address_type, pods, mine, hints=not by_topology)
-        if not by_topology:
-            return plan
-        if self._shares is None:
-            self._shares = ratios(self._nodes.all())
-        plan, refused = with_topology_hints(plan, self._shares)
+        refused, news = "", ""
+        if by_topology:
+            plan, news, refused = self._topology.with_hints(item.key, address_type, plan)
+        elif self._topology.forget(item.key, address_type):
+            refused = DISABLED
         if refused:
             message = f"{refused}, addressType: {address_type}"
             self._recorder.warning(self.name, item.key, "TopologyAwareHintsDisabled", message)
-        elif not any(e.get("hints") for s in mine for e in s.endpoints):
-            message = f"{ENABLED}, addressType: {address_type}"
-            self._recorder.normal(self.name, item.key, "TopologyAwareHintsEnabled", message)
+        if news:
+            self._recorder.normal(
+                self.name, item.key, "TopologyAwareHintsEnabled", f"{news}, addressType: {address_type}"
+            )
         return plan
 
     # --- what changed -----------------------------------------------------------------------------------------------
@@ -127,20 +149,34 @@ class EndpointSliceController(ServiceController):
                     self.queue.add(Key("Service", state.metadata.namespace, name))
 
     def _node_changed(self, before: Object | None, item: Object | None) -> None:
-        zones = [None if n is None else n.metadata.labels.get(ZONE_LABEL, "") for n in (before, item)]
-        moved = zones[0] != zones[1]
-        if moved or _processors(before) != _processors(item):
-            self._shares = None
-            for service in self._services.all():
-                if moved or asked_for(service):
-                    self.queue.add(service.key)
+        """What a node has of processors, and its zone in the slices, is not looked at again before something else changes.
+
+        Ref: updateNode(), checkNodeTopologyDistribution().
+        """
+        if before is None:
+            for key in self._incomplete:
+                self.queue.add(key)
+        if _place(before) != _place(item):
+            self._nodes_changed = True
+            self.queue.add(_TOPOLOGY)
+
+    def _check_topology(self) -> None:
+        self._topology.set_nodes(self._nodes.all())
+        self._nodes_changed = False
+        for key in self._topology.overloaded():
+            self.queue.add(key)
 
 
-def _processors(node: Object | None) -> tuple[object, object]:
-    """What of a node decides its zone's share."""
-    ready = None if node is None else podstate.condition(node, "Ready")
-    allocatable = {} if node is None else mapping_at(node.document, "status", "allocatable")
-    return allocatable.get("cpu"), None if ready is None else ready.get("status")
+_TOPOLOGY = Key("Node", "", "")
+"""In the queue: the nodes are to be looked at again."""
+
+
+def _place(node: Object | None) -> tuple[object, ...]:
+    """What of a node makes its zones be looked at again."""
+    if node is None:
+        return ()
+    ready = podstate.condition(node, "Ready")
+    return node.metadata.labels.get(ZONE_LABEL, ""), ready is not None and ready.get("status") == "True"
 
 
 def _service_index(item: Object) -> Iterable[str]:

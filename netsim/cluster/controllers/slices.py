@@ -113,7 +113,7 @@ def _fill(
         kept = tuple(left.pop(identity) for identity in identities if identity in left)
         if item.endpoints and not kept:
             emptied.append(item.name)
-        elif kept != tuple(map(without_hints, item.endpoints)) or dict(item.labels) != dict(empty.labels):
+        elif kept != tuple(map(without_hints, item.endpoints)) or _own(item.labels) != _own(empty.labels):
             changed[item.name] = replace(item, endpoints=kept, labels=empty.labels)
         else:
             same[item.name] = item
@@ -128,6 +128,11 @@ def _fill(
             del same[target.name]
             changed[target.name] = _topped_up(target, left)
     return made, list(changed.values()), emptied
+
+
+def _own(labels: Mapping[str, str]) -> dict[str, str]:
+    """A change of the reserved labels alone is none. Ref: utils.go:setEndpointSliceLabels()."""
+    return {key: value for key, value in labels.items() if key not in _RESERVED}
 
 
 def _topped_up(item: Slice, left: dict[str, Document]) -> Slice:
@@ -151,11 +156,7 @@ def _wanted(service: Service, address_type: str, pods: Iterable[Placed]) -> dict
     known_ports: dict[tuple[int, int], str] = {}
     for placed in pods:
         pod = placed.pod
-        if (
-            podstate.finished(pod)
-            or not podstate.pod_addresses(pod)
-            or (placed.zone is None and not _publishes(service))
-        ):
+        if not podstate.may_be_endpoint(pod) or (placed.zone is None and not _publishes(service)):
             continue
         spec = mapping_at(pod.document, "spec")
         containers = (id(spec.get("containers")), id(spec.get("initContainers")))
@@ -175,7 +176,7 @@ def _publishes(service: Service) -> bool:
 def _endpoint(service: Service, address_type: str, placed: Placed) -> Document | None:
     """Ref: utils.go:podToEndpoint()."""
     pod = placed.pod
-    addresses = [a for a in podstate.pod_addresses(pod) if _address_type(a) == address_type]
+    addresses = [str(parse_address(a)) for a in podstate.pod_addresses(pod) if _address_type(a) == address_type]
     if not addresses:
         return None
     serving = podstate.ready(pod)
@@ -258,7 +259,7 @@ def address_types(service: Service, default: Sequence[str]) -> list[str]:
 
 def slice_labels(service: Service) -> dict[str, str]:
     """The labels of a Service's slices: the Service's own, and those that are reserved. Ref: utils.go:setEndpointSliceLabels()."""
-    labels = {key: value for key, value in service.metadata.labels.items() if key not in _RESERVED}
+    labels = _own(service.metadata.labels)
     if service.headless:
         labels[HEADLESS_LABEL] = ""
     return {**labels, SERVICE_NAME_LABEL: service.metadata.name, MANAGED_BY_LABEL: MANAGED_BY}
@@ -271,7 +272,19 @@ def _port_key(ports: Sequence[Document]) -> str:
 def _ports_of(key: str) -> tuple[Document, ...]:
     import json
 
-    return tuple(json.loads(key))
+    return tuple(sorted(json.loads(key), key=_hash))
+
+
+def _hash(port: Document) -> int:
+    """The order of a slice's ports. Ref: util/controller_utils.go:portsInOrder: FNV-1a of what Go's spew writes of one."""
+    text = (
+        f"(v1.EndpointPort){{Name:(*string){port['name']} Protocol:(*v1.Protocol){port['protocol']} "
+        f"Port:(*int32){port['port']} AppProtocol:(*string){port.get('appProtocol', '<nil>')}}}"
+    )
+    value = 0x6C62272E07BB014262B821756295C58D
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x1000000000000000000013B) % 2**128
+    return value
 
 
 def _identity(endpoint: Document) -> str:

@@ -1,6 +1,6 @@
 """Hints of ``service.kubernetes.io/topology-mode: Auto``: each zone gets endpoints in proportion to its processors.
 
-Ref: staging/src/k8s.io/endpointslice/topologycache/{topologycache,utils,sliceinfo}.go (v1.33; the nearest to be had). Where
+Ref: staging/src/k8s.io/endpointslice/topologycache/{topologycache,utils,sliceinfo}.go (v1.37). Where
 Kubernetes takes zones from a Go map in any order, they are taken here in the order of their names.
 """
 
@@ -23,6 +23,7 @@ from netsim.objects.quantity import quantities
 
 OVERLOAD = 0.2
 """The most that an endpoint may have to do above its share."""
+ENOUGH = 1 / (1 + OVERLOAD)
 MODES = ("service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode")
 _EXCLUDED = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -31,7 +32,6 @@ FEW_ENDPOINTS = "Insufficient number of endpoints"
 OVERLOADED = "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold"
 NO_ZONE = "One or more endpoints do not have a zone specified"
 NO_HINTS = "No hints allocated for zones"
-ENABLED = "Topology Aware Hints has been enabled"
 
 
 def asked_for(service: Object) -> bool:
@@ -72,7 +72,7 @@ def allocations(shares: Mapping[str, float], endpoints: int) -> Mapping[str, All
     amounts = f"({endpoints} endpoints, {len(shares)} zones)"
     if len(shares) > endpoints:
         return f"{FEW_ENDPOINTS} {amounts}"
-    least = {zone: ceil(share * endpoints / (1 + OVERLOAD)) for zone, share in shares.items()}
+    least = {zone: ceil(share * endpoints * ENOUGH) for zone, share in shares.items()}
     spare = endpoints - sum(least.values())
     if spare < 0:
         return f"{OVERLOADED} {amounts}"
@@ -103,6 +103,14 @@ def with_topology_hints(plan: Plan, shares: Mapping[str, float]) -> tuple[Plan, 
     moved = [_moved(s, giving, receiving) for s in hinted]
     number = len(plan.create)
     return replace(plan, create=tuple(moved[:number]), update=tuple(moved[number:]), unchanged=tuple(kept)), ""
+
+
+def hints_given(plan: Plan) -> Counter[str]:
+    """How many endpoints the slices of a plan have for each zone."""
+    every = (e for s in (*plan.create, *plan.update, *plan.unchanged) for e in s.endpoints)
+    return Counter(
+        text_at(zone, "name") for e in every for zone in list_at(e, "hints", "forZones") if isinstance(zone, Mapping)
+    )
 
 
 def _hints_of(item: Slice, given: Counter[str], wanted: Mapping[str, Allocation]) -> Counter[str] | None:
