@@ -8,11 +8,12 @@ from fractions import Fraction
 
 from netsim.flows.codes import Code, address_of, code_of
 from netsim.flows.cone import Cone, Cones
-from netsim.flows.outcome import Bare, Outcome, Way, outcome_of
+from netsim.flows.outcome import Bare, Outcome, Way, outcome_of, way_of
 from netsim.flows.places import Places
 from netsim.topology.model import Topology
+from netsim.trace.ending import ending_of
 from netsim.trace.facts import short_label
-from netsim.trace.model import Flow, Verdict
+from netsim.trace.model import Branch, Flow, Verdict
 from netsim.trace.trace import trace
 
 
@@ -32,7 +33,7 @@ class _Way:
 class FlowClass:
     """One class. ``number`` counts them in the order in which they were met; ``witness`` is the flow that was walked.
 
-    ``alone`` is its outcome where the class has no other flow, because names decide in its cone.
+    ``alone`` is its outcome where the class has no other flow, because names decide in its cone or its walk has names beyond it.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Classes:
         self.places = Places(topology)
         self.cones = Cones(self.places)
         self._classes: dict[Hashable, FlowClass] = {}
+        self._beyond: set[Hashable] = set()
 
     @property
     def walked(self) -> int:
@@ -68,10 +70,14 @@ class Classes:
 
     def class_of(self, flow: Flow, expected: frozenset[str] | None, cone: Cone) -> FlowClass:
         """The class of a flow, whose witness is walked if it is the first of it."""
-        found = self._classes.get(cone.key)
+        key = cone.key if cone.key not in self._beyond else _named(cone)
+        found = self._classes.get(key)
         if found is None:
             found = self._walk(flow, expected, cone)
-            self._classes[cone.key] = found
+            if found.alone is not None and cone.sensitive is not None:
+                self._beyond.add(cone.key)
+                key = _named(cone)
+            self._classes[key] = found
         return found
 
     def outcome(self, flow: Flow, expected: frozenset[str] | None = None) -> Outcome:
@@ -99,29 +105,51 @@ class Classes:
         return short_label(self.topology.namespaces[netns].label)
 
     def _walk(self, flow: Flow, expected: frozenset[str] | None, cone: Cone) -> FlowClass:
+        """Walk a flow that is the first of its class, and the only one where its walk has a name that the cone does not."""
         found = trace(self.topology, flow, source="", target="", expected=expected)
-        if cone.sensitive is None:
+        numbers = _Numbers.of(cone)
+        ways: list[_Way] = []
+        if cone.sensitive is not None:
+            ways = [way for branch in found.branches if (way := self._without_names(branch, numbers)) is not None]
+        if cone.sensitive is None or len(ways) < len(found.branches):
             return FlowClass(len(self._classes), flow, expected, (), outcome_of(found))
-        addresses = {code: number for number, code in enumerate(cone.addresses)}
-        ports = {port: number for number, port in enumerate(cone.ports)}
-        labels = {self._label(netns): number for number, netns in enumerate(cone.machines)}
+        return FlowClass(len(self._classes), flow, expected, tuple(ways))
+
+    def _without_names(self, branch: Branch, numbers: _Numbers) -> _Way | None:
+        """The branch's outcome by numbers. None where it has a name that the cone does not."""
+        way = way_of(branch)
+        backend = source = receiver = None
         try:
-            ways = tuple(_without_names(way, addresses, ports, labels) for way in outcome_of(found).ways)
+            if way.backend is not None:
+                backend = (numbers.addresses[code_of(way.backend[0])], numbers.ports[way.backend[1]])
+            if way.source is not None:
+                source = numbers.addresses[code_of(way.source)]
+            if way.receiver is not None:
+                netns = ending_of(branch.legs[0]).hop.netns
+                receiver = (numbers.machines[netns], way.receiver.removeprefix(self._label(netns)))
         except KeyError:
-            raise AssertionError(f"the cone of {flow} lacks a name of its walk") from None
-        return FlowClass(len(self._classes), flow, expected, ways)
+            return None
+        return _Way(way.probability, way.verdict, way.reason, backend, source, receiver)
 
 
-def _without_names(
-    way: Way, addresses: Mapping[Code, int], ports: Mapping[int, int], labels: Mapping[str, int]
-) -> _Way:
-    """The way by numbers. Raises KeyError where it has a name that the cone does not."""
-    backend = source = receiver = None
-    if way.backend is not None:
-        backend = (addresses[code_of(way.backend[0])], ports[way.backend[1]])
-    if way.source is not None:
-        source = addresses[code_of(way.source)]
-    if way.receiver is not None:
-        label = way.receiver.partition(" (")[0]
-        receiver = (labels[label], way.receiver[len(label) :])
-    return _Way(way.probability, way.verdict, way.reason, backend, source, receiver)
+def _named(cone: Cone) -> Hashable:
+    """The key of a flow that is of no other's class."""
+    return (cone.key, cone.machines, cone.addresses, cone.ports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """The numbers of a cone's names."""
+
+    addresses: Mapping[Code, int]
+    ports: Mapping[int, int]
+    machines: Mapping[str, int]
+
+    @classmethod
+    def of(cls, cone: Cone) -> _Numbers:
+        """The numbers of one cone's names."""
+        return cls(
+            {code: number for number, code in enumerate(cone.addresses)},
+            {port: number for number, port in enumerate(cone.ports)},
+            {netns: number for number, netns in enumerate(cone.machines)},
+        )

@@ -92,12 +92,12 @@ class _Writing:
         if grown.places.opaque:
             self.opaque.append(grown.places.opaque)
         parts: list[Hashable] = [self._flow(), self._kinds(), self._expected()]
-        names: dict[int, set[str]] = {}
+        names = {number: set(machine.words) for number, machine in enumerate(grown.members)}
         for number, version, found in grown.slices:
             parts.append((number, version, self._slice(number, found)))
-            names.setdefault(number, set()).update(found.names)
+            names[number] |= found.names
         for number, machine in enumerate(grown.members):
-            parts.append(self._machine(machine, names.get(number, frozenset())))
+            parts.append(self._machine(machine, names[number]))
         parts += self._said()
         machines, addresses, ports = tuple(grown.machines), tuple(grown.codes), tuple(grown.ports)
         if self.literal_ports:
@@ -165,8 +165,9 @@ class _Writing:
             tuple([sum(1 << index for port, index in ports.items() if port in each) for each in found.ports]),
         )
 
-    def _machine(self, machine: Machine, names: set[str] | frozenset[str]) -> Hashable:
+    def _machine(self, machine: Machine, names: set[str]) -> Hashable:
         grown = self.grown
+        self.literal_ports = self.literal_ports or machine.literal_ports
         if machine.opaque:
             self.opaque.append(f"{machine.spec.name}: {machine.opaque}")
         devices = machine.devices.forms(grown.machines, grown.addresses, names)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from netsim.flows.codes import Code, calls, code_of
 from netsim.flows.shapes import Shape
-from netsim.topology.model import Device, Dummy, Netns, Veth
+from netsim.topology.model import IPIP, Device, Dummy, Netns, Veth, Vxlan
 
 OF_NAMES = frozenset({"name", "kind", "mac", "addresses", "port"})
 """Fields of a Device that are told apart from names, or are names."""
@@ -17,7 +17,10 @@ _PER_DEVICE = ("conf", "neigh")
 
 @dataclass(frozen=True, slots=True)
 class _Device:
-    """One device; ``sysctls`` and ``behind`` (the namespace behind it) only of one that takes its name from what it leads to."""
+    """One device; ``codes`` are its addresses and, of a tunnel, its ends'.
+
+    ``behind`` is the namespace behind it, ``sysctls`` only those of one that takes its name from what it leads to.
+    """
 
     name: str
     form: Hashable
@@ -40,10 +43,10 @@ class DeviceTable:
         self._by_peer: dict[str, list[tuple[int, _Device]]] = {}
         for order, device in enumerate(spec.devices):
             found = self._device(device, tuple(per_device.get(device.name, ())))
-            if found.behind is None:
+            if device.name not in self.renamed:
                 self._kept.append((order, found))
             else:
-                self._by_peer.setdefault(found.behind, []).append((order, found))
+                self._by_peer.setdefault(self.renamed[device.name], []).append((order, found))
 
     def _sysctls(self, spec: Netns) -> tuple[tuple[tuple[str, str], ...], Mapping[str, list[tuple[str, str]]]]:
         """The namespace's own sysctls, and those of renamed devices without their names."""
@@ -60,21 +63,28 @@ class DeviceTable:
     def _device(self, device: Device, sysctls: tuple[tuple[str, str], ...]) -> _Device:
         shape = Shape()
         rest = tuple((e.name, shape.add(getattr(device, e.name))) for e in fields(Device) if e.name not in OF_NAMES)
-        kind: Hashable = "veth" if isinstance(device.kind, Veth) else shape.add(device.kind)
-        if shape.exact or shape.spans:
-            kind = (kind, tuple(shape.exact))
+        kind: Hashable
+        if isinstance(device.kind, Veth):
+            kind = ("veth", device.kind.peer.device if device.name in self.renamed else "")
+        else:
+            kind = shape.add(device.kind)
         port = None if device.port is None else shape.add(device.port)
-        is_dummy = isinstance(device.kind, Dummy)
-        lengths = () if is_dummy else tuple(a.network.prefixlen for a in device.addresses)
+        of_hosts = bears_hosts(device)
+        lengths = () if of_hosts else tuple(a.network.prefixlen for a in device.addresses)
         codes = tuple(code_of(a.ip) for a in device.addresses if device.name != "lo")
         form = self._number((rest, kind, port, device.mac.value == 0, lengths))
-        behind = self.renamed.get(device.name)
-        dummy = frozenset(codes) if is_dummy else None
-        return _Device(device.name, form, () if is_dummy else codes, behind, sysctls, dummy)
+        behind = device.kind.peer.netns if isinstance(device.kind, Veth) else None
+        dummy = frozenset(codes) if of_hosts else None
+        return _Device(device.name, form, (*(() if of_hosts else codes), *shape.exact), behind, sysctls, dummy)
 
     def forms(self, machines: Mapping[str, int], addresses: Mapping[Code, int], words: Set[str]) -> Hashable:
         """The devices, those left out that lead to what is no concern of the flow. ``words`` are those that rules compare devices with."""
-        kept = tuple([(d.form, d.name, _numbers(d, addresses)) for _, d in self._kept])
+        kept = tuple(
+            [
+                (d.form, d.name, -1 if d.behind is None else machines.get(d.behind, -1), _numbers(d, addresses))
+                for _, d in self._kept
+            ]
+        )
         ports = [
             (order, machines[peer], d.form, tuple(sorted(w for w in words if calls(w, d.name))), d.sysctls, _numbers(d, addresses))
             for peer in (self._by_peer.keys() & machines.keys())
@@ -88,10 +98,23 @@ class DeviceTable:
         return tuple((device.form, device.sysctls) for _, device in self._by_peer.get(netns, ()))
 
 
+def bears_hosts(device: Device) -> bool:
+    """True for a dummy device with nothing but single addresses, as ``kube-ipvs0``: there may be thousands, and no network behind any."""
+    lengths = (each.network.prefixlen == each.network.max_prefixlen for each in device.addresses)
+    return isinstance(device.kind, Dummy) and all(lengths)
+
+
+def tunnel_ends(device: Device) -> tuple[Code, ...]:
+    """The addresses that a tunnel was given for its own packets."""
+    if not isinstance(device.kind, Vxlan | IPIP):
+        return ()
+    return tuple(code_of(end) for end in (device.kind.local, device.kind.remote) if end is not None)
+
+
 def _numbers(device: _Device, addresses: Mapping[Code, int]) -> tuple[int, ...]:
     if device.dummy is not None:
         return tuple(sorted([addresses[code] for code in addresses.keys() & device.dummy]))
-    return tuple([addresses[code] for code in device.codes if code in addresses])
+    return tuple([addresses.get(code, -1) for code in device.codes])
 
 
 def _device_of(sysctl: str) -> str:

@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from netsim.flows.codes import Code, Span, code_of
-from netsim.flows.devices import DeviceTable
+from netsim.flows.devices import DeviceTable, bears_hosts, tunnel_ends
 from netsim.flows.rule_book import RuleBook, rule_book
 from netsim.flows.shapes import Shape, shape_of
+from netsim.flows.source_choice import Choice6, first_address, spare_address
 from netsim.flows.virtual_servers import ServerTable
 from netsim.net.address import InterfaceAddress
 from netsim.stack.fib import addresses_of
-from netsim.topology.model import Device, Dummy, Listener, Netns, Route, Veth
+from netsim.topology.model import Device, Listener, Netns, Route, Veth, Vxlan
 from netsim.trace.facts import short_label
 from netsim.trace.verdict import receiver_name
 
@@ -53,11 +54,14 @@ class Machine:
         self.spec = spec
         self.devices = DeviceTable(spec, partial(places.stands_for, spec), places.number)
         self.renamed = self.devices.renamed
-        self.own = tuple(code_of(a.ip) for d in spec.devices if _counts(d) for a in d.addresses)
+        self.own = _own(spec)
+        self.ends = tuple(end for device in spec.devices for end in tunnel_ends(device))
         self.links = tuple(
             d.kind.peer.netns for d in spec.devices if isinstance(d.kind, Veth) and d.name not in self.renamed
         )
         self.policy = [shape_of(rule) for rule in spec.rules]
+        self.literal_ports = any(rule.sports or rule.dports for rule in spec.rules)
+        self.words = frozenset(word for shape in self.policy for word in shape.names)
         self.opaque = self._opaque()
         self.form = self._form()
         self.number = places.number(self.form)
@@ -66,11 +70,14 @@ class Machine:
         self._books: dict[int, RuleBook] = {}
         self._said: dict[Code, Said] = {}
         self._about: dict[Code, int] = {}
+        of_hosts = [device for device in spec.devices if bears_hosts(device)]
         self._networks = [
-            (device.name, Span.of(a.network), code_of(a.ip), code_of(a.network.network_address), a.network.prefixlen)
-            for device in spec.devices if not isinstance(device.kind, Dummy) for a in _addresses(device)
+            _Network(device.name, number, Span.of(a.network), code_of(a.ip), a.network.prefixlen)
+            for device in spec.devices if device not in of_hosts for number, a in enumerate(every_address(device))
         ]  # fmt: skip
-        self._dummies = {code_of(a.ip): d.name for d in spec.devices if isinstance(d.kind, Dummy) for a in d.addresses}
+        self._dummies = {code_of(a.ip): device.name for device in of_hosts for a in device.addresses}
+        self._lone = {d.name: first_address(d) for d in (*of_hosts, *(d for d in spec.devices if d.name == "lo"))}
+        self._choice6 = Choice6(spec)
         self._routes = [_Route(route) for route in spec.routes]
 
     def book(self, version: int) -> RuleBook:
@@ -86,6 +93,10 @@ class Machine:
             return "it knows connections beforehand"
         if any("ignore_routes_with_linkdown" in name for name in spec.sysctls):
             return "its routes depend on the other ends of its devices"
+        if any(entry.dst is None or not entry.mac.value for entry in spec.fdb):
+            return "its bridges or tunnels send frames where nobody was asked"
+        if any(isinstance(device.kind, Vxlan) and device.kind.remote is not None for device in spec.devices):
+            return "a tunnel sends all frames that nobody was asked for to one end"
         return next((shape.opaque for shape in self.policy if shape.opaque), "")
 
     def _form(self) -> Hashable:
@@ -131,9 +142,11 @@ class _Saying:
 
     def said(self) -> Said:
         machine, code = self.machine, self.code
-        for device, span, own, network, length in machine._networks:
-            if code in span:
-                self.form.append(("in", self._device(device), code == own, code == network, code == span.last, length))
+        for net in machine._networks:
+            if code in net.span:
+                ends = (code == net.own, code == net.span.first, code == net.span.last)
+                self.form.append(("in", self._device(net.device), net.number, ends, net.length))
+                self._choose(net.device)
                 self.on_link = True
         if code in machine._dummies:
             self.form.append(("dummy", self._device(machine._dummies[code])))
@@ -171,6 +184,15 @@ class _Saying:
         self.needs.append(code)
         return ("address", len(self.codes))
 
+    def _choose(self, device: str | None) -> None:
+        """Tell the source that a packet gets which leaves by a device, where that is not told by the device's own addresses."""
+        machine, code = self.machine, self.code
+        found = None
+        if device is not None:
+            found = machine._choice6.source(device, code) if code >> 129 else machine._lone.get(device)
+        if found is not None:
+            self.form.append(("source", self._address(found)))
+
     def _route(self, route: _Route) -> None:
         form = [
             (
@@ -183,7 +205,15 @@ class _Saying:
         ]
         source = None if route.source is None else self._address(route.source)
         self.form.append(("route", route.form, tuple(form), source))
-        self.on_link = self.on_link or any(via is None for _, via, _, _ in route.ways)
+        machine = self.machine
+        for device, via, _, _ in route.ways:
+            if via is None or via in machine.own or via in machine._dummies:
+                self.on_link = True  # who has an own address for its gateway asks for the destination itself
+            else:
+                self.joins += machine.places.owners(via)
+            towards = [net.device for net in machine._networks if via is not None and via in net.span]
+            for each in [device] if device is not None else towards:
+                self._choose(each)
 
     def _neighbour(self, device: str, mac: int, state: str) -> None:
         places = self.machine.places
@@ -195,6 +225,17 @@ class _Saying:
         for entry in self.machine.spec.fdb:
             if entry.mac.value == mac and entry.dst is not None:
                 self.form.append(("tunnel", self._device(entry.device), self._address(code_of(entry.dst))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """What one address of a device says of its neighbours' addresses; ``number`` counts the device's addresses."""
+
+    device: str
+    number: int
+    span: Span
+    own: Code
+    length: int
 
 
 _OF_ROUTES = frozenset({"to", "device", "via", "source", "onlink", "nexthops", "origin"})
@@ -218,12 +259,16 @@ class _Route:
         self.form = (route.to.prefixlen, self.first == self.last, rest)
 
 
-def _counts(device: Device) -> bool:
-    """Whether a device's addresses are those of packets that the machine itself sends."""
-    return not isinstance(device.kind, Dummy) and device.name != "lo"
+def _own(spec: Netns) -> tuple[Code, ...]:
+    """The addresses of packets that a machine itself sends."""
+    devices = (device for device in spec.devices if not bears_hosts(device) and device.name != "lo")
+    found = dict.fromkeys(code_of(a.ip) for device in devices for a in device.addresses)
+    spare = spare_address(spec)
+    return tuple(found) if spare is None or spare in found else (*found, spare)
 
 
-def _addresses(device: Device) -> Iterable[InterfaceAddress]:
+def every_address(device: Device) -> Iterable[InterfaceAddress]:
+    """A device's addresses, with the one that ``lo`` has of itself."""
     four = addresses_of(device)
     return (*four, *(a for a in device.addresses if a.version == 6))
 

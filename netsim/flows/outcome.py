@@ -65,9 +65,10 @@ class Outcome:
 
 def outcome_of(trace: Trace) -> Outcome:
     """What a trace says, without its steps."""
-    return Outcome(tuple(_way(branch) for branch in trace.branches))
+    return Outcome(tuple(way_of(branch) for branch in trace.branches))
 
 
-def _way(branch: Branch) -> Way:
+def way_of(branch: Branch) -> Way:
+    """What one branch says, without its steps."""
     source = branch.seen_source[0] if branch.seen_source is not None else None
     return Way(branch.probability, branch.verdict, branch.reason, branch.backend, source, branch.delivered_to)

@@ -7,7 +7,11 @@ from collections.abc import Hashable, Iterator
 from netsim.flows.codes import Code, code_of
 from netsim.flows.machine import Machine
 from netsim.flows.rule_book import ShapeCache
-from netsim.topology.model import IPIP, LOCAL_TABLE, Endpoint, Macvlan, Netns, Role, Topology, Veth, Vlan, Vxlan
+from netsim.stack.addrconf import eui64_link_local
+from netsim.topology.model import IPIP, LOCAL_TABLE, Device, Endpoint, Macvlan, Netns, Role, Topology, Veth, Vlan, Vxlan
+
+LAST_WITH_ANYCAST = 127
+"""A shorter prefix has an anycast address, its first. Ref: net/ipv6/addrconf.c:addrconf_join_anycast() (v6.12)."""
 
 
 class Places:
@@ -29,9 +33,8 @@ class Places:
 
     def _survey(self, spec: Netns) -> None:
         for device in spec.devices:
-            for address in device.addresses:
-                if device.name != "lo" or not address.ip.is_loopback:
-                    self._owners.setdefault(code_of(address.ip), []).append(spec.name)
+            for code in _answered(device):
+                self._owners.setdefault(code, []).append(spec.name)
             if device.mac.value in self._macs and device.mac.value:
                 self.opaque = "two devices have the same MAC"
             self._macs[device.mac.value] = Endpoint(spec.name, device.name)
@@ -46,16 +49,18 @@ class Places:
             self.present.append(spec.name)
 
     def stands_for(self, spec: Netns, kind: Veth) -> bool:
-        """True for a device that leads to one pod, or from a switch to one host."""
+        """True for a device that leads to one pod, or from a switch to one host: a frame comes there only if that is whom it is for."""
         peer = self.topology.namespaces.get(kind.peer.netns)
-        return spec.role is Role.SWITCH or (peer is not None and peer.role is Role.POD)
+        if peer is None:
+            return spec.role is Role.SWITCH
+        return peer.role is Role.POD or (spec.role is Role.SWITCH and peer.role is not Role.SWITCH)
 
     def number(self, form: Hashable) -> int:
         """A small number for a large value: equal for equal values."""
         return self._ids.setdefault(form, len(self._ids))
 
     def owners(self, code: Code) -> Iterator[str]:
-        """Who has an address on a device."""
+        """Who may say that an address is its own."""
         return iter(self._owners.get(code, ()))
 
     def mac_owner(self, mac: int) -> Endpoint | None:
@@ -68,3 +73,14 @@ class Places:
         if found is None:
             found = self._machines[name] = Machine(self, self.topology.namespaces[name])
         return found
+
+
+def _answered(device: Device) -> Iterator[Code]:
+    """The addresses that a device is asked for: its own, in IPv6 also the one that follows from its MAC and its networks' anycast."""
+    for address in device.addresses:
+        if device.name != "lo" or not address.ip.is_loopback:
+            yield code_of(address.ip)
+            if address.version == 6 and address.network.prefixlen < LAST_WITH_ANYCAST:
+                yield code_of(address.network.network_address)
+    if device.mac.value:
+        yield code_of(eui64_link_local(device.mac).ip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netsim.flows.codes import Code, code_of
-from netsim.flows.machine import Machine, Said
+from netsim.flows.machine import Machine, Said, every_address
 from netsim.flows.places import Places
 from netsim.flows.rule_slice import Slice
 from netsim.flows.slices import Slices
@@ -61,7 +61,7 @@ class Reach:
     def _loopback(self, flow: Flow) -> None:
         for device in self.places.machine(flow.netns).spec.devices:
             if device.name == "lo":
-                for address in device.addresses:
+                for address in every_address(device):
                     self.address(code_of(address.ip))
 
     def machine(self, name: str) -> None:
@@ -71,7 +71,7 @@ class Reach:
         machine = self.places.machine(name)
         self.machines[name] = len(self.machines)
         self.members.append(machine)
-        for code in machine.own:
+        for code in (*machine.own, *machine.ends):
             if (6 if code >> 129 else 4) in self.versions:
                 self.address(code)
         for link in machine.links:

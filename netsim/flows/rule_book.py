@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
 from netsim.flows.codes import Code, Ports, code_of
@@ -279,22 +280,25 @@ def _nftables(book: RuleBook, place: tuple[Hashable, ...], table: nft.Table, sha
         kind = (named.key, named.data, tuple(sorted(named.flags)), named.timeout_ms, named.size, state.form)
         members = book._sets[place, named.name] = Members(kind, opaque=state.opaque)
         for key, element in named.elements.items():
-            members.add(_nft_member(named.key, key, element))
+            members.add(_nft_member(named, key, element))
 
 
-def _nft_member(kinds: Sequence[str], key: nft.Key, element: nft.Element) -> Member:
+def _nft_member(named: nft.NamedSet, key: nft.Key, element: nft.Element) -> Member:
     shape = Shape(translates=True)
-    form: list[Hashable] = []
-    for kind, literal in zip(kinds, key, strict=False):
-        if kind == "inet_service" and isinstance(literal, int):
-            shape.ports.append(Ports(literal, literal))
-            form.append(("port", len(shape.ports)))
-        else:
-            form.append(shape.add(literal))
+    form: list[Hashable] = [shape.datum(kind, literal) for kind, literal in zip(named.key, key, strict=False)]
     member = Member.of(shape)
-    form += [shape.nat_data(element.data), element.timeout_ms]
+    form += [_mapped(named, element.data, shape), element.timeout_ms]
     shape.form = tuple(form)
     return member
+
+
+def _mapped(named: nft.NamedSet, data: nft.Data | None, shape: Shape) -> Hashable:
+    """What a map gives for a key. A range of addresses or ports is what NAT picks one of."""
+    if not isinstance(data, tuple):
+        return shape.add(data)
+    if any(isinstance(each, nft.Range) for each in data):
+        shape.opaque = "translates to one of several addresses or ports"
+    return tuple(shape.datum(kind, literal) for kind, literal in zip(named.data, data, strict=False))
 
 
 def _ipset(ipset: IPSet) -> Members:
@@ -321,6 +325,9 @@ def _ipset_member(ipset: IPSet, key: SetKey, entry: SetEntry) -> Member:
             form.append(("set", len(shape.sets)))
         else:
             form.append(shape.add(element))
+            form.append(
+                element.prefixlen if isinstance(element, IPv4Network | IPv6Network) else None
+            )  # the longest counts
             shape.opaque = shape.opaque or ("a MAC in a set" if dimension is Dimension.MAC else "")
     shape.form = tuple(form)
     return Member.of(shape)

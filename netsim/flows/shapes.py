@@ -55,9 +55,14 @@ class Shape:
         """Take one more value apart; its form."""
         return _form(value, self)
 
-    def nat_data(self, data: nft.Data | None) -> Hashable:
-        """Take a map's data apart, which NAT may give to packets; its form."""
-        return None if data is None else _nat_data(data, self)
+    def datum(self, kind: str, literal: nft.Literal) -> Hashable:
+        """Take one part of a set's element apart, of that datatype; its form. What NAT finds in a map it gives to packets."""
+        if kind != "inet_service" or not isinstance(literal, int | nft.Range):
+            return _form(literal, self)
+        first, last = (literal.first, literal.last) if isinstance(literal, nft.Range) else (literal, literal)
+        assert isinstance(first, int)
+        assert isinstance(last, int)
+        return _port_range(xt.PortRange(first, last), self)
 
 
 OPAQUE: dict[type, str] = {
@@ -71,7 +76,6 @@ OPAQUE: dict[type, str] = {
     xt_targets.SetTarget: "changes a set",
     xt_targets.CTTarget: "sets a conntrack zone",
     nft.Jhash: "hashes",
-    nft.RawPayload: "looks at bits wherever they are",
     nft.RawPayload: "looks at bits of addresses",
     TProxy: "sends to a socket of another address",
 }
@@ -152,10 +156,9 @@ def _nat_range(value: xt.NATRange, shape: Shape) -> Hashable:
             shape.opaque = "translates to one of several addresses"
         form.append(_address(value.first, shape))
     if value.port_first is not None:
-        if value.port_last in (None, value.port_first):
-            form.append(_port_range(xt.PortRange(value.port_first, value.port_first), shape))
-        else:
-            form.append((value.port_first, value.port_last))
+        if value.port_last not in (None, value.port_first):
+            shape.opaque = "translates to one of several ports"
+        form.append(_port_range(xt.PortRange(value.port_first, value.port_first), shape))
     return tuple(form)
 
 
@@ -218,6 +221,7 @@ def _set_reference(value: nft.SetReference, shape: Shape) -> Hashable:
 
 def _set_update(value: nft.SetUpdate, shape: Shape) -> Hashable:
     shape.sets.append(value.name)
+    shape.translates = True  # what it puts into a map may become a packet's
     own = _form(value.stateful, shape)
     parts = (value.operation, value.timeout_ms, _form(value.element, shape), _form(value.data, shape), own)
     return ("update", len(shape.sets), parts)
@@ -228,6 +232,11 @@ def _payload(value: nft.Payload, shape: Shape) -> Hashable:
         shape.opaque = "looks at a MAC"
     shape.literal_ports = shape.literal_ports or value.field in ("sport", "dport")
     return ("payload", value.protocol, value.field)
+
+
+def _ct(value: nft.Ct, shape: Shape) -> Hashable:
+    shape.literal_ports = shape.literal_ports or value.key.startswith("proto-")
+    return ("ct", value.key, value.direction)
 
 
 def _binary(value: nft.Binary, shape: Shape) -> Hashable:
@@ -270,6 +279,8 @@ def _verdict_map(value: nft.VerdictMap | nft.Lookup, shape: Shape) -> Hashable:
 def _assign(value: nft.Assign, shape: Shape) -> Hashable:
     if _names_address(value.target):
         shape.opaque = "writes an address"
+    if isinstance(value.target, nft.Payload) and value.target.field in ("sport", "dport"):
+        shape.opaque = "writes a port"
     return ("assign", _form(value.target, shape), _form(value.value, shape))
 
 
@@ -278,11 +289,9 @@ def _nat(value: nft.NAT, shape: Shape) -> Hashable:
     if value.prefix:
         shape.opaque = "computes an address"
     shape.translates = True
-    shape.opaque = shape.opaque or ("computes an address" if value.prefix else "")
     shape.to_self = shape.to_self or value.kind == "redirect"
-    port = value.port
-    to_port = _port_of(port.literal, shape) if isinstance(port, nft.Value) else _form(port, shape)
-    return ("nat", value.kind, value.family, _nat_to(value.address, shape), to_port, tuple(sorted(value.flags)))
+    to = (_nat_to(value.address, shape), _nat_to(value.port, shape))
+    return ("nat", value.kind, value.family, *to, tuple(sorted(value.flags)))
 
 
 def _nat_to(value: nft.Expression | None, shape: Shape) -> Hashable:
@@ -290,9 +299,8 @@ def _nat_to(value: nft.Expression | None, shape: Shape) -> Hashable:
         case nft.Lookup(key=key, mapping=nft.AnonymousMap(elements=elements)):
             pairs = [(_form(each, shape), _nat_data(data, shape)) for each, data in elements]
             return ("map", _form(key, shape), tuple(pairs))
-        case nft.Value(literal=nft.Range()):
-            shape.opaque = "translates to one of several addresses"
-            return "range"
+        case nft.Value(literal=literal):
+            return _end_of(literal, shape)
         case _:
             return _form(value, shape)
 
@@ -300,14 +308,15 @@ def _nat_to(value: nft.Expression | None, shape: Shape) -> Hashable:
 def _nat_data(data: nft.Data, shape: Shape) -> Hashable:
     if not isinstance(data, tuple):
         return _form(data, shape)
-    return tuple(_port_of(each, shape) if isinstance(each, int) else _form(each, shape) for each in data)
+    return tuple(_end_of(each, shape) for each in data)
 
 
-def _port_of(literal: nft.Literal, shape: Shape) -> Hashable:
-    if not isinstance(literal, int):
-        return _form(literal, shape)
-    shape.ports.append(Ports(literal, literal))
-    return ("port", len(shape.ports))
+def _end_of(literal: nft.Literal, shape: Shape) -> Hashable:
+    """An address or a port that may become a packet's."""
+    if isinstance(literal, nft.Range):
+        shape.opaque = "translates to one of several addresses or ports"
+        return "range"
+    return _port_range(xt.PortRange(literal, literal), shape) if isinstance(literal, int) else _form(literal, shape)
 
 
 def _nft_rule(value: nft.Rule, shape: Shape) -> Hashable:
@@ -344,6 +353,7 @@ _SPECIAL: dict[type, Any] = {
     nft.SetUpdate: _set_update,
     nft.Payload: _payload,
     nft.Binary: _binary,
+    nft.Ct: _ct,
     nft.Match: _nft_match,
     nft.VerdictMap: _verdict_map,
     nft.Lookup: _verdict_map,

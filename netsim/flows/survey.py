@@ -98,7 +98,7 @@ class _Dealing:
         while self.left:
             first = next(iter(self.left.values()))
             seen, flow_class = self._stand_in(first) or self._look(first)
-            members = self._like(seen, first)
+            members = [first] if flow_class.alone is not None else self._like(seen, first)
             for member in members:
                 del self.left[member.netns]
             yield flow_class, members
@@ -111,14 +111,14 @@ class _Dealing:
 
     def _look(self, first: Sender) -> tuple[Seen, FlowClass]:
         found = self.surveyor.look(self.asked, first)
-        if found[0].cone.sensitive is not None and len(self.seen) < RECENT:
+        if found[1].alone is None and len(self.seen) < RECENT:
             self.seen.append(found)
         return found
 
     def _like(self, seen: Seen, first: Sender) -> list[Sender]:
         """Those of the group that are left and that nothing in the cone tells apart from ``first``; ``first`` alone where it is named."""
         cone = seen.cone
-        if cone.sensitive is None or cone.sensitive.intersection(first.codes):
+        if cone.sensitive is None or not cone.sensitive.isdisjoint(first.codes):
             return [first]
         part = next(p for p in self.group.parts(cone.spans, cone.words) if first in p.members)
         expected, place = self.asked.expected or frozenset(), self.asked.place

@@ -34,6 +34,7 @@ TAKEN_APART: dict[type, str] = {
     nft.SetReference: "name",
     nft.SetUpdate: "operation name element timeout_ms data stateful",
     nft.Payload: "protocol field",
+    nft.Ct: "key direction",
     nft.Binary: "operator left right",
     nft.Match: "left operator right",
     nft.VerdictMap: "key mapping",
@@ -98,6 +99,8 @@ OPAQUE_RULES = [
     # a rule that computes with addresses, and its table and chain
     ("-j NETMAP --to 10.1.0.0/16", "nat", "PREROUTING"),
     ("-p tcp -j DNAT --to-destination 10.0.0.1-10.0.0.9", "nat", "PREROUTING"),
+    ("-p tcp -j DNAT --to-destination 10.0.0.1:80-89", "nat", "PREROUTING"),
+    ("-p tcp -j REDIRECT --to-ports 8080-8089", "nat", "PREROUTING"),
     ("-m mac --mac-source 0a:00:00:00:00:01 -j ACCEPT", "filter", "INPUT"),
     ("-m recent --name x --set --mask 255.255.255.0 --rsource -j ACCEPT", "filter", "INPUT"),
     ("-m connlimit --connlimit-above 3 --connlimit-mask 24 --connlimit-saddr -j DROP", "filter", "INPUT"),
@@ -115,6 +118,9 @@ NFT_OPAQUE = [
     "ether saddr 0a:00:00:00:00:01 accept",
     "jhash ip saddr mod 2 vmap { 0 : accept, 1 : drop }",
     "@nh,96,32 0xa000001 accept",
+    "dnat to 10.0.0.1:80-89",
+    "redirect to :80-89",
+    "tcp dport set 8080",
 ]
 
 
