@@ -214,8 +214,8 @@ class ControlPlane:
         made = self.store.create(item)
         if made.kind in ("EndpointSlice", "Endpoints") or made.metadata.owner_references:
             self._context.given.add(made.key)
-        if made.kind == "Pod" and mapping_at(made.document, "status"):
-            self._fleet.given[made.key] = mapping_at(made.document, "status")
+        if made.kind == "Pod" and mapping_at(item.document, "status"):
+            self._fleet.given[made.key] = mapping_at(item.document, "status")
         return made
 
     def delete(self, key: Key) -> None:

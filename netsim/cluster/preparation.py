@@ -67,6 +67,14 @@ def named(item: Object, resource: Resource, names: NameSource, clock: VirtualClo
     return Object(item.api_version, item.kind, metadata, {**item.document, "metadata": written})
 
 
+def pending(item: Object) -> Object:
+    """A new pod waits for a node, where nothing says what else it does. Ref: pkg/registry/core/pod/strategy.go:PrepareForCreate()."""
+    if item.kind != "Pod" or mapping_at(item.document, "status").get("phase"):
+        return item
+    document = with_value(item.document, ("status", "phase"), "Pending")
+    return Object(item.api_version, item.kind, item.metadata, document)
+
+
 def updated(before: Object, document: Document, resource: Resource) -> Object:
     """The object as it will be: what the server owns in ``metadata`` comes from the stored one."""
     old = mapping_at(before.document, "metadata")

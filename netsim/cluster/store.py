@@ -28,6 +28,7 @@ from netsim.cluster.preparation import (
     may_go,
     merged_condition,
     named,
+    pending,
     stamped,
     terminating,
     updated,
@@ -81,6 +82,7 @@ class Store(WatchCache):
             made = named(item, resource, self._names, self._clock)
         if self.admit is not None:
             made = self.admit(made, self)
+        made = pending(made)
         if self.find(made.key) is not None:
             raise AlreadyExists.of(resource.qualified, made.metadata.name)
         return made if dry_run else self._write(None, made)

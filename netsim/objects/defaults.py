@@ -246,7 +246,15 @@ def _job(draft: Draft) -> None:
     _set(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False)
 
 
+def _cron_job(draft: Draft) -> None:
+    """Of the Job that it will make only the pods' part has defaults. Ref: pkg/apis/batch/v1/defaults.go:SetDefaults_CronJob() (v1.37)."""
+    spec = _section(draft, "spec")
+    _set(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    _template(_section(spec, "jobTemplate"))
+
+
 _FILL: Mapping[str, Callable[[Draft], None]] = {
+    "CronJob": _cron_job,
     "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "EndpointSlice": _endpoint_slice,

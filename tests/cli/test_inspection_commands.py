@@ -237,6 +237,14 @@ def test_the_chain_of_a_creation_is_in_order() -> None:
     ]
 
 
+def test_a_pod_that_waits_is_pending_to_a_selector_too(tmp_path: Path) -> None:
+    file = tmp_path / "pending.yaml"
+    file.write_text(PENDING)
+    for phase, count in (("Pending", 1), ("Running", 0)):
+        found = netsim("get", "pods", "-o", "name", "-t", str(file), "--field-selector", f"status.phase={phase}").out
+        assert len(found.split()) == count
+
+
 def test_the_chain_of_a_pod_that_waits_ends_with_why(tmp_path: Path) -> None:
     file = tmp_path / "pending.yaml"
     file.write_text(PENDING)

@@ -107,6 +107,34 @@ def test_workloads(kind: str, api_version: str, expected: dict[str, Any]) -> Non
     assert found["template"]["spec"]["restartPolicy"] == "Always"
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {},
+            {
+                "concurrencyPolicy": "Allow",
+                "suspend": False,
+                "successfulJobsHistoryLimit": 3,
+                "failedJobsHistoryLimit": 1,
+            },
+        ),
+        (
+            {"successfulJobsHistoryLimit": 0, "concurrencyPolicy": "Forbid"},
+            {"successfulJobsHistoryLimit": 0, "concurrencyPolicy": "Forbid"},
+        ),
+    ],
+    ids=["absent", "given"],
+)
+def test_a_cron_job_and_the_pods_of_its_jobs(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    job = {"spec": {"template": {"spec": {**copy.deepcopy(POD), "restartPolicy": "Never"}}}}
+    found = filled("CronJob", "batch/v1", spec={"schedule": "@daily", "jobTemplate": job, **given})["spec"]
+    assert {key: found.get(key) for key in expected} == expected
+    made = found["jobTemplate"]["spec"]
+    assert made["template"]["spec"]["containers"][0]["imagePullPolicy"] == "IfNotPresent"
+    assert "backoffLimit" not in made
+
+
 def test_zero_replicas_stay_zero() -> None:
     assert filled("Deployment", "apps/v1", spec={"replicas": 0, "template": {"spec": POD}})["spec"]["replicas"] == 0
 
