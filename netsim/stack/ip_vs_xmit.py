@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import assert_never
 
 from netsim.dataclass import dataclass
-from netsim.net.address import Address
+from netsim.net.address import Address, Family
 from netsim.net.packet import ICMPHeader, IPHeader, IPIPHeader, Packet, Protocol
 from netsim.rules.ipvs.ast import Forwarding
 from netsim.stack.dev import skb_len
-from netsim.stack.dst import route_output
+from netsim.stack.dst import dst_mtu, route_output
 from netsim.stack.environment import HookVerdict
 from netsim.stack.icmp_send import Unreachable, icmp_unreachable
 from netsim.stack.ip_output import ip_output
@@ -221,9 +221,12 @@ def _crosses_border(sending: Sending, nexthop: Nexthop) -> str | None:
 
 
 def _may_leave(sending: Sending, nexthop: Nexthop) -> bool:
-    """TTL and MTU. Ref: decrement_ttl(), ensure_mtu_is_adequate()."""
+    """TTL and MTU, in this order: an error about the length quotes the packet with the TTL that it has by then.
+
+    Ref: decrement_ttl(), ensure_mtu_is_adequate().
+    """
     ns, skb = sending.ns, sending.skb
-    ttl, length, mtu = skb.packet.ip.ttl, skb_len(skb.packet), ns.oif(nexthop).mtu
+    ttl, mtu = skb.packet.ip.ttl, dst_mtu(ns, nexthop, skb.packet.family, forwarding=False)
     if sending.conn.forwarding is Forwarding.TUNNEL:
         mtu -= OUTER_HEADER
     if ttl <= 1:
@@ -231,11 +234,21 @@ def _may_leave(sending: Sending, nexthop: Nexthop) -> bool:
         ns.drop(DropReason.TTL_EXCEEDED, "ip_vs_xmit.c:decrement_ttl", f"the TTL is {ttl}")
         icmp_unreachable(ns, skb, Unreachable.TIME_EXCEEDED)
         return False
-    tunnelled = sending.conn.forwarding is Forwarding.TUNNEL
-    if length > mtu and skb.packet.ip.dont_fragment and not (tunnelled and not _pmtu_disc(ns)):
-        sending.record(skb.packet)
-        detail = f"{length} bytes are more than the MTU of {nexthop.device}, {mtu}, and DF is set"
-        ns.drop(DropReason.PKT_TOO_BIG, "ensure_mtu_is_adequate", detail)
-        icmp_unreachable(ns, skb, Unreachable.FRAG_NEEDED, mtu=mtu)
-        return False
-    return True
+    if _is_adequate(sending, mtu):
+        return True
+    sending.record(skb.packet)
+    _age(sending)
+    why = "DF is set" if skb.packet.family is Family.IPV4 else "no router fragments IPv6"
+    detail = f"{skb_len(skb.packet)} bytes are more than the MTU of {nexthop.device}, {mtu}, and {why}"
+    ns.drop(DropReason.PKT_TOO_BIG, "ensure_mtu_is_adequate", detail)
+    icmp_unreachable(ns, skb, Unreachable.FRAG_NEEDED, mtu=mtu)
+    return False
+
+
+def _is_adequate(sending: Sending, mtu: int) -> bool:
+    """IPVS cuts no IPv6 packet, even where its sender is on this host and lets it be cut. Ref: __mtu_check_toobig_v6()."""
+    skb, length = sending.skb, skb_len(sending.skb.packet)
+    if skb.packet.family is Family.IPV6:
+        return (skb.frag_max_size or length) <= mtu
+    cuts_anyway = sending.conn.forwarding is Forwarding.TUNNEL and not _pmtu_disc(sending.ns)
+    return length <= mtu or cuts_anyway or not skb.packet.ip.dont_fragment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +124,65 @@ def test_an_entry_that_ipvs_made_is_not_translated_where_ipvs_is_gone(mode: Prox
 def test_ipvs_made_the_entry_of_its_own_connection(known: str, made: bool):
     (connection,), (entry,) = parse_connections(known, "known"), parse_conntrack(KNOWN, "known")
     assert connection.made(entry) is made
+
+
+BEHIND_A_SMALLER_MTU = """
+apiVersion: netsim.io/v1alpha1
+kind: Cluster
+metadata: {name: smaller}
+spec:
+  kubeProxy: {mode: ipvs}
+  podCIDR: [10.244.0.0/16, "fd00:10:244::/56"]
+  serviceCIDR: [10.96.0.0/16, "fd00:10:96::/112"]
+  nodes:
+  - name: node1
+    routes:
+    - {to: 10.244.2.0/24, via: 192.168.0.12, device: eth0, mtu: 1400}
+    - {to: "fd00:10:244:2::/64", via: "fd00:192:168::12", device: eth0, mtu: 1400}
+  - name: node2
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec: {nodeName: node1, containers: [{name: main, image: example.com/main}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  nodeName: node2
+  containers: [{name: main, image: example.com/main, ports: [{containerPort: 54, protocol: UDP}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: dns}
+spec:
+  selector: {app: web}
+  ipFamilyPolicy: RequireDualStack
+  ports: [{port: 53, targetPort: 54, protocol: UDP}]
+"""
+
+
+@pytest.mark.parametrize("source", ["pod/default/client", "node/node1"])
+@pytest.mark.parametrize(
+    ("version", "dont_fragment", "told"),
+    [(4, True, [(63, 1400)]), (4, False, []), (6, True, [(63, 1400)]), (6, False, [(63, 1400)])],
+    ids=["v4 df", "v4", "v6 df", "v6"],
+)
+def test_a_route_of_ipvs_has_an_mtu(
+    tmp_path: Path, source: str, version: int, dont_fragment: bool, told: list[tuple[int, int]]
+):
+    """Its error quotes the packet with one TTL less, and in IPv6 it cuts nothing, whatever the sender says.
+
+    Ref: net/netfilter/ipvs/ip_vs_xmit.c:__ip_vs_get_out_rt(), __mtu_check_toobig_v6(), dst_mtu() (v6.12). Seen on Linux 6.1.
+    """
+    file = tmp_path / "smaller.yaml"
+    file.write_text(BEHIND_A_SMALLER_MTU, encoding="utf-8")
+    world = load_world([file])[0]
+    flows = every_flow(world, version=version)
+    asked = next(each for each in flows if each.source == source and each.target.startswith("svc/default/dns:53"))
+    flow = replace(asked.flow, payload=1380, dont_fragment=dont_fragment)
+    (branch,) = trace(world.topology, flow, source=source, target=asked.target).branches
+    errors = [leg.sent.l4 for leg in branch.legs if leg.name.endswith(("fragmentation needed", "packet too big"))]
+    assert [(error.quoted.ip.ttl, error.mtu) for error in errors] == told
+    assert branch.reason == ("PACKET_TOO_BIG" if told else "DELIVERED")
