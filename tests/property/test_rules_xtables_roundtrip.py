@@ -131,6 +131,54 @@ def test_reading_by_parts_is_reading(written: list[Rule]) -> None:
     assert by_parts == whole.tables["filter"].done().chains["CHAIN"].rules
 
 
+words = st.sampled_from(
+    [
+        *(
+            "-s 10.0.0.1",
+            "-d 10.0.0.0/8",
+            "! -s 10.0.0.2",
+            "-s",
+            "-d",
+            "!",
+            "10.0.0.1",
+            "-s 10.0.0.1,10.0.0.2",
+            "-s 10.0.0.1/0",
+        ),
+        *("-p tcp", "-p udp", "-p", "tcp", "-m tcp", "-m udp", "-m", "--dport 80", "--sport 1:2", "--dport", "--syn"),
+        *(
+            "-m comment",
+            '--comment "a b"',
+            '-m comment --comment "a -j b"',
+            "-m comment --comment a",
+            '"',
+            "-m comment --comment",
+        ),
+        *(
+            "-j ACCEPT",
+            "-j OTHER",
+            "-g OTHER",
+            "-j",
+            "-j REJECT --reject-with tcp-reset",
+            "-j LOG --log-prefix",
+            "-i eth0",
+            "-o eth0",
+        ),
+        *("-m set --match-set", "s src", "-m mark --mark 1", "--tcp-flags SYN", "SYN", "-4", "-6", "-f", "-c 1 2", ""),
+    ]
+)
+
+
+@given(st.lists(words, min_size=1, max_size=7), st.sampled_from([" ", "  ", "\t"]))
+@settings(max_examples=300, deadline=None)
+def test_reading_by_parts_is_reading_whatever_the_words(said: list[str], blank: str) -> None:
+    text = text_of([f"-A CHAIN {blank.join(said)}"])
+    whole, by_parts = Loader(V4, "x", _NoParts(V4)), Loader(V4, "x", PartReader(V4))
+    for loader in (whole, by_parts):
+        loader.load(text)
+    assert [str(error) for error in by_parts.errors] == [str(error) for error in whole.errors]
+    assert by_parts.tables["filter"].done() == whole.tables["filter"].done()
+
+
 class _NoParts(PartReader):
     """Reads every line as a whole."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypeAlias
+
 from netsim.rules.xtables.ast import Counters, InterfaceMatch, Match, PrefixMatch, ProtocolMatch, Target
 from netsim.rules.xtables.option import Needs
 
@@ -28,3 +31,50 @@ class Fragment:
     needs: tuple[tuple[str, Needs, int], ...] = ()
     other_family: bool = False
     jump_word: int = 0
+
+    @property
+    def is_one(self) -> bool:
+        """True where exactly one rule comes of it."""
+        return len(self.sources) == 1 == len(self.destinations) and not self.other_family
+
+    def apart(self) -> Iterator[Fragment]:
+        """One for each source and destination, none for the other family's."""
+        if not self.other_family:
+            for source in self.sources:
+                for destination in self.destinations:
+                    found = Fragment()
+                    vars(found).update(vars(self), sources=(source,), destinations=(destination,))
+                    yield found
+
+    def reading(self) -> Reading:
+        """What a whole rule says."""
+        return self, self.matches, self.target
+
+    def with_prefix(self, letter: str, prefix: PrefixMatch | None) -> Fragment:
+        """The same with one source (``s``) or destination (``d``), which it has not."""
+        found = Fragment()
+        vars(found).update(vars(self))
+        found.used += letter
+        if letter == "s":
+            found.sources = (prefix,)
+        else:
+            found.destinations = (prefix,)
+        return found
+
+    def joined(self, part: Fragment) -> Fragment | None:
+        """What both say, matches aside; None where both give the same option."""
+        mine = self.used
+        for letter in part.used:
+            if letter in mine:
+                return None
+        found = Fragment()
+        said = vars(found)
+        said.update(vars(self))
+        said.update(vars(part))
+        found.used = mine + part.used
+        found.needs = self.needs + part.needs
+        return found
+
+
+Reading: TypeAlias = tuple[Fragment, tuple[Match, ...], Target | None]
+"""What a whole rule says: its matches and target, and a fragment that knows the rest (its own may be a part of them only)."""

@@ -14,7 +14,7 @@ from netsim.rules.xtables import words as quoting
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Counters, Jump, Rule
 from netsim.rules.xtables.check import check_table
 from netsim.rules.xtables.commands import chain_command, chain_of, command_letter, find_rules, index_of
-from netsim.rules.xtables.fragment import Fragment
+from netsim.rules.xtables.fragment import Fragment, Reading
 from netsim.rules.xtables.option import OptionError
 from netsim.rules.xtables.parts import PartReader
 from netsim.rules.xtables.placement import refusal
@@ -138,47 +138,30 @@ class Loader:
         name = line[start:end]
         if line[counted:start] != "-A " or end < 0 or (chain := table.chains.get(name)) is None:
             return False
-        fragment = self.parts.read(line[end:])
-        if fragment is None or refusal(table, name, fragment) is not None:
+        found = self.parts.read(line[end:])
+        if found is None or refusal(table, name, found) is not None:
             return False
-        if len(fragment.sources) == 1 == len(fragment.destinations) and not fragment.other_family:
-            chain.rules.append(
-                Rule(
-                    fragment.sources[0],
-                    fragment.destinations[0],
-                    fragment.in_interface,
-                    fragment.out_interface,
-                    fragment.protocol,
-                    fragment.fragment,
-                    fragment.matches,
-                    fragment.target,
-                    fragment.counters or (read_counters(line[: counted - 1]) if counted else None),
-                    Origin(self.file, self.number, 1, line),
-                )
-            )
-        else:
-            chain.rules += self._rules(fragment, read_counters(line[: counted - 1]) if counted else None)
+        chain.rules += self._rules(found, read_counters(line[: counted - 1]) if counted else None)
         return True
 
-    def _rules(self, fragment: Fragment, counters: Counters | None) -> list[Rule]:
+    def _rules(self, reading: Reading, counters: Counters | None) -> list[Rule]:
         """The rules that a line stands for: one for each source and destination, none for the other family's."""
-        if fragment.other_family:
-            return []
+        fragment, matches, target = reading
+        origin = Origin(self.file, self.number, 1, self.line)
         return [
             Rule(
-                source=source,
-                destination=destination,
-                in_interface=fragment.in_interface,
-                out_interface=fragment.out_interface,
-                protocol=fragment.protocol,
-                fragment=fragment.fragment,
-                matches=fragment.matches,
-                target=fragment.target,
-                counters=fragment.counters or counters,
-                origin=self._origin(),
+                each.sources[0],
+                each.destinations[0],
+                each.in_interface,
+                each.out_interface,
+                each.protocol,
+                each.fragment,
+                matches,
+                target,
+                each.counters or counters,
+                origin,
             )
-            for source in fragment.sources
-            for destination in fragment.destinations
+            for each in ((fragment,) if fragment.is_one else fragment.apart())
         ]
 
     def _command(self, table: TableUnderWork, words: list[str]) -> None:
@@ -211,7 +194,8 @@ class Loader:
             return
         if (letter == "R" and number is None) or (letter == "D" and number is not None):
             raise LineRefusedError(f"-{letter} takes a rule number{'' if letter == 'R' else ' or a rule'}", "", at + 2)
-        rules = self._rules(self._read(table, words, at + 1, rest), counters)
+        fragment = self._read(table, words, at + 1, rest)
+        rules = self._rules(fragment.reading(), counters)
         match letter:
             case "A":
                 chain.rules += rules
@@ -229,7 +213,7 @@ class Loader:
             fragment = read_words(words[rest:], self.family)
         except OptionError as problem:
             raise LineRefusedError(problem.message, problem.advice, problem.word + rest) from None
-        if (refused := refusal(table, words[chain_word], fragment)) is not None:
+        if (refused := refusal(table, words[chain_word], fragment.reading())) is not None:
             if isinstance(fragment.target, Jump) and not refused.advice:
                 refused.advice = suggest_target(fragment.target.chain, list(table.chains), self.family)
             raise LineRefusedError(refused.message, refused.advice, refused.word + rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netsim.rules.xtables.ast import BUILTIN_CHAINS, Jump, Verdict
-from netsim.rules.xtables.fragment import Fragment
+from netsim.rules.xtables.fragment import Fragment, Reading
 from netsim.rules.xtables.tables import NAT_DROP, LineRefusedError, TableUnderWork
 from netsim.rules.xtables.values import write_protocol
 
@@ -11,9 +11,9 @@ _NO_OUTPUT_DEVICE = ("PREROUTING", "INPUT")
 _NO_INPUT_DEVICE = ("POSTROUTING", "OUTPUT")
 
 
-def refusal(table: TableUnderWork, chain: str, fragment: Fragment) -> LineRefusedError | None:
+def refusal(table: TableUnderWork, chain: str, reading: Reading) -> LineRefusedError | None:
     """Why a rule may not stand in a chain, None where it may. Ref: iptables/xshared.c:do_parse() (v1.8.9)."""
-    target = fragment.target
+    fragment, _, target = reading
     if type(target) is Jump:
         if target.chain not in table.chains:
             kind = "goto" if target.goto else "jump to"

@@ -11,6 +11,7 @@ from netsim.rules.xtables.values import read_integer
 _CHAIN_NAME_LENGTH = 28
 _POLICIES = {"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP}
 _RESERVED = frozenset(verdict.value for verdict in Verdict)
+NO_COUNTERS = Counters()
 NAT_DROP = 'The "nat" table is not intended for filtering, the use of DROP is therefore inhibited.'
 
 
@@ -29,7 +30,7 @@ class ChainUnderWork:
     """A chain that is being built."""
 
     policy: Verdict | None = None
-    counters: Counters = field(default_factory=Counters)
+    counters: Counters = NO_COUNTERS
     rules: list[Rule] = field(default_factory=list)
 
 
@@ -87,8 +88,10 @@ def check_chain_name(name: str, word: int) -> None:
 
 def read_counters(text: str) -> Counters:
     """``[packets:bytes]``; zero where it is none, which iptables-restore does not mind."""
+    if text == "[0:0]":
+        return NO_COUNTERS
     packets, colon, size = text.strip("[]").partition(":")
     try:
-        return Counters(read_integer(packets, 1 << 64), read_integer(size, 1 << 64)) if colon else Counters()
+        return Counters(read_integer(packets, 1 << 64), read_integer(size, 1 << 64)) if colon else NO_COUNTERS
     except ValueError:
-        return Counters()
+        return NO_COUNTERS
