@@ -50,7 +50,9 @@ class Exit:
 
 
 def seconds(text: str) -> float:
-    """``90``, ``1m30s`` or ``500ms`` in seconds."""
+    """``90``, ``1m30s`` or ``500ms`` in seconds. Raises ValueError for what is no time."""
+    if re.fullmatch(_DURATION, text, re.ASCII) is None:
+        raise ValueError(f"{text!r} is no time, such as 10s, 1m30s or 250ms")
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else float(text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from netsim.manifest.load import TIMELINE_KIND, entries_in
 from netsim.objects.json import Json
 from netsim.objects.path import Problem
 from netsim.objects.schema import find_kind
+from netsim.objects.script import seconds
 from netsim.timeline.model import (
     Action,
     Apply,
@@ -34,8 +34,6 @@ from netsim.timeline.model import (
 
 SHORTEST_INTERVAL = 0.001
 """Seconds between two connections of one traffic."""
-
-_DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
 
 def read_timeline(path: Path) -> Timeline:
@@ -274,12 +272,4 @@ def _time(section: Section, field: str) -> float | None:
             return float(raw)
         section.error(f"{raw:g} is before the beginning", "times count from when the cluster came to rest", field)
         return None
-    return section.parsed(section.text(field), _seconds)
-
-
-def _seconds(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise ValueError(f"{text!r} is no time, such as 10s, 1m30s or 250ms")
-    minutes, seconds, milliseconds = (float(part) if part else 0.0 for part in match.groups())
-    return minutes * 60 + seconds + milliseconds / 1000
+    return section.parsed(section.text(field), seconds)

@@ -10,7 +10,7 @@ from netsim.cluster.controlplane import ControlPlane
 from netsim.cluster.errors import BadRequest, NotFound
 from netsim.cluster.kubelet.probes import Probe, Prober
 from netsim.cluster.machines import ProbeKind, Window
-from netsim.objects.script import Exit, Failure, ScriptError, parse_exits, parse_failures
+from netsim.objects.script import Exit, Failure, ScriptError, parse_exits, parse_failures, seconds
 from tests.cluster_objects import (
     condition,
     container,
@@ -68,6 +68,20 @@ FAILURES = [
 @pytest.mark.parametrize(("text", "found"), FAILURES)
 def test_failures_are_read(text: str, found: list[Failure]) -> None:
     assert list(parse_failures(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("90", 90), ("1.5", 1.5), ("10s", 10), ("1m30s", 90), ("1h0.5s", 3600.5), ("250ms", 0.25), ("1m", 60)],
+)
+def test_times_are_read(text: str, found: float) -> None:
+    assert seconds(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1d", "-1s", "1s ", "s", "inf", "1e3", "٣s"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time, such as"):
+        seconds(text)
 
 
 EXITS = [

@@ -34,6 +34,8 @@ def written(folder: Path, steps: str) -> Path:
         ("{at: 1s}", "the step does nothing"),
         ("{send: {from: a, to: b}}", "the step has no 'at'"),
         ("{at: soon, delete: pod/a}", "'soon' is no time, such as 10s, 1m30s or 250ms"),
+        ("{at: 5 minutes, delete: pod/a}", "'5 minutes' is no time, such as 10s, 1m30s or 250ms"),
+        ("{at: -3s, delete: pod/a}", "'-3s' is no time, such as 10s, 1m30s or 250ms"),
         ("{at: 1s, delete: pod/a, killNode: n}", "a step does one thing"),
         ("{at: 1s, send: {from: a}}", "a packet has from and to, or is sent again"),
         ("{at: 1s, send: {again: x}}", "no earlier step sends 'x'"),
