@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from netsim.render.draw.machines import by_machine, rows
 from netsim.render.draw.summary import summary
 from netsim.topology.graph import joined
-from netsim.topology.model import Loopback, Netns, Role, Topology
+from netsim.topology.model import Netns, Role, Topology
 
 SHAPES = {
     Role.OUTSIDE: 'shape=box, style="rounded,dashed"',
@@ -33,14 +34,9 @@ def draw_dot(topology: Topology, title: str) -> str:
 
 
 def _machines(topology: Topology) -> list[str]:
-    lines: list[str] = []
-    grouped: dict[str, list[Netns]] = {}
-    for netns in topology.namespaces.values():
-        if netns.node is None:
-            lines.append(f"  {_vertex(netns)}")
-        else:
-            grouped.setdefault(netns.node, []).append(netns)
-    for index, (node, members) in enumerate(grouped.items()):
+    alone, nodes = by_machine(topology)
+    lines = [f"  {_vertex(netns)}" for netns in alone]
+    for index, (node, members) in enumerate(nodes.items()):
         lines.append(f"  subgraph cluster_{index} {{ label={quoted(node)}; style=rounded;")
         lines += [f"    {_vertex(netns)}" for netns in members]
         lines.append("  }")
@@ -48,9 +44,7 @@ def _machines(topology: Topology) -> list[str]:
 
 
 def _vertex(netns: Netns) -> str:
-    devices = (device for device in netns.devices if not isinstance(device.kind, Loopback) and device.addresses)
-    rows = [f"{device.name} {' '.join(map(str, device.addresses))}" for device in devices]
-    return f"{quoted(netns.name)} [{SHAPES[netns.role]}, label={quoted(chr(10).join([netns.label, *rows]))}];"
+    return f"{quoted(netns.name)} [{SHAPES[netns.role]}, label={quoted(chr(10).join(rows(netns)))}];"
 
 
 def quoted(text: str) -> str:

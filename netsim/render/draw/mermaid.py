@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netsim.render.draw.machines import addressed, by_machine, rows
 from netsim.render.draw.summary import summary
 from netsim.render.markdown_text import code, escaped, table_lines
 from netsim.topology.graph import joined
-from netsim.topology.model import Device, Loopback, Netns, Role, Topology
+from netsim.topology.model import Netns, Role, Topology
 
 
 def draw_md(topology: Topology, title: str) -> str:
@@ -28,14 +29,9 @@ def draw_md(topology: Topology, title: str) -> str:
 
 
 def _vertices(topology: Topology, names: dict[str, str]) -> list[str]:
-    lines: list[str] = []
-    grouped: dict[str, list[Netns]] = {}
-    for netns in topology.namespaces.values():
-        if netns.node is None:
-            lines.append(f"  {_vertex(netns, names[netns.name])}")
-        else:
-            grouped.setdefault(netns.node, []).append(netns)
-    for index, (node, members) in enumerate(grouped.items()):
+    alone, nodes = by_machine(topology)
+    lines = [f"  {_vertex(netns, names[netns.name])}" for netns in alone]
+    for index, (node, members) in enumerate(nodes.items()):
         lines.append(f'  subgraph m{index} ["{_mermaid(node)}"]')
         lines += [f"    {_vertex(netns, names[netns.name])}" for netns in members]
         lines.append("  end")
@@ -43,14 +39,13 @@ def _vertices(topology: Topology, names: dict[str, str]) -> list[str]:
 
 
 def _vertex(netns: Netns, name: str) -> str:
-    rows = [f"{device.name} {' '.join(map(str, device.addresses))}" for device in _addressed(netns)]
-    text = "<br/>".join(_mermaid(row) for row in (netns.label, *rows))
+    text = "<br/>".join(map(_mermaid, rows(netns)))
     left, right = ("[[", "]]") if netns.role is Role.SWITCH else ("(", ")")
     return f'{name}{left}"{text}"{right}'
 
 
 def _table(topology: Topology) -> Iterator[str]:
-    rows = (
+    cells = (
         (
             escaped(netns.label),
             code(device.name),
@@ -58,13 +53,9 @@ def _table(topology: Topology) -> Iterator[str]:
             code(str(device.mac)),
         )
         for netns in topology.namespaces.values()
-        for device in _addressed(netns)
+        for device in addressed(netns)
     )
-    return table_lines(("Namespace", "Device", "Addresses", "MAC"), rows)
-
-
-def _addressed(netns: Netns) -> list[Device]:
-    return [device for device in netns.devices if not isinstance(device.kind, Loopback) and device.addresses]
+    return table_lines(("Namespace", "Device", "Addresses", "MAC"), cells)
 
 
 def _mermaid(text: str) -> str:
