@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, mapping_at, text_at, with_value
-from netsim.cluster.scheduling.filters import LOST_VOLUME, NO_VOLUME, NODE_AFFINITY_OF_VOLUME, Filter, Reasons, Request
+from netsim.cluster.scheduling.filters import NO_VOLUME, NODE_AFFINITY_OF_VOLUME, Filter, Reasons, Request
 from netsim.cluster.scheduling.nodes import NodeState
 from netsim.cluster.scheduling.placement import PlacementSpec
 from netsim.cluster.storage import NO_PROVISIONER, SELECTED_NODE, class_name, matching_volumes, waits_for_consumer
@@ -51,8 +51,11 @@ class ClaimReader:
             volume = text_at(claim.document, "spec", "volumeName")
             if volume and text_at(claim.document, "status", "phase") == "Lost":
                 return VolumeNeeds(f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{volume}"')
-            if volume:
-                filters.append(self._on_volume(self._store.find(Key("PersistentVolume", "", volume))))
+            found = self._store.find(Key("PersistentVolume", "", volume)) if volume else None
+            if volume and found is None:
+                return VolumeNeeds(f'persistentvolume "{volume}" not found')
+            if found is not None:
+                filters.append(_on_volume(found))
             elif waits_for_consumer(claim, self.classes):
                 waiting.append(key)
                 filters.append(self._findable(claim))
@@ -68,12 +71,6 @@ class ClaimReader:
                 path = ("metadata", "annotations", SELECTED_NODE)
                 self._store.update(Object.of(with_value(claim.document, path, node)))
 
-    def _on_volume(self, volume: Object | None) -> Filter:
-        if volume is None:
-            return lambda _request, _node: (LOST_VOLUME,)
-        placement = volume_placement(volume)
-        return lambda _request, node: _reach(placement, node, NODE_AFFINITY_OF_VOLUME)
-
     def _findable(self, claim: Object) -> Filter:
         """A claim that waits: a node will do where a volume can be made for it, or one that is there can be reached."""
         class_ = self.classes.get(Key("StorageClass", "", class_name(claim)))
@@ -85,6 +82,11 @@ class ClaimReader:
             return () if any(not _reach(p, node, NO_VOLUME) for p in placements) else (NO_VOLUME,)
 
         return check
+
+
+def _on_volume(volume: Object) -> Filter:
+    placement = volume_placement(volume)
+    return lambda _request, node: _reach(placement, node, NODE_AFFINITY_OF_VOLUME)
 
 
 def _reach(placement: PlacementSpec, node: NodeState, reason: str) -> Reasons:

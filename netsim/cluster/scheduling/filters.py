@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -37,6 +37,12 @@ class Request:
 Filter: TypeAlias = Callable[[Request, NodeState], Reasons]
 
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
+
+
+def node_names(request: Request, node: NodeState) -> Reasons:
+    """The nodes that affinity leaves out by their names are not looked at. Ref: schedule_one.go:findNodesThatFitPod()."""
+    names = request.spec.names
+    return () if names is None or node.name in names else ("node(s) didn't satisfy plugin(s) [NodeAffinity]",)
 
 
 def node_unschedulable(request: Request, node: NodeState) -> Reasons:
@@ -79,23 +85,41 @@ def node_ports(request: Request, node: NodeState) -> Reasons:
 
 
 def node_resources(request: Request, node: NodeState) -> Reasons:
-    """Ref: plugins/noderesources/fit.go:fitsRequest(). A node that does not say what it has lacks nothing."""
+    """Ref: plugins/noderesources/fit.go:fitsRequest(). A node that does not say what it has lacks no processors or memory."""
     reasons: list[str] = []
     limit = node.allocatable.get("pods")
     promised = node.promised(request.key, request.priority) if node.nominated else []
     if limit is not None and node.pods + len(promised) + 1 > limit:
         reasons.append("Too many pods")
     for name, amount in sorted(request.spec.requests.items()):
-        has = node.allocatable.get(name)
+        has = _allocatable(node, name)
         kept = sum((pod.spec.requests.get(name, Decimal(0)) for pod in promised), Decimal(0))
         if amount and has is not None and node.taken.get(name, Decimal(0)) + kept + amount > has:
-            reasons.append(f"Insufficient {name}")
+            reasons.append(f"{_INSUFFICIENT}{name}")
     return tuple(reasons)
+
+
+_INSUFFICIENT = "Insufficient "
+
+
+def _allocatable(node: NodeState, name: str) -> Decimal | None:
+    has = node.allocatable.get(name)
+    return Decimal(0) if has is None and name not in ("cpu", "memory", "ephemeral-storage") else has
+
+
+def _beyond(request: Request, node: NodeState, reasons: Reasons) -> bool:
+    """True where the pod asks for more of a resource than the whole node has."""
+    for reason in reasons:
+        name = reason.removeprefix(_INSUFFICIENT)
+        if name != reason and request.spec.requests[name] > (_allocatable(node, name) or Decimal(0)):
+            return True
+    return False
 
 
 # In the order in which kube-scheduler runs them: the first that refuses a node is the one that is named.
 # Ref: pkg/scheduler/apis/config/v1/default_plugins.go (v1.37).
 STATIC: tuple[Filter, ...] = (
+    node_names,
     node_unschedulable,  # what only the node and the pod's spec decide: the same for all pods of one template
     taint_toleration,
     node_affinity,
@@ -111,8 +135,8 @@ NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NODE_AFFINITY_OF_VOLUME = "node(s) didn't match PersistentVolume's node affinity"
 NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
-LOST_VOLUME = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
-UNRESOLVABLE = frozenset({AFFINITY, NO_LABEL, NODE_AFFINITY_OF_VOLUME, NO_VOLUME, LOST_VOLUME})
+CONFLICTING_NAMES = "pod affinity terms conflict"
+UNRESOLVABLE = frozenset({AFFINITY, NO_LABEL, NODE_AFFINITY_OF_VOLUME, NO_VOLUME})
 """What no other pod's going would change: the plugins answer UnschedulableAndUnresolvable."""
 
 
@@ -129,30 +153,30 @@ def resolvable(request: Request, node: NodeState) -> bool:
     """True where other pods keep the pod off the node, so that it might run there if they went."""
     if refusal(STATIC, request, node):
         return False
-    return not any(reason in UNRESOLVABLE for reason in refusal((*DYNAMIC, *request.others), request, node))
+    reasons = refusal((*DYNAMIC, *request.others), request, node)
+    return not any(reason in UNRESOLVABLE for reason in reasons) and not _beyond(request, node, reasons)
 
 
-def message(request: Request, nodes: list[NodeState], preemption: str = "") -> str:
-    """Why no node would have the pod, in kube-scheduler's words; ``preemption``: what came of making room, where that is known.
-
-    Ref: pkg/scheduler/framework/types.go:FitError.Error(), framework/preemption/preemption.go (v1.37).
-    """
+def message(request: Request, nodes: Sequence[NodeState], preemption: str) -> str:
+    """Why no node would have the pod, in kube-scheduler's words; ``preemption``: what came of making room."""
     if not nodes:
         return "no nodes available to schedule pods"
-    counts: Counter[str] = Counter()
-    helps: Counter[str] = Counter()
-    for node in nodes:
-        counts.update(refusal((*STATIC, *DYNAMIC, *request.others), request, node))
-        helps[NO_VICTIMS if resolvable(request, node) else NOT_HELPFUL] += 1
-    none = f"0/{len(nodes)} nodes are available"
-    return f"{none}: {_listed(counts)} preemption: {preemption or f'{none}: {_listed(helps)}'}"
+    every = (*STATIC, *DYNAMIC, *request.others)
+    return f"{none_of(refusal(every, request, node) for node in nodes)} preemption: {preemption}"
+
+
+def none_of(reasons: Iterable[Reasons]) -> str:
+    """The reasons of all nodes, counted. Ref: pkg/scheduler/framework/types.go:FitError.Error() (v1.37)."""
+    every = list(reasons)
+    counts = Counter(reason for of_node in every for reason in of_node)
+    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
+    return f"0/{len(every)} nodes are available: {listed}."
 
 
 def message_of_all(reason: str, count: int) -> str:
-    """The same where one reason rules out every node before any is looked at (a PreFilter's)."""
-    none = f"0/{count} nodes are available"
-    return f"{none}: {reason}. preemption: {none}: {count} {NOT_HELPFUL}."
+    """The same where one reason rules out every node before any is looked at (a PreFilter's).
 
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items())) + "."
+    The last words are the real ones: DynamicResources' PostFilter misses what its PreFilter, which was not reached, would have left.
+    Ref: plugins/dynamicresources/dynamicresources.go:PostFilter(), kube-scheduler/framework: ErrNotFound.
+    """
+    return f"0/{count} nodes are available: {reason}. not found"

@@ -79,6 +79,7 @@ class PlacementSpec:
     """The part of a pod's spec that decides where it can run.
 
     ``weight``: what it asks for of processors and memory; ``nominal``: the same, with something for each container that says nothing.
+    ``names``: the only nodes that ``matchFields`` allows, None where it leaves them open, empty where its terms conflict.
     """
 
     node_selector: Selector = field(default_factory=Selector)
@@ -89,6 +90,7 @@ class PlacementSpec:
     preferred: tuple[tuple[int, NodeTerm], ...] = ()
     weight: Weight = (0, 0)
     nominal: Weight = (0, 0)
+    names: frozenset[str] | None = None
 
     @classmethod
     def of(cls, spec: Document) -> PlacementSpec:
@@ -102,6 +104,7 @@ class PlacementSpec:
             tuple(_preferred_terms(spec)),
             weight_of(requests_of(spec)),
             _nominal(spec),
+            _names(_required_terms(spec) or ()),
         )
 
     def matches_node(self, name: str, labels: Mapping[str, str]) -> bool:
@@ -124,14 +127,6 @@ class PlacementSpec:
             if taint.effect in effects and not any(t.tolerates(taint) for t in self.tolerations):
                 return taint
         return None
-
-    @property
-    def node_name(self) -> str:
-        """The one node that ``matchFields`` allows (how a DaemonSet names a pod's node), empty where there is no such."""
-        fields = [r for term in self.terms or () for r in term.fields]
-        if self.terms is None or len(self.terms) != 1 or len(fields) != 1 or len(fields[0].values) != 1:
-            return ""
-        return fields[0].values[0] if fields[0].operator.value == "In" else ""
 
 
 _FIELDS = ("nodeSelector", "affinity", "tolerations", "hostNetwork", "containers", "initContainers", "overhead")
@@ -170,6 +165,17 @@ def _required_terms(spec: Document) -> tuple[NodeTerm, ...] | None:
     if not isinstance(required, Mapping):
         return None
     return tuple(_term(item) for item in list_at(required, "nodeSelectorTerms") if isinstance(item, Mapping))
+
+
+def _names(terms: Iterable[NodeTerm]) -> frozenset[str] | None:
+    """Ref: plugins/nodeaffinity/node_affinity.go:PreFilter()."""
+    found: frozenset[str] | None = None
+    for term in terms:
+        named = [frozenset(r.values) for r in term.fields if r.operator.value == "In"]
+        if not named:
+            return None
+        found = (found or frozenset()) | frozenset.intersection(*named)
+    return found
 
 
 def _preferred_terms(spec: Document) -> Iterable[tuple[int, NodeTerm]]:

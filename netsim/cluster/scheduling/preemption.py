@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from netsim.cluster.scheduling.filters import NO_VICTIMS, Reasons
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.selectors import Selector
 from netsim.dataclass import dataclass
@@ -55,32 +56,32 @@ def sacrifice(
     node: NodeState,
     priority: int,
     budgets: Sequence[Budget],
-    fits: Callable[[], bool],
+    refused: Callable[[], Reasons],
     take_away: Callable[[Resident], None],
     put_back: Callable[[Resident], None],
-) -> Sacrifice | None:
-    """The fewest pods of lower priority that must go from a node, None where not even all of them would help.
+) -> Sacrifice | Reasons:
+    """The fewest pods of lower priority that must go from a node, or what still refuses the pod when all of them have gone.
 
-    ``fits`` says whether the pod fits on the node as it is at the moment; ``take_away`` and ``put_back`` change that. Everything is
-    put back in the end. Ref: SelectVictimsOnNode().
+    ``refused`` says why the pod does not fit on the node as it is at the moment; ``take_away`` and ``put_back`` change that. Everything
+    is put back in the end. Ref: SelectVictimsOnNode().
     """
     lower = sorted((p for p in node.residents.values() if p.priority < priority), key=_importance)
     if not lower:
-        return None
+        return (NO_VICTIMS,)
     for pod in lower:
         take_away(pod)
     victims: list[Resident] = []
-    helps = fits()
+    reasons = refused()
     kept_if_possible = protected(lower, budgets)
     for pod in sorted(lower, key=lambda p: p.key not in kept_if_possible):
         put_back(pod)
-        if helps and not fits():
+        if not reasons and refused():
             take_away(pod)
             victims.append(pod)
     for pod in victims:
         put_back(pod)
-    if not helps or not victims:
-        return None
+    if reasons or not victims:
+        return reasons or (NO_VICTIMS,)
     victims.sort(key=_importance)
     return Sacrifice(node, tuple(victims), sum(pod.key in kept_if_possible for pod in victims))
 

@@ -15,6 +15,10 @@ from netsim.objects.json import Document
 from netsim.objects.meta import Object
 
 
+_NOTE = 1024
+"""The most that an event's text may have. Ref: pkg/apis/core/validation/events.go: NoteLengthLimit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusals:
     """Says no, in the name of the scheduler."""
@@ -26,7 +30,8 @@ class Refusals:
 
     def unschedulable(self, pod: Object, message: str, *, nominated: str = "") -> None:
         """No node will do; ``nominated``: one is kept free for it until others have gone."""
-        self.recorder.warning(self.source, pod.key, "FailedScheduling", message)
+        note = message if len(message) <= _NOTE else f"{message[: _NOTE - 4]} ..."
+        self.recorder.warning(self.source, pod.key, "FailedScheduling", note)
         self.refuse(pod, "Unschedulable", message, nominated=nominated)
 
     def refuse(self, pod: Object, reason: str, message: str, *, nominated: str = "") -> None:
