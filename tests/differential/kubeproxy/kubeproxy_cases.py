@@ -70,8 +70,9 @@ def _normal(table):
 
 
 def _ordered(chain: str, rules: list[str]) -> list[str]:
+    """The last rules are one for each address of the node ports, which kube-proxy keeps in a map (GetNodeIPs)."""
     if chain not in ORDER_FREE:
         return rules
     last = [rule for rule in rules if LAST in rule]
     assert rules[len(rules) - len(last) :] == last
-    return sorted(rules[: len(rules) - len(last)]) + last
+    return sorted(rules[: len(rules) - len(last)]) + sorted(last)
