@@ -38,12 +38,16 @@ class ElementStorage:
         self._delete = f"delete element {where} {container} {{ "
         self._elements: dict[str, Element] = {}
         self._claims: dict[str, dict[ServicePortName, Element]] = {}
+        self._last: dict[
+            str, ServicePortName
+        ] = {}  # of several service ports, the one that sorts last, until it is released
         self._released: dict[str, None] = {}
 
     def reset(self) -> None:
         """Forget everything: the set or map was emptied."""
         self._elements.clear()
         self._claims.clear()
+        self._last.clear()
         self._released.clear()
 
     def snapshot(self) -> Mapping[str, Element]:
@@ -58,7 +62,10 @@ class ElementStorage:
             self._claims[key] = {name: element}
         else:
             claims[name] = element
-            element = claims[max(claims)]
+            last = self._last.get(key)
+            if last is not None and last < name:
+                self._last[key] = name
+            element = self._strongest(key, claims)
         return self._put(element)
 
     def release(self, name: ServicePortName, key: str) -> None:
@@ -70,6 +77,8 @@ class ElementStorage:
         if claims is not None:
             claims.pop(name, None)
             self._released[key] = None
+            if self._last.get(key) == name:
+                del self._last[key]
 
     def settle(self) -> str:
         """The statements that the releases since the last call take, once all claims are known."""
@@ -77,13 +86,20 @@ class ElementStorage:
         for key in self._released:
             claims = self._claims.get(key)
             if claims:
-                statements.append(self._put(claims[max(claims)]))
+                statements.append(self._put(self._strongest(key, claims)))
                 continue
             self._claims.pop(key, None)
             if self._elements.pop(key, None) is not None:
                 statements.append(f"{self._delete}{key} }}\n")
         self._released.clear()
         return "".join(statements)
+
+    def _strongest(self, key: str, claims: Mapping[ServicePortName, Element]) -> Element:
+        """What the service port asks for that sorts last. A thousand Services may share an endpoint, so it is looked for rarely."""
+        last = self._last.get(key)
+        if last is None:
+            last = self._last[key] = max(claims)
+        return claims[last]
 
     def _put(self, element: Element) -> str:
         current = self._elements.get(element.key)
