@@ -20,7 +20,8 @@ MOST_PARTS = 24
 class Change:
     """Pairs whose flows changed alike. ``before`` or ``after`` empty: there was, or is, no such pair.
 
-    ``by`` are the parts each of which alone changes the first world so; empty: it takes several, or none was tried.
+    ``by`` are the parts each of which alone changes the first world so; of pairs that came those without which the second world does not
+    have them. Empty: it takes several, or none was tried.
     """
 
     pairs: tuple[Pair, ...]
@@ -44,12 +45,13 @@ def difference(one: Loaded, other: Loaded, mode: ProxyMode | None = None) -> Dif
     first, second = world_of(one, mode=mode), world_of(other, mode=mode)
     before, after = _surveyed(first), _surveyed(second)
     proofs = _Proofs(one, mode, apart)
+    undone = _Proofs(other, mode, parts(other, one))
     grouped: dict[tuple[frozenset[Ending], frozenset[Ending], tuple[str, ...]], list[Pair]] = {}
     for pair in sorted({*before, *after}):
         was, now = before.get(pair), after.get(pair)
         if was is None or now is None or was.endings != now.endings:
             old, new = was.endings if was else frozenset(), now.endings if now else frozenset()
-            by = proofs.of(was, now) if was and now else ()
+            by = proofs.changing(was, now) if was and now else (proofs if was else undone).ending(pair)
             grouped.setdefault((old, new, by), []).append(pair)
     changes = tuple(Change(tuple(pairs), old, new, by) for (old, new, by), pairs in grouped.items())
     return Difference(apart, len(before.keys() & after.keys()), changes)
@@ -61,16 +63,21 @@ def _surveyed(world: World) -> dict[Pair, Found]:
 
 
 class _Proofs:
-    """The first world with one part of the second, for each part; made when it is first asked for."""
+    """A world with one part of another, for each part; made when it is first asked for."""
 
     def __init__(self, one: Loaded, mode: ProxyMode | None, apart: tuple[Part, ...]) -> None:
         self._one, self._mode = one, mode
         self._parts = apart[:MOST_PARTS]
         self._surveyors: dict[str, Surveyor | None] = {}
 
-    def of(self, was: Found, now: Found) -> tuple[str, ...]:
-        """The parts that alone change a flow of the first world to what the second makes of it."""
+    def changing(self, was: Found, now: Found) -> tuple[str, ...]:
+        """The parts that alone change a flow of the world to what the other makes of it."""
         return tuple(part.name for part in self._changing(was, now))
+
+    def ending(self, pair: Pair) -> tuple[str, ...]:
+        """The parts that alone leave the world without such a pair."""
+        tried = ((part, self._surveyor(part)) for part in self._parts)
+        return tuple(part.name for part, surveyor in tried if surveyor is not None and not surveyor.has(pair))
 
     def _changing(self, was: Found, now: Found) -> Iterator[Part]:
         for part in self._parts:

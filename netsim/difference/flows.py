@@ -67,6 +67,8 @@ class Surveyor:
         self._world = world
         self._classes = Classes(world.topology)
         self._owners = workloads_of(world)
+        self._askers: dict[str, list[Asking]] | None = None
+        self._asked: dict[tuple[str, str], list[Asked]] | None = None
         self._nodes = {address for node in world.cluster.nodes for address in world.node_addresses(node.name)}
 
     def survey(self, version: int) -> Survey:
@@ -89,6 +91,18 @@ class Surveyor:
         """What becomes of one flow. ``expected`` None: asked of the world."""
         wanted = expected if expected is not None else self._world.expected(flow.destination, flow.dport or None)
         return self._endings(flow, self._classes.outcome(flow, wanted))
+
+    def has(self, pair: Pair) -> bool:
+        """True where there is such a pair to ask."""
+        if self._askers is None or self._asked is None:
+            self._askers, self._asked = {}, {}
+            for source in sources(self._world):
+                self._askers.setdefault(self._asker(source), []).append(source)
+            for destination in (*destinations(self._world), *localhosts(self._world)):
+                end = (self._target(destination), destination.protocol.name.lower())
+                self._asked.setdefault(end, []).append(destination)
+        askers, asked = self._askers.get(pair.source, ()), self._asked.get((pair.target, pair.protocol), ())
+        return any(self._asks(source, each, each.address.version) for each in asked for source in askers)
 
     def knows(self, flow: Flow) -> bool:
         """True where the sender is there."""
@@ -121,8 +135,10 @@ class Surveyor:
         return {held.ip for device in devices for held in device.addresses}
 
     def _pair(self, source: Asking, destination: Asked) -> Pair:
-        asker = self._owners.get(source.label.removeprefix("pod/"), source.label)
-        return Pair(asker, self._target(destination), destination.protocol.name.lower())
+        return Pair(self._asker(source), self._target(destination), destination.protocol.name.lower())
+
+    def _asker(self, source: Asking) -> str:
+        return self._owners.get(source.label.removeprefix("pod/"), source.label)
 
     def _target(self, destination: Asked) -> str:
         if destination.owner is None or destination.owner.kind != "Pod":

@@ -40,8 +40,7 @@ def _change(change: Change, style: Style) -> Iterator[str]:
         yield f"… and {len(change.pairs) - PAIRS_SHOWN} more"
     yield f"  was  {endings_text(change.before) or '-'}"
     yield f"  now  {endings_text(change.after) or '-'}"
-    if change.before and change.after:
-        yield f"  by   {', '.join(change.by) if change.by else 'several parts together'}"
+    yield f"  by   {', '.join(change.by) if change.by else 'several parts together'}"
 
 
 def endings_text(endings: Iterable[Ending]) -> str:

@@ -40,6 +40,7 @@ def test_flows_that_come_and_go_are_no_changed_ones() -> None:
     found = changed(("ports: [{port: 7070", "ports: [{port: 7171"))
     gone = sum(len(change.pairs) for change in found.changes if not change.after)
     assert gone > 0
+    assert {change.by for change in found.changes} == {("Service default/cart",)}
     assert f"are in both, and none of them changed; {gone} came and {gone} went\n" in text(found)
 
 
@@ -109,10 +110,40 @@ def test_of_two_parts_each_has_its_own_flows() -> None:
 def test_flows_that_come_and_go() -> None:
     pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: cart, labels: {app: cart}}\n"
     found = changed((pod, pod.replace("name: cart,", "name: other,")))
-    gone = {pair.source for change in found.changes if not change.after for pair in change.pairs}
-    came = {pair.source for change in found.changes if not change.before for pair in change.pairs}
-    assert "pod/default/cart" in gone
-    assert "pod/default/other" in came
+    gone = {pair.source: change.by for change in found.changes if not change.after for pair in change.pairs}
+    came = {pair.source: change.by for change in found.changes if not change.before for pair in change.pairs}
+    assert gone["pod/default/cart"] == ("Pod default/cart",)
+    assert came["pod/default/other"] == ("Pod default/other",)
+
+
+POD = """---
+apiVersion: v1
+kind: Pod
+metadata: {name: new, namespace: there, labels: {app: new}}
+spec: {nodeName: node1, containers: [{name: c, image: c, ports: [{containerPort: 80}]}]}
+"""
+SERVICE = """---
+apiVersion: v1
+kind: Service
+metadata: {name: new, namespace: there}
+spec: {selector: {app: new}, ports: [{port: 80}]}
+"""
+NAMESPACE = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: there}\n"
+
+
+def test_what_comes_is_put_down_to_all_that_it_needs_and_nothing_else() -> None:
+    """Three objects come together: alone the pod's flows need no Service, and the Service's no pod but as a sender."""
+    one, other = load_text(BEFORE), load_text(BEFORE.rstrip("\n") + "\n" + NAMESPACE + POD + SERVICE)
+    there = difference(one, other)
+    by = told(there)
+    assert all(not change.before for change in there.changes if any("there/new" in str(pair) for pair in change.pairs))
+    to_service, to_pod = "svc/there/new:80 clusterIP 10.96.1.3", "pod/there/new:80"
+    assert by[f"node/node1 → {to_service}"] == ("Service there/new",)
+    assert by[f"node/node1 → {to_pod}"] == ("Pod there/new",)
+    assert by[f"pod/there/new → {to_service}"] == ("Pod there/new", "Service there/new")
+    back = difference(other, one)
+    assert {str(pair): change.by for change in back.changes if not change.after for pair in change.pairs} == by
+    assert "  now  -\n  by   Service there/new\n" in text(back)
 
 
 def test_parts_of_the_cluster_document() -> None:
