@@ -16,6 +16,10 @@ AGREED_LINES = 3
 TAKEN = frozenset(
     {
         # packet, what the kernel says of it although somebody took it
+        (
+            "echo request",
+            "NOT_SPECIFIED",
+        ),  # IPv6's, answered in vain: there is no way back (icmpv6_echo_reply(), v6.18)
         ("echo reply", "NO_SOCKET"),  # a raw socket takes a copy; of the sockets that ping(8) opens there is none
         ("RST", "NO_SOCKET"),  # the answer to a crafted segment, which no connection sent
         ("RST", "TCP_FLAGS"),  # the same to a listener, which takes no RST
@@ -63,25 +67,11 @@ def _differences(topology: Topology, model: Walk, seen: Observation) -> Iterator
     kernel = shown(seen, topology, known if model.ports else frozenset(range(1 << 16)))
     kernel, model = _in_the_same_words(kernel, model)
     foretold = lines(model, PortNames(model.ports))
-    shown_lines = lines(kernel, PortNames(kernel.ports))
-    unquoted = {place for place in shown_lines if place not in foretold and _is_about_discovery(place, kernel)}
-    found = _reordered({place: text for place, text in shown_lines.items() if place not in unquoted}, foretold)
+    found = _reordered(lines(kernel, PortNames(kernel.ports)), foretold)
     for place in found | foretold:
         left, right = foretold.get(place, ()), found.get(place, ())
         if left != right:
             yield PlaceDifference(place, left, right, _agreed(left, right))
-
-
-def _is_about_discovery(place: Place, kernel: Walk) -> bool:
-    """True for an ICMPv6 error of which only rules tell: one about neighbour discovery that a rule rejected.
-
-    A rule's trace has no quoted packet to know it by. Frames and drops have, and are left out where they are read; so an error about
-    anything else is seen on a device, or is dropped, and stays.
-    """
-    if kernel.ended is None or not place.leg.startswith("ICMPv6 "):
-        return False
-    seen = {(frame.leg, frame.netns) for frame in kernel.frames} | {(end.leg, end.netns) for end in kernel.ended}
-    return (place.leg, place.netns) not in seen
 
 
 def _in_the_same_words(kernel: Walk, model: Walk) -> tuple[Walk, Walk]:

@@ -34,6 +34,7 @@ DROPPED_HERE = frozenset({errno.EPERM, errno.ENOBUFS})
 REFUSED = frozenset({"ECONNREFUSED", "no route"})
 """Results of a client after which no listener has heard of it."""
 BACKLOG = 64
+TCP_ESTABLISHED = 1
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -166,7 +167,10 @@ class Ends:
         asking.send(echo_request(flow) if echo else b"x" * flow.payload)
 
     def _connected(self, client: Client, asking: socket.socket) -> None:
+        """An error after the handshake, as of a rule that rejects the last ACK, is told here too, and ends no connection."""
         number = asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number and asking.proto in (0, socket.IPPROTO_TCP):
+            number *= asking.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_ESTABLISHED
         client.result = errno.errorcode.get(number, str(number)) if number else "connected"
         self._selector.unregister(asking)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as TypingProtocol
 
-from netsim.net.packet import Packet
+from netsim.net.packet import Packet, Protocol
 from netsim.rules.xtables.ast import Ruleset
 from netsim.verify.decode import decode
 from netsim.verify.nfnetlink import Attributes, Message, NetfilterSocket, attribute, attributes
@@ -45,6 +45,7 @@ NFTA_TRACE_VERDICT, NFTA_TRACE_ID = 5, 6
 NFTA_TRACE_NETWORK_HEADER, NFTA_TRACE_TRANSPORT_HEADER, NFTA_TRACE_POLICY = 8, 9, 16
 POLICY, RULE = 1, 3
 NFTA_VERDICT_CODE = 1
+QUOTED_AT, ERRORS_BELOW, DISCOVERY_HOP_LIMIT = 8, 128, 255
 VERDICTS = {0: "DROP", 1: "ACCEPT", 2: "STOLEN", 3: "QUEUE", -1: "CONTINUE", -3: "JUMP", -4: "GOTO", -5: "RETURN"}
 
 MSG_PACKET, MSG_CONFIG = 0, 1
@@ -101,6 +102,7 @@ class NftTrace:
     def __init__(self) -> None:
         self._socket = NetfilterSocket()
         self._packets: dict[bytes, Packet | None] = {}
+        self._discovery: set[bytes] = set()
         self._index = self._handles()
         self._socket.subscribe(NFNLGRP_NFTRACE)
 
@@ -135,6 +137,9 @@ class NftTrace:
         number = values[NFTA_TRACE_ID]
         if NFTA_TRACE_NETWORK_HEADER in values:
             self._packets[number] = _headers(values)
+            (self._discovery.add if _quotes_discovery(values) else self._discovery.discard)(number)
+        if number in self._discovery:
+            return
         table, chain = _text(values[NFTA_TRACE_TABLE]), _text(values[NFTA_TRACE_CHAIN])
         if table == TRACER or family not in (INET, *FAMILIES):  # chains that see frames are not foretold
             return
@@ -153,6 +158,24 @@ def _headers(values: Attributes) -> Packet | None:
     network = values[NFTA_TRACE_NETWORK_HEADER]
     size = (network[0] & 15) * 4 if network and network[0] >> 4 == 4 else 40
     return decode(network[:size] + values.get(NFTA_TRACE_TRANSPORT_HEADER, b""))
+
+
+def _quotes_discovery(values: Attributes) -> bool:
+    """True for an ICMPv6 error about neighbour discovery, which a rule rejected. Its quoted packet is cut off before its type.
+
+    But its header's beginning is there: ICMPv6 with a hop limit of 255. Ref: net/netfilter/nf_tables_trace.c
+    NFT_TRACETYPE_TRANSPORT_HSIZE (v6.12); RFC 4861 §7.1, RFC 4443 §2.1.
+    """
+    network, transport = values[NFTA_TRACE_NETWORK_HEADER], values.get(NFTA_TRACE_TRANSPORT_HEADER, b"")
+    if (
+        len(transport) < QUOTED_AT + 8
+        or network[0] >> 4 != 6
+        or network[6] != Protocol.ICMPV6
+        or transport[0] >= ERRORS_BELOW
+    ):
+        return False
+    quoted = transport[QUOTED_AT:]
+    return (quoted[6], quoted[7]) == (Protocol.ICMPV6, DISCOVERY_HOP_LIMIT)
 
 
 def _verdict(values: Attributes) -> str:

@@ -21,7 +21,7 @@ from netsim.scenario.build import load_world
 from netsim.scenario.every_flow import every_flow
 from netsim.scenario.random_world import load_text
 from netsim.scenario.sources import shipped
-from netsim.topology.model import Netns, Role, Topology
+from netsim.topology.model import Listener, Netns, Role, Topology
 from netsim.trace.model import Flow
 from netsim.verify.claim import namespaces_of
 from netsim.verify.enter import FOLDER, entered
@@ -33,6 +33,8 @@ from tests.table.test_fragments_again import asked, through_a_bridge, to_the_tun
 from tests.table.test_untracked_answers import ROW_IDS as UNTRACKED_IDS
 from tests.table.test_untracked_answers import ROWS as UNTRACKED
 from tests.table.test_untracked_answers import untracked
+from tests.unit.stack_world import lo, netns, route, veth
+from tests.unit.stack_world import topology as topology_of
 
 pytestmark = pytest.mark.kernel
 
@@ -151,6 +153,43 @@ def test_a_fragment_without_its_first_and_a_path_mtu_that_the_next_flow_does_not
 def test_answers_about_what_is_not_tracked(row, version):
     topology, flow = untracked(version, *row[:3])
     assert disagreements(topology, [Case(flow, "c", "r")]) == []
+
+
+def two_hosts(rules: str, *, there: str = "fd00::2/64") -> Topology:
+    """a with ip6tables rules, and b with an address; both listen."""
+    web = (Listener(Protocol.TCP, 80, owner="web"),)
+    here = netns(
+        "a",
+        (lo(), veth("a/eth0", "b/eth0", "fd00::1/64")),
+        (route("fd01::/64", None, "eth0"),),
+        listeners=web,
+        rules6=rules,
+    )
+    return topology_of(here, netns("b", (lo(), veth("b/eth0", "a/eth0", there)), listeners=web))
+
+
+INPUT = "*filter\n:INPUT ACCEPT\n-A INPUT {}\nCOMMIT\n"
+SEEN_RIGHT = [
+    # id, world, who asks, whom, protocol
+    (
+        "a rule rejects each advertisement, and the error about the SYN has the same type and code",
+        two_hosts(INPUT.format("-s fd00::2/128 -j REJECT --reject-with icmp6-addr-unreachable")),
+        ("a", "fd00::2", Protocol.TCP),
+    ),
+    (
+        "a rule rejects the last ACK: the client is connected all the same",
+        two_hosts(INPUT.format("-p tcp -m tcp --tcp-flags ALL ACK -j REJECT")),
+        ("b", "fd00::1", Protocol.TCP),
+    ),
+    ("an echo request is answered in vain", two_hosts("", there="fd01::2/64"), ("a", "fd01::2", Protocol.ICMPV6)),
+]
+
+
+@pytest.mark.parametrize(("topology", "asked_for"), [row[1:] for row in SEEN_RIGHT], ids=[row[0] for row in SEEN_RIGHT])
+def test_what_the_observer_sees(topology, asked_for):
+    asker, to, protocol = asked_for
+    flow = Flow(asker, parse_address(to), protocol, 0 if protocol is Protocol.ICMPV6 else 80)
+    assert disagreements(topology, [Case(flow, asker, to)]) == []
 
 
 DROPPED_BY_POLICY = ("pod/default/client", "pod/default/server:8080")
