@@ -6,12 +6,13 @@ it says so.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Callable
 
 from netsim.net.address import family_of
 from netsim.objects.path import Problem, parse_path
 from proxy.addresses import parse_address_sloppy, parse_prefix_sloppy
+from proxy.config import gates
 from proxy.config.duration import MINUTE, SECOND, format_duration
 from proxy.config.values import Values
 
@@ -21,7 +22,6 @@ SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq"
 NODE_PORT_KEYWORDS = ("primary", "localhost", "all")
 
 _ROOT = "KubeProxyConfiguration"
-_PORT_RANGE = re.compile(r"(?:(\d+)(?:([-+])(\d+))?)?", re.ASCII)
 
 
 def validate(values: Values) -> list[Problem]:
@@ -111,10 +111,17 @@ def _conntrack(values: Values) -> list[Problem]:
     return problems
 
 
+def _gates(values: Values) -> list[Problem]:
+    shown = json.dumps(values.gates, separators=(",", ":"), sort_keys=True)
+    text = f"{_ROOT}.featureGates: Invalid value: {shown}: "
+    return [problem("featureGates", text + reason) for reason in gates.refusals(values.gates)]
+
+
 def _mode(values: Values) -> list[Problem]:
     mode = values.text("mode")
-    if mode not in (*MODES, ""):
-        detail = f"must be {', '.join(MODES)} or blank (blank means the best-available proxy [currently iptables])"
+    modes = [name for name in MODES if name != "ipvs" or values.gates.get("KubeProxyIPVS", True)]
+    if mode not in (*modes, ""):
+        detail = f"must be {', '.join(modes)} or blank (blank means the best-available proxy [currently iptables])"
         return [_invalid("mode", "Mode.ProxyMode", mode, detail)]
     return []
 
@@ -167,32 +174,26 @@ def _host_port(key: str, name: str, text: str) -> list[Problem]:
 
 
 def _unused(values: Values) -> list[Problem]:
-    """Fields that change nothing and yet must be well formed."""
+    """A field that changes nothing and yet must be well formed."""
     problems = []
     if (burst := values.number("clientConnection.burst", default=0)) < 0:
         detail = "must be greater than or equal to 0"
         problems.append(_invalid("clientConnection.burst", "ClientConnection.Burst", burst, detail))
-    if not _is_port_range(text := values.text("portRange")):
-        problems.append(_invalid("portRange", "PortRange", text, "must be a valid port range (e.g. 300-2000)"))
     return problems
 
 
-def _is_port_range(text: str) -> bool:
-    """Nothing, a port, ``first-last`` or ``first+count``. Ref: apimachinery/pkg/util/net/port_range.go."""
-    found = _PORT_RANGE.fullmatch(text.strip())
-    if found is None:
-        return False
-    first, sign, second = int(found[1] or 0), found[2], int(found[3] or 0)
-    last = first + second if sign == "+" else second if sign else first
-    return first <= last <= 65535
-
-
 def _node_port_addresses(values: Values) -> list[Problem]:
-    return [
-        _invalid(f"nodePortAddresses[{i}]", f"NodePortAddresses[{i}]", text, "must be a valid CIDR")
-        for i, text in enumerate(values.texts("nodePortAddresses"))
-        if text not in NODE_PORT_KEYWORDS and parse_prefix_sloppy(text) is None
-    ]
+    problems = []
+    detail = f"must be a valid CIDR or one of the keywords {', '.join(map(repr, NODE_PORT_KEYWORDS))}"
+    texts = values.texts("nodePortAddresses")
+    for i, text in enumerate(texts):
+        name = f"NodePortAddresses[{i}]"
+        if text in NODE_PORT_KEYWORDS:
+            if text in texts[:i]:
+                problems.append(problem(f"nodePortAddresses[{i}]", f'{_ROOT}.{name}: Duplicate value: "{text}"'))
+        elif parse_prefix_sloppy(text) is None:
+            problems.append(_invalid(f"nodePortAddresses[{i}]", name, text, detail))
+    return problems
 
 
 def _detect_local(values: Values) -> list[Problem]:
@@ -215,7 +216,7 @@ def _detect_local(values: Values) -> list[Problem]:
 def _cluster_cidrs(cidrs: tuple[str, ...]) -> list[Problem]:
     name = "DetectLocalConfiguration.ClusterCIDRs"
     pair = "must be a either a single CIDR or dual-stack pair of CIDRs (e.g. [10.100.0.0/16, fde4:8dba:82e1::/48]"
-    shown = f"[{', '.join(cidrs)}]"
+    shown = json.dumps(cidrs, separators=(",", ":"))
     if len(cidrs) > 2:
         return [problem("clusterCIDR", f"{_ROOT}.{name}: Invalid value: {shown}: {pair}")]
     detail = "must be a valid CIDR block (e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"
@@ -235,16 +236,12 @@ def _not_modelled(values: Values) -> list[Problem]:
     problems = []
     if values.flag("iptables.snatNodeInternalIP", default=False):
         problems.append(problem("iptables.snatNodeInternalIP", "snatNodeInternalIP: true is not modelled"))
-    if values.gates.get("KubeProxyNFTablesLocalhostNodePorts", False):
-        gate = "KubeProxyNFTablesLocalhostNodePorts"
-        problems.append(problem(f"featureGates.{gate}", f"feature gate {gate}=true is not modelled"))
-    if not values.gates.get("KubeProxyIPVS", True) and values.text("mode") == "ipvs":
-        problems.append(problem("mode", "feature gate KubeProxyIPVS=false leaves no ipvs mode"))
-    return problems
+    return problems + [problem(f"featureGates.{name}", text) for name, text in gates.not_modelled(values.gates)]
 
 
 _CHECKS: tuple[Callable[[Values], list[Problem]], ...] = (
     _document,
+    _gates,
     _masquerade_bits,
     _ipvs,
     _conntrack,
