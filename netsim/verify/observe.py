@@ -37,6 +37,7 @@ from netsim.verify.nft_support import kernel_has_nftables
 from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
 
 AFTER_DONE_S = 0.004
+LONG_AFTER_DONE_S = 0.1  # the kernel tells a sender of a drop before it tells the drop: on a busy machine other processes run between
 SAMPLE_PORTS = 20000
 EARLIER_PORTS = 21000
 HALF_OPEN_S = 1.1  # a listener gives a connection up that an earlier flow left half open (tcp_synack_retries is 0)
@@ -93,6 +94,7 @@ class Observer:
         self._taught: set[str] = set()
         self._drops: Drops | None = None
         self._phase = 0
+        self._after_done_s = AFTER_DONE_S
         self._seen = Observation(Flow("", IPv4Address(0), Protocol.TCP))
         self.without_reasons = ""
         """Why the kernel's own reasons of drops are not compared; empty where they are."""
@@ -171,7 +173,7 @@ class Observer:
     def observe(self, flow: Flow, *, patience_s: float, afresh: bool = False, earlier: int = 0) -> Observation:
         """Send a flow, and see. It begins with connections closed, conntrack and ``recent`` lists empty.
 
-        With ``afresh`` neighbours and bridges' databases are empty too, as they are where the model begins, and ARP has more time.
+        With ``afresh`` neighbours and bridges' databases are empty too, as they are where the model begins, and everything has more time.
         ``earlier`` is how many connections like this one IPVS had to schedule before it.
         """
         self._forget()
@@ -184,6 +186,7 @@ class Observer:
             self.network.begin_afresh()
         else:
             self.network.be_quick()
+        self._after_done_s = LONG_AFTER_DONE_S if afresh else AFTER_DONE_S
         seen = self._seen = Observation(flow, drops=None if self._drops is None else [])
         self._phase = 0
         self.ends.ask(self.network.real_name(flow.netns), flow)
@@ -236,7 +239,7 @@ class Observer:
         end = time.monotonic() + LONGEST_PHASE_S
         quiet = time.monotonic() + patience_s
         while (now := time.monotonic()) < end:
-            wait = min(AFTER_DONE_S, patience_s) if self._done() else quiet - now
+            wait = min(self._after_done_s, patience_s) if self._done() else quiet - now
             events = self._selector.select(max(wait, 0))
             before = self._progress()
             for key, _ in events:
