@@ -30,8 +30,10 @@ PROBLEMS = [
     (
         {"nodePortAddresses": ["10.0.0.0/8", "10.0.0.1"]},
         "nodePortAddresses[1]",
-        'NodePortAddresses[1]: Invalid value: "10.0.0.1": '
-        "must be a valid CIDR or one of the keywords 'primary', 'localhost', 'all'",
+        (
+            'NodePortAddresses[1]: Invalid value: "10.0.0.1": '
+            "must be a valid CIDR or one of the keywords 'primary', 'localhost', 'all'"
+        ),
     ),
     (
         {"nodePortAddresses": ["localhost", "10.0.0.0/8", "localhost"]},
@@ -46,14 +48,18 @@ PROBLEMS = [
     (
         {"featureGates": {"WatchList": True, "PreferSameTrafficDistribution": False}},
         "featureGates",
-        'featureGates: Invalid value: {"PreferSameTrafficDistribution":false,"WatchList":true}: '
-        "cannot set feature gate PreferSameTrafficDistribution to false, feature is locked to true",
+        (
+            'featureGates: Invalid value: {"PreferSameTrafficDistribution":false,"WatchList":true}: '
+            "cannot set feature gate PreferSameTrafficDistribution to false, feature is locked to true"
+        ),
     ),
     (
         {"mode": "ipvs", "featureGates": {"KubeProxyIPVS": False}},
         "mode",
-        'Mode.ProxyMode: Invalid value: "ipvs": must be iptables, nftables or blank '
-        "(blank means the best-available proxy [currently iptables])",
+        (
+            'Mode.ProxyMode: Invalid value: "ipvs": must be iptables, nftables or blank '
+            "(blank means the best-available proxy [currently iptables])"
+        ),
     ),
     (
         {"detectLocalMode": "BridgeInterface"},
