@@ -149,14 +149,18 @@ def set_ct(target: Ct) -> Callable[[XtContext, Register], str]:
 
 
 def _zone_setter(target: Ct) -> Callable[[XtContext, Register], str]:
-    """Ref: nft_ct_set_zone_eval(): a packet that has an entry, or a template, keeps it."""
+    """A packet that has an entry, or a template, keeps it; one that ``notrack`` marked is tracked after all.
+
+    Ref: nft_ct_set_zone_eval(), which looks at no ctinfo (v6.18).
+    """
     directions = tuple(Direction) if target.direction is None else (_DIRECTIONS[target.direction],)
 
     def set_zone(ctx: XtContext, value: Register) -> str:
         assert isinstance(value, int)
         skb = ctx.skb
-        if skb.ct is not None or skb.untracked or skb.template is not None:
+        if skb.ct is not None or skb.template is not None:
             return "ct zone: decided already"
+        skb.untracked, skb.ctinfo = False, None
         skb.template = Zone(value & 0xFFFF, directions) if value & 0xFFFF else DEFAULT_ZONE
         return f"ct zone {value}"
 
@@ -170,8 +174,10 @@ def set_object(kind: str, name: str) -> Callable[[XtContext], Outcome | None]:
 
 
 def notrack(ctx: XtContext) -> Outcome | None:
-    """A packet that has an entry already keeps it."""
+    """A packet that has an entry already keeps it, and so does one that has a template. Ref: nft_notrack_eval() (v6.18)."""
     if ctx.skb.ct is not None:
         return Outcome(None, "notrack: tracked already")
+    if ctx.skb.template is not None:
+        return Outcome(None, "notrack: a zone is set already")
     ctx.skb.untracked = True
     return Outcome(None, "notrack")

@@ -1,4 +1,4 @@
-"""What conntrack makes of the errors and resets that a host sends about packets it did not track, or forgot.
+"""What conntrack makes of the errors and resets that a host sends about packets it did not track, or forgot; ``notrack`` and zones.
 
 ``nf_ct_attach()`` gives them what the packet has in ``_nfct``. Of an untracked packet that is IP_CT_UNTRACKED, which CTINFO2DIR() takes for
 a reply: the answer is IP_CT_RELATED to no entry. The NOTRACK and CT of xtables pass by what has anything in ``_nfct``; nftables looks for
@@ -17,13 +17,14 @@ from netsim.net.address import Family, parse_address
 from netsim.net.packet import Protocol
 from netsim.rules.nft.parse import parse as parse_nft
 from netsim.rules.xtables.parse import parse
-from netsim.stack.steps import ChainPass, Hook
+from netsim.stack.steps import ChainPass, Hook, NftChainPass
 from netsim.topology.model import Topology
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
 from tests.unit.stack_world import lo, netns, route, topology, veth
 
 STATES = ("INVALID", "UNTRACKED", "RELATED", "NEW", "ESTABLISHED")
+NFT_STATES = ("invalid", "untracked", "related", "new")
 CLOSED, REJECTED, RESET, EXPIRED, UNROUTED = "closed port", "REJECT", "tcp-reset", "TTL", "no route"
 FILTER = {
     # what answers: protocol, rule of the router
@@ -102,3 +103,31 @@ def test_the_state_of_an_answer(version, answers, inward, outward, state):
     (found,) = passes
     matched = [evaluation.matched for evaluation in found.evaluations]
     assert [each for each, hit in zip(STATES, matched, strict=True) if hit] == [state]
+
+
+IN_TURN = [
+    # statements of one chain before conntrack, the state that the next chain sees
+    ("notrack; ct zone set 5", "new"),
+    ("ct zone set 5; notrack", "new"),
+    ("notrack; notrack", "untracked"),
+]
+
+
+def in_turn(statements: str) -> tuple[Topology, Flow]:
+    told = "; ".join(f"ct state {state}" for state in NFT_STATES)
+    chains = f"chain p {{ type filter hook prerouting priority -300; {statements}; }}"
+    text = f"table ip t {{ {chains} chain f {{ type filter hook input priority 10; {told}; }} }}"
+    client = netns("c", (lo(), veth("c/eth0", "r/eth0", "10.0.0.1/24")))
+    host = replace(netns("r", (lo(), veth("r/eth0", "c/eth0", "10.0.0.2/24"))), nftables=(parse_nft(text, "rules"),))
+    return topology(client, host), Flow("c", parse_address("10.0.0.2"), Protocol.UDP, 99)
+
+
+@pytest.mark.parametrize(("statements", "state"), IN_TURN, ids=[row[0] for row in IN_TURN])
+def test_notrack_and_zones_of_nftables(statements, state):
+    """The first template stays, and a zone takes a packet back that ``notrack`` marked."""
+    world, flow = in_turn(statements)
+    (branch,) = trace(world, flow, source="c", target="r").branches
+    steps = (step for hop in branch.legs[0].hops for step in hop.steps)
+    (found,) = (step for step in steps if isinstance(step, NftChainPass) and step.hook is Hook.INPUT)
+    matched = [evaluation.matched for evaluation in found.evaluations]
+    assert [each for each, hit in zip(NFT_STATES, matched, strict=True) if hit] == [state]

@@ -30,9 +30,9 @@ from netsim.verify.observe import Observer
 from netsim.verify.run import Answer, Case, Effort, verify, verify_case
 from tests.table.test_fragments_again import ROWS as FRAGMENTS_AGAIN
 from tests.table.test_fragments_again import asked, through_a_bridge, to_the_tunnel
+from tests.table.test_untracked_answers import IN_TURN, in_turn, untracked
 from tests.table.test_untracked_answers import ROW_IDS as UNTRACKED_IDS
 from tests.table.test_untracked_answers import ROWS as UNTRACKED
-from tests.table.test_untracked_answers import untracked
 from tests.unit.stack_world import lo, netns, route, veth
 from tests.unit.stack_world import topology as topology_of
 
@@ -152,6 +152,12 @@ def test_a_fragment_without_its_first_and_a_path_mtu_that_the_next_flow_does_not
 @pytest.mark.parametrize("row", UNTRACKED, ids=UNTRACKED_IDS)
 def test_answers_about_what_is_not_tracked(row, version):
     topology, flow = untracked(version, *row[:3])
+    assert disagreements(topology, [Case(flow, "c", "r")]) == []
+
+
+@pytest.mark.parametrize("statements", [row[0] for row in IN_TURN])
+def test_notrack_and_zones_of_nftables(statements):
+    topology, flow = in_turn(statements)
     assert disagreements(topology, [Case(flow, "c", "r")]) == []
 
 
