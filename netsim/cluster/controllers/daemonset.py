@@ -169,7 +169,7 @@ def _by_node(pods: list[Object]) -> dict[str, list[Object]]:
     """Pods by the node they are on or were made for."""
     found: dict[str, list[Object]] = {}
     for pod in pods:
-        name = podstate.node_name(pod) or PlacementSpec.of(mapping_at(pod.document, "spec")).node_name
+        name = podstate.node_name(pod) or next(iter(PlacementSpec.of(mapping_at(pod.document, "spec")).names or ()), "")
         if name:
             found.setdefault(name, []).append(pod)
     return found
