@@ -5,6 +5,7 @@ import pytest
 from netsim.topology.sysctl import KNOWN, ProblemKind, canonical, check, default, inherited_by_new_netns, known, read
 
 FORWARD = {"net.ipv4.ip_forward": "1"}
+NOT_OF_IPVS = ("drop_entry", "drop_packet", "secure_tcp", "schedule_icmp", "ignore_tunneled")
 CHECKS = [
     ("net.ipv4.ip_forward", "1", None),
     ("net/ipv4/ip_forward", "0", None),
@@ -22,6 +23,9 @@ CHECKS = [
     ("net.ipv6.conf.all.use_tempaddr", "-1", None),
     ("net.ipv4.ip_foward", "1", ProblemKind.UNKNOWN_NAME),
     ("vm.max_map_count", "262144", ProblemKind.UNKNOWN_NAME),
+    *((f"net.ipv4.vs.{name}", "0", None) for name in NOT_OF_IPVS),
+    *((f"net.ipv4.vs.{name}", "1", ProblemKind.NOT_MODELLED) for name in NOT_OF_IPVS),
+    ("net.ipv4.vs.cache_bypass", "1", ProblemKind.UNKNOWN_NAME),
 ]
 
 
