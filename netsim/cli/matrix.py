@@ -160,11 +160,19 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 
 @contextmanager
 def _workers(jobs: int, scheduler: str | None) -> Iterator[Workers]:
+    from concurrent.futures.process import BrokenProcessPool
+
     if scheduler is None:
         from netsim.matrix.processes import processes
 
-        yield processes(jobs)
+        try:
+            yield processes(jobs)
+        except BrokenProcessPool as error:
+            advice = "the system may be out of memory: use fewer --jobs"
+            raise UnableError("one of the processes that asked was killed", advice) from error
         return
+    if jobs > 1:
+        raise InputError("--jobs has no part in what --dask does", "leave out one of them")
     try:
         from distributed import Client
     except ImportError as error:
@@ -178,4 +186,6 @@ def _workers(jobs: int, scheduler: str | None) -> Iterator[Workers]:
             f"--dask {scheduler}: no scheduler answers there", "start one: dask scheduler; dask worker ADDRESS"
         ) from error
     with client:
+        if not client.scheduler_info()["workers"]:
+            raise InputError(f"--dask {scheduler}: it has no workers", f"start one: dask worker {scheduler}")
         yield on_dask(client)

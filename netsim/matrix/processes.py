@@ -22,15 +22,16 @@ def processes(count: int) -> Workers:
         return here
 
     def work(field: Field, questions: Sequence[Question]) -> Iterator[Answered]:
+        size = max(1, min(count, len(questions)))
         if "fork" in multiprocessing.get_all_start_methods():
             _Here.begin(field)  # what this process has, a forked one has too
             gc.collect()
             gc.freeze()  # and shares its memory, as long as the collector does not write to it
-            pool = ProcessPoolExecutor(count, multiprocessing.get_context("fork"))
+            pool = ProcessPoolExecutor(size, multiprocessing.get_context("fork"))
         else:
-            pool = ProcessPoolExecutor(count, None, _Here.begin, (field,))
+            pool = ProcessPoolExecutor(size, None, _Here.begin, (field,))
         try:
-            yield from _answers(pool, count, questions)
+            yield from _answers(pool, size, questions)
         finally:
             gc.unfreeze()
             _Here.end()

@@ -74,7 +74,9 @@ class Selecting:
             whole = f"{owner.namespace}/{owner.name}"
             qualified = (f"svc/{owner.name}", f"svc/{whole}", f"{owner.namespace}/svc/{owner.name}")
             for name in (owner.name, whole, *qualified):
-                yield from (name, f"{name}:{destination.port}")
+                yield name
+                if destination.port:
+                    yield f"{name}:{destination.port}"
             yield from (f"namespace/{owner.namespace}", destination.front.value)
 
     def _names_of_pod(self, name: str) -> Iterator[str]:

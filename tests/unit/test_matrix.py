@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from netsim.cli.exit import Exit
 from netsim.matrix import survey
 from netsim.matrix.grid import By, Sign, grid_of
 from netsim.matrix.processes import processes
@@ -97,6 +100,7 @@ STATUSES = [
     (("-t", "nodeport-local", "--expect", "delivered"), 1),
     (("-t", "nodeport-local", "--expect", "gone"), 2),
     (("-t", "nodeport-local", "--dask", "nowhere://127.0.0.1:1"), 2),
+    (("-t", "nodeport-local", "--dask", "nowhere://127.0.0.1:1", "--jobs", "2"), 2),
 ]
 
 
@@ -214,6 +218,21 @@ def test_processes_give_the_same_answer(busy: World) -> None:
     assert alone.flows > alone.walked
 
 
+def test_a_killed_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsim.matrix.processes.answer", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    answer = netsim("matrix", "-t", "nodeport-local", "--jobs", "2")
+    assert answer.status == Exit.UNABLE
+    assert "error: one of the processes that asked was killed\n" in answer.all
+
+
+def test_a_dask_cluster_without_workers_is_told() -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+        answer = netsim("matrix", "-t", "nodeport-local", "--dask", cluster.scheduler_address)
+    assert (answer.status, "it has no workers" in answer.all) == (2, True)
+
+
 def test_dask_gives_the_same_answer(busy: World) -> None:
     from distributed import Client, LocalCluster
 
@@ -231,6 +250,11 @@ def test_progress_is_told_to_the_end(world: World) -> None:
     told: list[tuple[int, int]] = []
     survey(world, progress=lambda done, total: told.append((done, total)))
     assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
+
+
+def test_a_ping_has_no_port_to_name(world: World) -> None:
+    with pytest.raises(UnknownPatternError, match="nothing here is called so"):
+        Selecting(world, (), ("*:0",), frozenset(), None)
 
 
 def test_unknown_names_list_the_nearest(world: World) -> None:
