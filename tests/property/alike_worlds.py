@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
+from netsim.scenario.random_ground import GROUNDS
+from netsim.scenario.random_ipvs import ipvs_text
 from netsim.scenario.random_nft import nft_text
 from netsim.scenario.random_rules import rules_text
 from netsim.scenario.random_world import load_text
@@ -31,6 +33,18 @@ TUNNEL_RULES = tuple(
     for what in ("-p udp -m udp --dport 8472", "-p ipencap")
 )
 """Rules of a node's own that meet what tunnels send, whose ports are none of the flow's."""
+MEMORY_RULES = tuple(
+    f"*filter\n-A FORWARD {what}\nCOMMIT\n"
+    for what in (
+        "-m limit --limit 1/minute --limit-burst 2 -j DROP",
+        "-p tcp -m recent --name met --rdest --update --hitcount 2 -j DROP",
+        "-m conntrack --ctstate NEW -m statistic --mode random --probability 0.5 -j DROP",
+        "-p icmp -m icmp --icmp-type 3 -j DROP",
+        "-m conntrack --ctdir REPLY -j REJECT",
+    )
+)
+"""Rules whose answer to a later packet of a flow, or to an answer or an error, is another one."""
+DUAL = {"podCIDR": ["10.244.0.0/16", "fd00:10:244::/56"], "serviceCIDR": ["10.96.0.0/12", "fd00:10:96::/112"]}
 
 
 @st.composite
@@ -58,8 +72,13 @@ def _cluster(draw: st.DrawFn, nodes: int, mode: str) -> dict[str, Any]:
         },
         "kubeProxy": {"mode": mode},
     }
+    dual = draw(st.integers(0, 3)) == 0
+    if dual:
+        spec |= DUAL
+        spec["cni"]["backend"] = "host-gw"
     if draw(st.booleans()):
-        spec["external"] = [{"name": "client", "addresses": ["192.168.0.100/24"]}]
+        addresses = ["192.168.0.100/24", *(["fd00:192:168::100/64"] if dual else [])]
+        spec["external"] = [{"name": "client", "addresses": addresses}]
     if draw(st.integers(0, 3)) == 0:
         spec["kubeProxy"] |= draw(st.sampled_from(({"clusterCIDR": "10.244.0.0/17"}, {"detectLocalMode": "BridgeInterface",
             "detectLocal": {"bridgeInterface": "cni0"}}, {"nodePortAddresses": ["primary"]})))  # fmt: skip
@@ -74,7 +93,9 @@ def _oddity(draw: st.DrawFn, mode: str) -> dict[str, Any]:
         {"iptables": draw(rules_text(most=3))} if mode != "nftables" else {"nftables": draw(nft_text())},
     ]
     if mode != "nftables":
-        kinds.append({"iptables": draw(st.sampled_from(TUNNEL_RULES))})
+        kinds.append({"iptables": draw(st.sampled_from((*TUNNEL_RULES, *MEMORY_RULES)))})
+    if mode == "ipvs":
+        kinds.append({"ipvs": draw(ipvs_text(1, GROUNDS[4]))})
     return draw(st.sampled_from(kinds))
 
 
@@ -110,6 +131,7 @@ def _service(draw: st.DrawFn, name: str, workloads: int) -> dict[str, Any]:
         ("internalTrafficPolicy", "Local"),
         ("sessionAffinity", "ClientIP"),
         ("externalIPs", ["192.168.0.50"]),
+        ("ipFamilyPolicy", "PreferDualStack"),
     ):
         if draw(st.integers(0, 4)) == 0:
             spec[option] = value
