@@ -123,8 +123,7 @@ def _host_ports(pod: Pod) -> Iterator[HostPort]:
         for port in container.ports:
             if port.host_port:
                 host_ip = parse_address(port.host_ip) if port.host_ip else None
-                given = None if host_ip is None or host_ip.is_unspecified else host_ip
-                yield HostPort(PROTOCOLS[port.protocol], port.host_port, port.container_port, given)
+                yield HostPort(PROTOCOLS[port.protocol], port.host_port, port.container_port, host_ip)
 
 
 def _pod_listeners(pod: Pod) -> Iterator[Listener]:

@@ -88,7 +88,7 @@ class ExternalPlan(HostPlan):
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """A port of the node that leads to a pod; ``host_ip`` None stands for every address of the node."""
+    """A port of the node that leads to a pod; ``host_ip`` None stands for every address of the node, 0.0.0.0 for IPv4's, :: for IPv6's."""
 
     protocol: Protocol
     host_port: int

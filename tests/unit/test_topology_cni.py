@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from netsim import load
 from netsim.net.address import Family, parse_address, parse_prefix
 from netsim.net.packet import Protocol
 from netsim.objects.cluster import CNIBackend, CNIPlugin
 from netsim.render.tables import wiring
+from netsim.rules.xtables.dump import dump
 from netsim.rules.xtables.restore import Payload, restore
 from netsim.topology.build import build
 from netsim.topology.cni.portmap import chain_of, portmap_rules
@@ -18,6 +22,8 @@ from netsim.topology.plan import HostPort
 from netsim.topology.validate import validate
 from tests.unit.link_worlds import bridged_tunnel, macvlans, overlay, policed, rule
 from tests.unit.topology_plans import dual_stack
+
+CNI = Path(__file__).parents[1] / "data" / "cni"
 
 
 def planned(plugin: CNIPlugin, backend: CNIBackend):
@@ -96,6 +102,25 @@ def test_portmap_marks_what_comes_back_and_leads_the_port_to_the_pod():
 
 def test_portmap_leaves_an_address_of_the_other_family_out():
     assert not any("5353" in line and "DNAT" in line.split("-j")[-1] for line in mapped(Family.IPV6))
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_the_rules_of_host_ports_are_those_of_the_real_plugin(family):
+    """The plugin portmap v1.9.1, run in a namespace for a pod with the plugin bridge's addresses; iptables-save v1.8.9 (nf_tables)."""
+    machine = load(CNI / "host-ports.yaml").scenario.topology.namespaces["node.node1"]
+    ours = next(dump(ruleset) for ruleset in machine.xtables if ruleset.family is family)
+    real = (CNI / f"portmap.{family.kubernetes.lower()}.iptables-save").read_text()
+    assert cni_rules(ours) == cni_rules(real)
+
+
+def cni_rules(text: str) -> dict[str, list[str]]:
+    """The rules of portmap by chain, each chain's in order."""
+    rules = defaultdict(list)
+    for line in text.splitlines():
+        if line.startswith("-A") and "CNI-" in line:
+            rules[line.split()[1]].append(line)
+    assert rules
+    return rules
 
 
 def test_a_node_without_host_ports_has_no_rules_of_portmap():

@@ -78,7 +78,8 @@ def _of_pod(pod: PodPlan, address: Address, cidr: Prefix) -> Iterator[str]:
 
 
 def _of_port(chain: str, port: HostPort, address: Address, cidr: Prefix) -> Iterator[str]:
-    to = "" if port.host_ip is None else f"-d {port.host_ip}/{port.host_ip.max_prefixlen} "
+    every = port.host_ip is None or port.host_ip.is_unspecified
+    to = "" if every else f"-d {port.host_ip}/{address.max_prefixlen} "
     word = _word(port.protocol)
     match = f"{to}-p {word} -m {word} --dport {port.host_port}"
     yield f"-A {chain} -s {cidr} {match} -j CNI-HOSTPORT-SETMARK"
