@@ -15,6 +15,7 @@ from netsim.cluster.access.authorization import Authorization
 from netsim.cluster.access.escalation import check_escalation
 from netsim.cluster.access.users import ADMIN, User
 from netsim.cluster.admission import IMMORTAL_NAMESPACES
+from netsim.cluster.admission.node_restriction import Operation, Write, restrict_node
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import is_mapping, mapping_at, with_value
 from netsim.cluster.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
@@ -132,6 +133,7 @@ class Api:
         if not resource.status:
             raise NotFound("the server could not find the requested resource")
         self.authorize("update", item.key, item.api_version, subresource="status")
+        self.restrict(Write(Operation.UPDATE, item, self.store.get(item.key), "status"))
         return self.store.get(item.key) if options.dry_run else self.store.update_status(item)
 
     def patch(self, key: Key, kind: PatchType, patch: Json, options: Options = DEFAULT) -> Object:
@@ -147,6 +149,7 @@ class Api:
         item = object_of(_patched(self.store.get(key), kind, patch))
         if not resource_of(item.kind, item.api_version).status:
             raise NotFound("the server could not find the requested resource")
+        self.restrict(Write(Operation.UPDATE, item, self.store.get(key), "status"))
         return self.store.get(key) if options.dry_run else self.store.update_status(item)
 
     def apply(self, document: Document, options: Options = DEFAULT, *, force: bool = False) -> Object:
@@ -163,6 +166,7 @@ class Api:
         if before is None:
             self.authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
             return self._create(after, resource, managers, options)
+        self.restrict(Write(Operation.UPDATE, after, before))
         after = self._with_addresses(before, after)
         self._check_change(before, after, resource)
         if _without_managers(after.document) == _without_managers(before.document) and managers == known:
@@ -192,6 +196,10 @@ class Api:
         """Raises Forbidden where the user may not do something with an object, or (without a name) with its kind."""
         self.authorization.check(self.attributes(verb, key, api_version, subresource=subresource, fields=fields))
 
+    def restrict(self, write: Write) -> None:
+        """Raises Forbidden where the user is a kubelet that writes what is not its own."""
+        restrict_node(self.user, write, self.store)
+
     def attributes(
         self, verb: str, key: Key, api_version: str = "v1", *, subresource: str = "", fields: str = ""
     ) -> Attributes:
@@ -207,6 +215,7 @@ class Api:
     def _create(
         self, item: Object, resource: Resource, managers: Sequence[applying.Manager], options: Options
     ) -> Object:
+        self.restrict(Write(Operation.CREATE, item))
         if item.kind == "Service":
             item = self._allocated(item)
             if options.dry_run:
@@ -221,6 +230,7 @@ class Api:
 
     def _update(self, item: Object, resource: Resource, options: Options) -> Object:
         before = self.store.get(item.key)
+        self.restrict(Write(Operation.UPDATE, item, before))
         item = self._with_addresses(before, item)
         self._check_change(before, item, resource)
         known = applying.read_managers(before.document)
@@ -230,6 +240,7 @@ class Api:
         return self.store.update(item, dry_run=options.dry_run)
 
     def _delete(self, before: Object, options: DeleteOptions) -> Object | None:
+        self.restrict(Write(Operation.DELETE, before=before))
         key, resource = before.key, resource_of(before.kind, before.api_version)
         if key.kind == "Namespace" and key.name in IMMORTAL_NAMESPACES:
             raise Forbidden.of("namespaces", key.name, "this namespace may not be deleted")

@@ -12,6 +12,9 @@ from netsim.cluster.documents import list_at, text_at
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 
+MIRROR = "kubernetes.io/config.mirror"
+"""The annotation of a static pod's image in the API server: the pod is its node's, and is there again when it is deleted."""
+
 HOLD_TERMINATING = "netsim.io/terminating"
 TERMINATES_AFTER = "netsim.io/terminates-after"
 READY_ANNOTATION = "netsim.io/ready"

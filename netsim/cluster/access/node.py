@@ -14,11 +14,11 @@ from netsim.cluster.access.rbac import Rule
 from netsim.cluster.documents import mapping_at, text_at
 from netsim.cluster.scheduling.claims import claim_names
 from netsim.cluster.watch_cache import WatchCache
-from netsim.objects.json import Json
+from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
 
 _EVERY_NODE = tuple(Rule.of(rule(line)) for line in NODE)
-_LEASES = "kube-node-lease"
+LEASES = "kube-node-lease"
 _REFERENCES: Mapping[str, tuple[str, ...]] = {
     # what is read: the keys in a pod's spec under which its name stands
     "secrets": ("secret", "secretRef", "secretKeyRef", "imagePullSecrets", "nodePublishSecretRef"),
@@ -87,8 +87,8 @@ class NodeAuthorizer:
     def _lease(self, node: str, request: Attributes) -> str:
         if request.verb not in ("get", "create", "update", "patch", "delete"):
             return "can only get, create, update, patch, or delete a node lease"
-        if request.namespace != _LEASES:
-            return f'can only access leases in the "{_LEASES}" system namespace'
+        if request.namespace != LEASES:
+            return f'can only access leases in the "{LEASES}" system namespace'
         if request.verb != "create" and request.name != node:
             return "can only access node lease with the same name as the requesting node"
         return ""
@@ -105,7 +105,7 @@ class NodeAuthorizer:
     def _node(self, node: str, request: Attributes) -> str:
         match request.subresource, request.verb:
             case ("", "create" | "update" | "patch") | ("status", "update" | "patch"):
-                return ""  # of itself only: NodeRestriction's to say, which is not modelled
+                return ""  # of itself only: that is NodeRestriction's to say
             case "", "get" | "list" | "watch":
                 if request.name == node:
                     return ""
@@ -156,10 +156,15 @@ class NodeAuthorizer:
                 claims = (self._store.find(Key("PersistentVolumeClaim", place, name)) for name in claim_names(pod))
                 return any(c is not None and text_at(c.document, "spec", "volumeName") == request.name for c in claims)
             case _:
-                return request.name in set(_named(spec, _REFERENCES[request.resource]))
+                return request.name in set(names_in(spec, request.resource))
 
 
 _NO = "no"
+
+
+def names_in(spec: Document, resource: str) -> Iterator[str]:
+    """The names of the ``secrets`` or ``configmaps`` that a pod's spec refers to."""
+    yield from _named(spec, _REFERENCES[resource])
 
 
 def _named(value: Json, keys: tuple[str, ...], *, inside: bool = False) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from netsim.cluster.admission.plugin import forbidden, with_document
 from netsim.cluster.documents import list_at, mapping_at, text_at
+from netsim.cluster.podstate import MIRROR
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_VOLUME: Final = "kube-api-access-"
-_MIRROR = "kubernetes.io/config.mirror"
 _SOURCES: Final[list[Json]] = [
     {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
     {"configMap": {"items": [{"key": "ca.crt", "path": "ca.crt"}], "name": "kube-root-ca.crt"}},
@@ -40,7 +40,7 @@ def default_account(namespace: str) -> Object:
 
 def service_account(item: Object, store: Store) -> Object:
     """A pod with its account's name, its token and its imagePullSecrets. A pod that was loaded with a status has been admitted before."""
-    if item.kind != "Pod" or item.metadata.annotations.get(_MIRROR):
+    if item.kind != "Pod" or item.metadata.annotations.get(MIRROR):
         return item
     spec = mapping_at(item.document, "spec")
     name = text_at(spec, "serviceAccountName") or text_at(spec, "serviceAccount") or "default"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netsim.cluster.access.tokens import LIFETIME, TokenAuthority
+from netsim.cluster.admission.node_restriction import Operation, Write, restrict_token
 from netsim.cluster.api import Api
 from netsim.cluster.documents import list_at, mapping_at, text_at, with_value
 from netsim.cluster.errors import BadRequest, MethodNotAllowed, NotFound, NotImplementedHere
@@ -39,6 +40,7 @@ class Subresources:
                 return self._bind(_body(request), key)
             case "Pod", "eviction", "create":
                 self._api.authorize("create", key, subresource="eviction")
+                self._api.restrict(Write(Operation.CREATE, before=self._api.store.get(key), subresource="eviction"))
                 self._api.store.delete(key, grace_seconds=delete_options(request).grace_seconds)
                 return Response(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
             case "ServiceAccount", "token", "create":
@@ -71,6 +73,7 @@ class Subresources:
     def _token(self, body: Document, key: Key) -> Response:
         self._api.authorize("create", key, subresource="token")
         account, spec = self._api.store.get(key), mapping_at(body, "spec")
+        restrict_token(self._api.user, account, body, self._api.store)
         seconds = spec.get("expirationSeconds")
         bound = mapping_at(spec, "boundObjectRef")
         pod = (

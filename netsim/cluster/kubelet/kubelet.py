@@ -24,10 +24,6 @@ from netsim.objects.json import Document
 from netsim.objects.meta import Key, Object
 from netsim.objects.quantity import quantities
 
-MIRROR = "kubernetes.io/config.mirror"
-"""The annotation of a static pod's image in the API server: the pod is its node's, and is there again when it is deleted."""
-
-
 _VERSION = ("metadata", "resourceVersion")
 
 
@@ -257,7 +253,7 @@ class Kubelet:
     def _gone(self, pod: Object) -> None:
         self._due.pop(pod.key, None)
         node = podstate.node_name(pod)
-        if MIRROR in pod.metadata.annotations and node in self._views and self._machines.outage(node) is None:
+        if podstate.MIRROR in pod.metadata.annotations and node in self._views and self._machines.outage(node) is None:
             self._fleet.ending.pop(pod.key, None)
             self._store.create(_mirrored_again(pod))
             return
