@@ -11,6 +11,7 @@ import pytest
 
 from netsim.topology.model import Netns
 from netsim.verify.namespaces import RealNetwork
+from tests.table.test_source_address6 import CHOSEN, many_addresses
 from tests.table.test_stack_fib6 import ANYCAST, LOCAL, MAIN, REFUSED, SOURCES, host
 from tests.unit.stack_world import netns, topology, veth
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.kernel
 
 @contextmanager
 def built(spec: Netns) -> Iterator[RealNetwork]:
-    with RealNetwork(topology(spec, netns("g", (veth("g/eth0", "h/eth0"),)))) as network:
+    ends = tuple(veth(f"g/{each.name}", f"h/{each.name}") for each in spec.devices if each.name != "lo")
+    with RealNetwork(topology(spec, netns("g", ends))) as network:
         yield network
 
 
@@ -51,8 +53,18 @@ def test_a_router_has_anycast_addresses():
 
 @pytest.mark.parametrize(("destination", "source"), SOURCES)
 def test_the_source_is_the_kernels(real, destination, source):
-    found = re.search(r" src (\S+)", ip(real, "route", "get", destination).stdout)
-    assert (found[1] if found else None) == source
+    assert _source(ip(real, "route", "get", destination).stdout) == source
+
+
+def _source(text: str) -> str | None:
+    found = re.search(r" src (\S+)", text)
+    return found[1] if found else None
+
+
+def test_the_source_is_the_kernels_by_every_rule_of_rfc_6724():
+    with built(many_addresses()) as network:
+        found = [(rule, to, _source(ip(network, "route", "get", to).stdout)) for rule, to, _ in CHOSEN]
+    assert found == CHOSEN
 
 
 @pytest.mark.parametrize(("refused", "message"), REFUSED)
