@@ -27,7 +27,6 @@ from netsim.net.address import Family, parse_address  # noqa: E402 - the path co
 from netsim.net.packet import IPHeader, Packet, Protocol, TCPHeader  # noqa: E402
 from netsim.rules.xtables.ast import Ruleset  # noqa: E402
 from netsim.rules.xtables.parse import parse  # noqa: E402
-from netsim.stack.hook_environment import NamespaceHooks  # noqa: E402
 from netsim.stack.netfilter import Netfilter  # noqa: E402
 from netsim.stack.network import Network  # noqa: E402
 from netsim.stack.skbuff import Nexthop, SkBuff  # noqa: E402
@@ -106,12 +105,17 @@ class Bystander:
         return 0.0
 
 
-def hooks(ruleset: Ruleset) -> Netfilter:
-    """The hooks of a node that has the rules."""
+def node_with(ruleset: Ruleset) -> Topology:
+    """A node that has the rules."""
+    return Topology("bench", {"node": Netns("node", Role.NODE, "node/node", xtables=(ruleset,))})
+
+
+def hooks(topology: Topology) -> Netfilter:
+    """The node's hooks as a walk finds them: they remember nothing. Each branch of a trace has a network of its own, of one topology."""
     by = Bystander()
-    node = Netns("node", Role.NODE, "node/node", xtables=(ruleset,))
-    network = Network(Topology("bench", {"node": node}), by, by, by)
-    return Netfilter([ruleset], NamespaceHooks(network.namespace("node")))
+    netfilter = Network(topology, by, by, by).namespace("node").netfilter
+    assert isinstance(netfilter, Netfilter)
+    return netfilter
 
 
 def walk(netfilter: Netfilter, number: int, sport: int) -> None:
@@ -155,12 +159,13 @@ def main() -> None:
     parsing = timed(lambda _: parse(text, Family.IPV4, "bench"), 3)
     ruleset = parse(text, Family.IPV4, "bench")
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    netfilter = hooks(ruleset)
-    first = timed(lambda _: walk(hooks(ruleset), asked.services // 2, 1), 1)
+    topology = node_with(ruleset)
+    first = timed(lambda _: walk(hooks(topology), asked.services // 2, 1), 1)
+    netfilter = hooks(topology)
     for number in range(asked.services):
         walk(netfilter, number, 2)
     warm = timed(lambda run: walk(netfilter, run * 7919 % asked.services, 1024 + run), asked.runs)
-    fresh = timed(lambda run: walk(hooks(ruleset), run * 7919 % asked.services, 1024 + run), asked.runs // 4)
+    fresh = timed(lambda run: walk(hooks(topology), run * 7919 % asked.services, 1024 + run), asked.runs // 4)
     rows = [
         (f"read {count:,} rules", parsing),
         ("first walk: chains are indexed", first),

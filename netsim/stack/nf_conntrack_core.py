@@ -110,8 +110,8 @@ class Conntrack:
 
     def find(self, key: ConntrackTuple, zone: Zone = DEFAULT_ZONE) -> tuple[NfConn, Direction] | None:
         """The entry that a packet with this tuple belongs to, and its direction. Ref: resolve_normal_ct(), nf_conntrack_find_get()."""
-        for asked in Direction:
-            found = self._by_tuple.get((zone.of(asked), key))
+        for number in zone.numbers:
+            found = self._by_tuple.get((number, key))
             if found is None or found[0].zone.of(found[1]) != zone.of(found[1]):
                 continue
             if found[0].deadline > self._env.clock.now():

@@ -124,7 +124,7 @@ class NfConn:
 
     def has(self, bits: CtStatus) -> bool:
         """True where any of the bits is set."""
-        return bool(self.status & bits)
+        return self.status._value_ & bits._value_ != 0
 
     @property
     def confirmed(self) -> bool:

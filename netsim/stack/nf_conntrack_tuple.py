@@ -27,6 +27,8 @@ class Direction(Enum):
     ORIGINAL = "ORIGINAL"
     REPLY = "REPLY"
 
+    __hash__ = object.__hash__  # each is one object, and a key of many tables
+
     @property
     def opposite(self) -> Direction:
         """The other direction."""
@@ -46,6 +48,11 @@ class Zone:
     def of(self, direction: Direction) -> int:
         """The zone's number for tuples of a direction."""
         return self.id if direction in self.directions else 0
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The zone's numbers in either direction, each once."""
+        return (self.id, 0) if self.id and len(self.directions) == 1 else (self.id,)
 
     def __str__(self) -> str:
         if not self.id:
@@ -70,6 +77,9 @@ class ConntrackTuple:
     protocol: int
     sport: int = 0
     dport: int = 0
+
+    def __hash__(self) -> int:
+        return hash((int(self.src), int(self.dst), self.protocol, self.sport, self.dport))
 
     @property
     def icmp_type(self) -> int:
