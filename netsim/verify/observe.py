@@ -37,7 +37,7 @@ from netsim.verify.nft_support import kernel_has_nftables
 from netsim.verify.rule_trace import Hit, LegacyTrace, NftTrace, RuleTrace, mark_packets
 
 AFTER_DONE_S = 0.004
-LONG_AFTER_DONE_S = 0.1  # a sender is told of a drop before the drop is: on a busy machine others run between
+LONG_AFTER_DONE_S = 0.1  # on a busy machine drops may be told of later than what came of them
 SAMPLE_PORTS = 20000
 EARLIER_PORTS = 21000
 HALF_OPEN_S = 1.1  # a listener gives a connection up that an earlier flow left half open (tcp_synack_retries is 0)
