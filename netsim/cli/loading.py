@@ -36,6 +36,7 @@ def chosen_mode(mode: str | None) -> ProxyMode | None:
 
 def opened(sources: tuple[str, ...], load: Callable[[Sequence[Path]], tuple[T, tuple[Diagnostic, ...]]]) -> T:
     """What a loader makes of the files that the options name: its warnings are told, what it refuses is an InputError."""
+    from netsim.cluster.runtime import NotSteadyError
     from netsim.scenario.sources import SourceError, find_sources
 
     try:
@@ -43,6 +44,8 @@ def opened(sources: tuple[str, ...], load: Callable[[Sequence[Path]], tuple[T, t
             loaded, warnings = load(find_sources(sources, os.environ))
     except SourceError as error:
         raise InputError(error.message, error.advice) from error
+    except NotSteadyError as error:
+        raise InputError(str(error), "what undoes each other's work is named above; leave one of them out") from error
     if warnings:
         click.echo(told(warnings), err=True)
     return loaded

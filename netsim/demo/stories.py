@@ -38,7 +38,13 @@ STORIES: tuple[Story, ...] = (
         "leaves by default route, un-DNATed",
         "k/k#60124 #78994",
     ),
-    Story(3, "Pods healthy, Service dead", "selector ≠ labels → empty slices", "as 1", "rhobs#50, SREGym#100"),
+    Story(
+        3,
+        "Pods healthy, Service dead",
+        "selector ≠ labels → empty slices",
+        "as in story 1: no endpoints",
+        "rhobs#50, SREGym#100",
+    ),
     Story(
         4,
         "Refused although endpoints exist",
@@ -50,7 +56,7 @@ STORIES: tuple[Story, ...] = (
         5,
         "Endpoint missing one port",
         "named targetPort absent in that pod",
-        "slice carries no such port → as 1",
+        "slice carries no such port → as in story 1: no endpoints",
         "website#26790",
     ),
     Story(
@@ -90,7 +96,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         11,
-        "Same, hairpin on",
+        "Pod cannot reach itself via its Service, hairpin on",
         "no masquerade when src = endpoint",
         "pod netns: own source address, martian",
         "kube-router#9 #1235",
@@ -305,7 +311,7 @@ STORIES: tuple[Story, ...] = (
         43,
         "IPv6 VIP refuses, IPv4 works",
         "slice has one family / app binds v4 only",
-        "as 1 or 4 for that family",
+        "as in story 1 (no endpoints) or 4 (no socket), for that family",
         "k/k#94505 #121631, kpng#519",
     ),
     Story(
@@ -319,7 +325,7 @@ STORIES: tuple[Story, ...] = (
         45,
         "LB keeps using a dead node",
         "healthCheckNodePort/healthz checks wrong thing",
-        "node: as 6",
+        "node: as in story 6: no local endpoints",
         "k/k#44311 #134648",
     ),
     Story(

@@ -10,11 +10,12 @@ from netsim.cluster.access.users import MASTERS, User
 from netsim.objects.meta import Key
 from netsim.scenario.inspection import Inspection
 
+EVERYTHING = "*"
 HEADERS = ("VERBS", "RESOURCES", "GROUPS", "NAMES", "PATHS", "GRANTED BY")
 
 
 def decide(inspection: Inspection, verb: str, what: str, namespace: str, subresource: str = "") -> Decision:
-    """Whether the inspection's user may do a verb to ``pods``, ``pods/web``, ``deployments.apps`` or a path such as ``/metrics``.
+    """Whether the inspection's user may do a verb to ``pods``, ``pods/web``, ``deployments.apps``, ``*`` or a path such as ``/metrics``.
 
     Raises InspectionError for a resource that there is not.
     """
@@ -22,6 +23,9 @@ def decide(inspection: Inspection, verb: str, what: str, namespace: str, subreso
         request = Attributes(inspection.user, verb, path=what)
         return inspection.plane.api.authorization.decide(request)
     word, _, name = what.partition("/")
+    if word == EVERYTHING:
+        request = Attributes(inspection.user, verb, EVERYTHING, namespace=namespace, name=name, subresource=subresource)
+        return inspection.plane.api.authorization.decide(request)
     resource = inspection.resource(word)
     return decision_of(inspection, inspection.user, verb, Key(resource.kind, namespace, name), subresource)
 

@@ -45,6 +45,9 @@ ANSWERS = [
     ("list deployments.apps --as system:serviceaccount:default:reader", 0, 'to ServiceAccount "reader/default"'),
     ("get /healthz --as system:anonymous", 0, "system:public-info-viewer"),
     ("get /metrics --as jane", 1, "no\n"),
+    ("* *", 0, 'yes - RBAC: allowed by ClusterRoleBinding "kubeadm:cluster-admins"'),
+    ("get * --as jane", 1, "no\n"),
+    ("* pods --as jane", 1, "no\n"),
 ]
 
 

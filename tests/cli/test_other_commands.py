@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from netsim import __version__
+from netsim.cluster.runtime import NotSteadyError, Runtime
 from netsim.net.address import Family
+from netsim.objects.meta import Key
 from netsim.rules.nft.parse import parse as parse_nft
 from netsim.rules.xtables.parse import parse
 from netsim.rules.xtables.restore import without_empty_tables
@@ -281,3 +283,13 @@ def test_what_a_node_cannot_have_is_told_at_its_place(tmp_path: Path) -> None:
 def test_a_topology_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
     assert netsim("topology", "validate", str(tmp_path / "shop.yaml")).out.startswith("shop: 2 nodes, 0 pods, ")
+
+
+def test_a_cluster_that_does_not_come_to_rest_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(_: Runtime) -> None:
+        raise NotSteadyError(9, [("a-controller", Key("Pod", "default", "a"))], None)
+
+    monkeypatch.setattr(Runtime, "_settle", busy)
+    done = netsim("get", "pods")
+    assert done.err.startswith("error: the control plane is not steady after 9 rounds at one moment: a-controller on ")
+    assert done.status == 2
