@@ -152,6 +152,14 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.taints = tuple(_read_taints(section))
     draft.unschedulable = bool(section.boolean("unschedulable"))
     draft.allocatable = _read_allocatable(section)
+    _read_machine(section, draft)
+    draft.kube_proxy = section.placed("kubeProxy")
+    draft.kube_proxy_runs = section.boolean("kubeProxyRuns") is not False
+    return draft
+
+
+def _read_machine(section: Section, draft: NodeDraft | ExternalDraft) -> None:
+    """What is said of every machine, whether it is one of the cluster's or not."""
     draft.sysctls = _read_sysctls(section)
     draft.iptables = section.rules("iptables")
     draft.ip6tables = section.rules("ip6tables")
@@ -159,9 +167,6 @@ def _read_node(section: Section, raw: object) -> NodeDraft | None:
     draft.routes = list(read_routes(section))
     draft.routing = _read_routing(section)
     draft.recent = tuple(_read_recent(section.section("recent")))
-    draft.kube_proxy = section.placed("kubeProxy")
-    draft.kube_proxy_runs = section.boolean("kubeProxyRuns") is not False
-    return draft
 
 
 def _read_external(section: Section) -> ExternalDraft | None:
@@ -175,13 +180,7 @@ def _read_external(section: Section) -> ExternalDraft | None:
         advice = "such as addresses: [192.168.0.100/24]"
         section.error(f"the external host {name} has no addresses", advice)
     draft.gateways = list(_parsed_all(section, "gateway", networks.address))
-    draft.sysctls = _read_sysctls(section)
-    draft.iptables = section.rules("iptables")
-    draft.ip6tables = section.rules("ip6tables")
-    draft.texts = _read_texts(section)
-    draft.routes = list(read_routes(section))
-    draft.routing = _read_routing(section)
-    draft.recent = tuple(_read_recent(section.section("recent")))
+    _read_machine(section, draft)
     listen = section.texts("listen")
     found = (section.parsed(text, parse_listen) for text in listen)
     draft.listen = tuple(dict.fromkeys(item for items in found if items for item in items))
