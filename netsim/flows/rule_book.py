@@ -8,7 +8,8 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
-from netsim.flows.codes import Code, Ports, code_of
+from netsim.flows.codes import Code, code_of
+from netsim.flows.nft_shapes import datum
 from netsim.flows.shapes import Shape, shape_of
 from netsim.rules.ipset.ast import Dimension, IPSet, ProtocolPort
 from netsim.rules.ipset.ast import Entry as SetEntry
@@ -285,7 +286,7 @@ def _nftables(book: RuleBook, place: tuple[Hashable, ...], table: nft.Table, sha
 
 def _nft_member(named: nft.NamedSet, key: nft.Key, element: nft.Element) -> Member:
     shape = Shape(translates=True)
-    form: list[Hashable] = [shape.datum(kind, literal) for kind, literal in zip(named.key, key, strict=False)]
+    form: list[Hashable] = [datum(kind, literal, shape) for kind, literal in zip(named.key, key, strict=False)]
     member = Member.of(shape)
     form += [_mapped(named, element.data, shape), element.timeout_ms]
     shape.form = tuple(form)
@@ -298,7 +299,7 @@ def _mapped(named: nft.NamedSet, data: nft.Data | None, shape: Shape) -> Hashabl
         return shape.add(data)
     if any(isinstance(each, nft.Range) for each in data):
         shape.opaque = "translates to one of several addresses or ports"
-    return tuple(shape.datum(kind, literal) for kind, literal in zip(named.data, data, strict=False))
+    return tuple(datum(kind, literal, shape) for kind, literal in zip(named.data, data, strict=False))
 
 
 def _ipset(ipset: IPSet) -> Members:
@@ -315,11 +316,9 @@ def _ipset_member(ipset: IPSet, key: SetKey, entry: SetEntry) -> Member:
     form: list[Hashable] = [entry.nomatch, entry.timeout]
     for dimension, element in zip(ipset.type.dimensions, key, strict=False):
         if isinstance(element, ProtocolPort):
-            shape.ports.append(Ports(element.port, element.port))
-            form.append(("port", element.protocol, len(shape.ports)))
+            form.append((element.protocol, shape.port(element.port, element.port)))
         elif dimension is Dimension.PORT and isinstance(element, int):
-            shape.ports.append(Ports(element, element))
-            form.append(("port", len(shape.ports)))
+            form.append(shape.port(element, element))
         elif dimension is Dimension.SET and isinstance(element, str):
             shape.sets.append(element)
             form.append(("set", len(shape.sets)))
