@@ -9,7 +9,7 @@ import click
 
 from netsim.cli.answer import as_json, deliver, width_for, write
 from netsim.cli.exit import Exit, InputError
-from netsim.cli.loading import open_world, refusals_told
+from netsim.cli.loading import opened, refusals_told
 from netsim.cli.options import FILE, MODES, output_option, port_option, protocol_option, refuse_beside, topology_option
 
 if TYPE_CHECKING:
@@ -90,13 +90,15 @@ def _refuse_beside_cost(context: click.Context, plot: Path | None) -> None:
 
 
 def _worlds(sources: tuple[str, ...]) -> Callable[[ProxyMode], World]:
-    first = open_world(sources, None)
+    from netsim.manifest import load
+    from netsim.scenario.build import worlds_of
+
+    loaded = opened(sources, lambda found: (given := load(found), given.warnings))
+    made_in = worlds_of(loaded)
 
     def world_in(mode: ProxyMode) -> World:
-        from netsim.scenario.build import world_of
-
         with refusals_told():
-            return world_of(first.loaded, mode=mode)
+            return made_in(mode)
 
     return world_in
 

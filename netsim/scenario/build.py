@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,16 +57,27 @@ def load_world(sources: Sequence[Path], *, mode: ProxyMode | None = None) -> tup
 
 def world_of(loaded: Loaded, *, mode: ProxyMode | None = None) -> World:
     """The world of what was loaded. Raises LoadError."""
-    configurations = configurations_of(loaded.cluster, mode)
-    plane = steady(loaded)
-    store = plane.store
-    nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in loaded.cluster.nodes}
-    views = Views()
-    proxies = {
-        node.name: start(store, node, configurations[node.name], nodes[node.name], views)
-        for node in loaded.cluster.nodes
-    }
-    return assembled(loaded, mode, plane, proxies)
+    return worlds_of(loaded)(mode)
+
+
+def worlds_of(loaded: Loaded) -> Callable[[ProxyMode | None], World]:
+    """What makes the world of what was loaded in a mode, or in each kube-proxy's own: one control plane, of which all read.
+
+    Making one raises LoadError.
+    """
+    rest, views = cache(lambda: steady(loaded)), Views()
+
+    def world_in(mode: ProxyMode | None) -> World:
+        configurations = configurations_of(loaded.cluster, mode)
+        store = rest().store
+        nodes = {node.name: Node.of(store.get(Key("Node", "", node.name))) for node in loaded.cluster.nodes}
+        proxies = {
+            node.name: start(store, node, configurations[node.name], nodes[node.name], views)
+            for node in loaded.cluster.nodes
+        }
+        return assembled(loaded, mode, rest(), proxies)
+
+    return world_in
 
 
 def assembled(

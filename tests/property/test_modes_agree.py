@@ -11,10 +11,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netsim.manifest import LoadError
+from netsim.manifest import LoadError, load
 from netsim.net.address import parse_address
 from netsim.net.packet import Protocol, TCPFlags
-from netsim.scenario.build import load_world
+from netsim.scenario.build import worlds_of
 from netsim.scenario.every_flow import NamedFlow, every_flow
 from netsim.scenario.mode_differences import DIFFERENCES, Answer, Circumstance, compared, explanation, is_same
 from netsim.scenario.random_world import Drawn, drawn_worlds, load_text
@@ -44,8 +44,13 @@ NAMED = {
 }
 
 
-def worlds_of(name: str) -> Mapping[ProxyMode, World]:
-    return {mode: load_world([ROOT / "topologies" / name], mode=mode)[0] for mode in ProxyMode}
+def of_topology(name: str) -> Mapping[ProxyMode, World]:
+    return in_every_mode(ROOT / "topologies" / name)
+
+
+def in_every_mode(path: Path) -> Mapping[ProxyMode, World]:
+    world_in = worlds_of(load([path]))
+    return {mode: world_in(mode) for mode in ProxyMode}
 
 
 def asked(worlds: Mapping[ProxyMode, World], named: NamedFlow) -> Mapping[ProxyMode, Answer]:
@@ -71,7 +76,7 @@ def flows(world: World) -> Iterator[NamedFlow]:
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_every_shipped_topology(name: str) -> None:
     """Under the thorough profile all flows, else each twelfth."""
-    worlds = worlds_of(name)
+    worlds = of_topology(name)
     step = EVERY if settings.get_profile("quick") == settings() else 1
     for named in islice(flows(worlds[ProxyMode.IPTABLES]), TOPOLOGIES.index(name) % step, None, step):
         answers = asked(worlds, named)
@@ -80,7 +85,7 @@ def test_every_shipped_topology(name: str) -> None:
 
 @pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: row.name)
 def test_a_topology_shows_each_difference(row) -> None:
-    worlds = worlds_of(row.topology)
+    worlds = of_topology(row.topology)
     told = [NamedFlow(NAMED[row.name], "", "")] if row.name in NAMED else flows(worlds[ProxyMode.IPTABLES])
     answers = (asked(worlds, named) for named in told)
     assert any(explanation(each[ProxyMode.IPTABLES], each[row.mode]) is row for each in answers)
@@ -90,7 +95,7 @@ def test_a_topology_shows_each_difference(row) -> None:
 @pytest.mark.parametrize("name", OF_ONE_MODE)
 def test_a_topology_of_one_mode_says_so(name: str) -> None:
     with pytest.raises(LoadError):
-        worlds_of(name)
+        of_topology(name)
 
 
 def test_rows_have_names_of_their_own() -> None:
@@ -100,7 +105,7 @@ def test_rows_have_names_of_their_own() -> None:
 
 
 def test_a_difference_that_no_row_explains_stays_without_one() -> None:
-    worlds = worlds_of("default")
+    worlds = of_topology("default")
     named = next(flows(worlds[ProxyMode.IPTABLES]))
     answers = asked(worlds, named)
     lost = Answer(ProxyMode.IPVS, named.flow, {}, frozenset(), frozenset())
@@ -138,7 +143,7 @@ def test_random_worlds_in_nftables_mode(drawn: Drawn) -> None:
 def test_random_clusters_in_every_mode(tmp_path_factory: pytest.TempPathFactory, text: str, first: int) -> None:
     file: Path = tmp_path_factory.mktemp("modes") / "cluster.yaml"
     file.write_text(text, encoding="utf-8")
-    worlds = {mode: load_world([file], mode=mode)[0] for mode in ProxyMode}
+    worlds = in_every_mode(file)
     for named in islice(flows(worlds[ProxyMode.IPTABLES]), first, None, 9):
         answers = asked(worlds, named)
         assert not unexplained(answers), (named, answers)
