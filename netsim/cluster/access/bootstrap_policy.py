@@ -8,6 +8,7 @@ cmd/kubeadm/app/phases/{bootstraptoken,addons,kubeconfig} (v1.37); flannel's kub
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 
 from netsim.cluster.access.controller_policy import CONTROLLERS, EVENTS, GROUP, READ
@@ -220,8 +221,13 @@ def rule(text: str) -> dict[str, Json]:
     }
 
 
-def objects() -> Iterator[Object]:
-    """Every ClusterRole and ClusterRoleBinding that is there before anybody applies anything."""
+@cache
+def objects() -> tuple[Object, ...]:
+    """Every ClusterRole and ClusterRoleBinding that is there before anybody applies anything: the same in every cluster."""
+    return tuple(_objects())
+
+
+def _objects() -> Iterator[Object]:
     for name in sorted({*_SYSTEM, *_URLS}):
         verbs, urls = _URLS.get(name, ("", ""))
         paths: list[Json] = [{"nonResourceURLs": urls.split(), "verbs": verbs.split()}] if urls else []

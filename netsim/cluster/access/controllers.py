@@ -90,6 +90,9 @@ class RootCACertPublisher(_EachNamespace):
         return root_certificate(namespace)
 
 
+_AGGREGATES: Final = "aggregates"
+
+
 class ClusterRoleAggregationController:
     """A ClusterRole with an ``aggregationRule`` has the rules of those that it selects, in the order of their names."""
 
@@ -99,6 +102,7 @@ class ClusterRoleAggregationController:
         self.queue = WorkQueue(context.clock)
         self._store = context.store
         self._roles = context.informers.of("ClusterRole")
+        self._roles.add_index(_AGGREGATES, lambda role: ("yes",) if _selectors(role) else ())
         self._roles.add_handler(self._changed)
 
     def sync(self, key: Key) -> None:
@@ -112,9 +116,8 @@ class ClusterRoleAggregationController:
             self._store.update(Object.of(document))
 
     def _changed(self, _: Object | None, __: Object | None) -> None:
-        for role in self._roles.all():
-            if _selectors(role):
-                self.queue.add(role.key)
+        for role in self._roles.by_index(_AGGREGATES, "yes"):
+            self.queue.add(role.key)
 
 
 def aggregated(role: Object, roles: Iterable[Object]) -> list[Json]:
@@ -122,7 +125,7 @@ def aggregated(role: Object, roles: Iterable[Object]) -> list[Json]:
     selectors = [of_label_selector(selector) for selector in _selectors(role)]
     rules: dict[str, Json] = {}
     for other in roles:
-        if other.key != role.key and any(selector.matches(other.metadata.labels) for selector in selectors):
+        if other.metadata.name != role.metadata.name and any(selector.matches(other.metadata.labels) for selector in selectors):
             for rule in list_at(other.document, "rules"):
                 rules.setdefault(canonical(rule), rule)
     return list(rules.values())
