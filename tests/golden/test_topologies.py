@@ -115,12 +115,14 @@ def test_the_answer_is_the_one_beside_it(lesson: Lesson, name: str) -> None:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.id)
 def test_the_verdict_is_the_lesson(lesson: Lesson) -> None:
-    assert netsim("trace", *lesson.words, "--expect", VERDICTS[lesson.id]).status == 0
+    verdict, _, reason = VERDICTS[lesson.id].partition(":")
+    assert lesson.answer["verdict"] == verdict
+    assert reason in ("", lesson.answer["reason"])
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.id)
 def test_the_json_is_as_its_schema_says(lesson: Lesson) -> None:
-    Draft202012Validator(SCHEMA).validate(json.loads(netsim("trace", *lesson.words, "-o", "json").out))
+    Draft202012Validator(SCHEMA).validate(lesson.answer)
 
 
 def test_every_lesson_has_its_parts() -> None:

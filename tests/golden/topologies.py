@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.cli.console import ROOT, examples
 
@@ -23,6 +25,12 @@ class Lesson:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    @property
+    def answer(self) -> Any:
+        """The trace as JSON that stands beside it, behind warnings: test_topologies holds it to be what netsim prints."""
+        lines = (self.folder / "expected.json.txt").read_text(encoding="utf-8").splitlines()
+        return json.loads("\n".join(lines[lines.index("{") :]))
 
 
 def lessons() -> Iterator[Lesson]:
