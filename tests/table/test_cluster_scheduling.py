@@ -108,7 +108,7 @@ REFUSALS = [
         {"allocatable": {"cpu": "1", "memory": "1Mi"}},
         (
             "0/2 nodes are available: 1 Insufficient memory, 2 Insufficient cpu. "
-            "preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod."
+            "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
         ),
     ),
     (

@@ -47,11 +47,11 @@ def test_node_resources_fit(item: Resident, there: list[Resident], wanted: int) 
 
 
 BALANCED = [
-    ("even", resident("p", "1", "2Gi"), [], 100),
-    ("uneven", resident("p", "2", "2Gi"), [], 87),  # 1 - |0.5 - 0.25| / 2
-    ("evened out", resident("p", "2", ""), [resident("a", "", "4Gi")], 100),
+    ("even", resident("p", "1", "2Gi"), [], 75),  # as before
+    ("uneven", resident("p", "2", "2Gi"), [], 68),  # 50 + (50 + 87 - 100) / 2, where 87 is 1 - |0.5 - 0.25| / 2
+    ("evened out", resident("p", "2", ""), [resident("a", "", "4Gi")], 87),
     ("nothing asked for", resident("p"), [resident("a", "4", "")], 0),
-    ("all of both", resident("p", "4", "8Gi"), [], 100),
+    ("all of both", resident("p", "4", "8Gi"), [], 75),
 ]
 
 
@@ -60,9 +60,9 @@ def test_balanced_allocation(item: Resident, there: list[Resident], wanted: int)
     assert balanced(item, state(1, *there)) == wanted
 
 
-def test_a_node_that_says_nothing_has_no_score() -> None:
+def test_a_node_that_says_nothing_is_as_even_as_before() -> None:
     silent = state(1, allocatable={})
-    assert (least_allocated(resident("p", "1"), silent), balanced(resident("p", "1"), silent)) == (0, 0)
+    assert (least_allocated(resident("p", "1"), silent), balanced(resident("p", "1"), silent)) == (0, 75)
 
 
 SPREADS = [
@@ -71,6 +71,7 @@ SPREADS = [
     ("hosts", [0, 1, 2], ["", "", ""], [100, 60, 40]),
     ("nothing anywhere", [0, 0], ["", ""], [100, 100]),
     ("zones", [1, 0, 0], ["a", "a", "b"], [66, 88, 100]),  # points 9, 7, 6
+    ("some zones", [1, 0, 1, 1], ["a", "a", "b", ""], [44, 55, 44, 100]),  # 9.4, 7.6, 9.4, 3.8: no zone counts as one
 ]
 
 
@@ -80,7 +81,7 @@ def test_default_spreading(there: list[int], zones: list[str], wanted: list[int]
         state(n, *(resident(f"p{n}{k}") for k in range(count)), zone=zone)
         for n, (count, zone) in enumerate(zip(there, zones, strict=True), 1)
     ]
-    found = default_spread(resident("p"), nodes, nodes)
+    found = default_spread(resident("p").spec, lambda state: state.groups["g"], nodes, nodes)
     assert list(found.values()) == wanted
 
 

@@ -15,6 +15,7 @@ from dataclasses import field
 from netsim.cluster.documents import mapping_at, text_at
 from netsim.cluster.scheduling import filters, scores
 from netsim.cluster.scheduling.claims import VolumeNeeds
+from netsim.cluster.scheduling.kin import Kin
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.scheduling.population import Population
 from netsim.cluster.scheduling.spreading import Constraint, Spread
@@ -56,8 +57,9 @@ EVERY = (*filters.STATIC, *filters.DYNAMIC)
 class Choice:
     """Finds the node that suits a pod best; what it learnt of pods that ask for the same is kept until ``reset``."""
 
-    def __init__(self, population: Population, seed: int) -> None:
+    def __init__(self, population: Population, kin: Kin, seed: int) -> None:
         self._population = population
+        self._kin = kin
         self._seed = seed
         self._candidates: dict[tuple[str, str], _Candidates] = {}
         self._fitting: dict[str, list[NodeState]] = {}
@@ -101,15 +103,21 @@ class Choice:
         return self._first_that_fits(request, wish.resident.group)
 
     def _best_by_score(self, wish: Wish, request: filters.Request) -> NodeState | None:
-        fitting = self._feasible(request, _what(request))
-        dynamic = (*filters.DYNAMIC, *request.others)
-        feasible = [node for node in fitting if not filters.refusal(dynamic, request, node)]
-        if not feasible:
+        points = self.points(wish, request)
+        if not points:
             return None
-        resident = wish.resident
-        points = scores.scores(resident, wish.soft, feasible, self._population, constrained=bool(wish.constraints))
         most = max(points.values())
-        return min((n for n in feasible if points[n.name] == most), key=lambda node: self._lot(resident, node))
+        nodes = self._population.nodes()
+        best = (nodes[name] for name, number in points.items() if number == most)
+        return min(best, key=lambda node: self._lot(wish.resident, node))
+
+    def points(self, wish: Wish, request: filters.Request) -> dict[str, int]:
+        """What each node scores that passes every filter."""
+        dynamic = (*filters.DYNAMIC, *request.others)
+        fitting = self._feasible(request, _what(request))
+        feasible = [node for node in fitting if not filters.refusal(dynamic, request, node)]
+        kin = None if wish.constraints else self._kin.counted(wish.pod, wish.resident)
+        return scores.scores(wish.resident, wish.soft, feasible, self._population, kin)
 
     def _lot(self, pod: Resident, node: NodeState) -> tuple[int, int]:
         """Who is taken of equals. Ref: schedule_one.go:selectHost()."""

@@ -14,7 +14,6 @@ from netsim.dataclass import dataclass
 from netsim.objects.json import Document
 from netsim.objects.meta import Object
 
-
 _NOTE = 1024
 """The most that an event's text may have. Ref: pkg/apis/core/validation/events.go: NoteLengthLimit."""
 

@@ -12,6 +12,7 @@ from netsim.cluster.documents import list_at, mapping_at
 from netsim.cluster.scheduling import filters
 from netsim.cluster.scheduling.choosing import Choice, Wish
 from netsim.cluster.scheduling.claims import ClaimReader
+from netsim.cluster.scheduling.kin import Kin
 from netsim.cluster.scheduling.making_room import Preemptor
 from netsim.cluster.scheduling.nodes import NodeState, Resident
 from netsim.cluster.scheduling.population import Population, priority_of
@@ -51,7 +52,7 @@ class Scheduler:
         self._pods = context.informers.of("Pod")
         nodes, namespaces = (context.informers.of(kind) for kind in ("Node", "Namespace"))
         self._population = Population(nodes, namespaces, context.placements, lambda: self._choice.reset())
-        self._choice = Choice(self._population, context.seed)
+        self._choice = Choice(self._population, Kin(context, self._population), context.seed)
         self._claims = ClaimReader(context)
         self._refusals = Refusals(context.store, context.recorder, context.clock, self.name)
         self._preemptor = Preemptor(context, self._population, self._choice, self._refusals, self.name)
@@ -70,7 +71,7 @@ class Scheduler:
         if list_at(pod.document, "spec", "schedulingGates"):
             self._refusals.refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
-        wish = Wish(pod, self._population.resident(pod), constraints_of(pod), self._claims.needs(pod))
+        wish = self.wish(pod)
         nodes = self._population.nodes()
         problem = filters.CONFLICTING_NAMES if wish.resident.spec.names == frozenset() else wish.volumes.problem
         if problem and nodes:
@@ -85,6 +86,15 @@ class Scheduler:
             self._claims.choose(wish.volumes, node.name)
         else:
             self._bind(pod, node, wish.resident)
+
+    def wish(self, pod: Object) -> Wish:
+        """A pod that wants a node, as all plugins read it."""
+        return Wish(pod, self._population.resident(pod), constraints_of(pod), self._claims.needs(pod))
+
+    def points(self, pod: Object) -> dict[str, int]:
+        """What each node scores that would do for a pod."""
+        wish = self.wish(pod)
+        return self._choice.points(wish, self._choice.request(wish))
 
     def _bind(self, pod: Object, node: NodeState, resident: Resident) -> None:
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": self._clock.timestamp()}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from netsim.cluster.scheduling.nodes import NodeState, Resident
+from netsim.cluster.scheduling.placement import PlacementSpec, Weight
 from netsim.cluster.scheduling.population import Population
 from netsim.cluster.scheduling.spreading import Constraint, soft_scores
 from netsim.objects.core import ZONE_LABEL
@@ -42,10 +43,9 @@ def scores(
     soft: Sequence[Constraint],
     feasible: Sequence[NodeState],
     population: Population,
-    *,
-    constrained: bool = False,
+    kin: Callable[[NodeState], int] | None = None,
 ) -> dict[str, int]:
-    """The weighted sum of the scores by node. ``constrained``: the pod has constraints of its own, so the default ones do not count."""
+    """The weighted sum of the scores by node. ``kin``: how many pods are there that the pod is spread with by default."""
     total = {node.name: 0 for node in feasible}
     dislikes = {n.name: pod.spec.disliked(n.taints) for n in feasible}
     _add(total, "TaintToleration", {name: 100 - value for name, value in _normal(dislikes).items()})
@@ -56,8 +56,8 @@ def scores(
         counted = [(c, population.tally((c.term,), living=True)) for c in soft]
         every = list(population.nodes().values())
         _add(total, "PodTopologySpread", soft_scores(pod.spec, counted, every, feasible))
-    elif not constrained:
-        _add(total, "PodTopologySpread", default_spread(pod, feasible, population.nodes().values()))
+    elif kin is not None:
+        _add(total, "PodTopologySpread", default_spread(pod.spec, kin, feasible, population.nodes().values()))
     for node in feasible:
         total[node.name] += WEIGHTS["NodeResourcesFit"] * least_allocated(pod, node)
         total[node.name] += WEIGHTS["NodeResourcesBalancedAllocation"] * balanced(pod, node)
@@ -76,32 +76,36 @@ def least_allocated(pod: Resident, node: NodeState) -> int:
 
 
 def balanced(pod: Resident, node: NodeState) -> int:
-    """How evenly processors and memory are used with the pod; 0 for all where it asks for nothing. Ref: balanced_allocation.go."""
+    """How much more evenly processors and memory are used with the pod: 75 for no more and no less, 50 to 100.
+
+    0 for all where it asks for nothing. Ref: balanced_allocation.go:balancedResourceScorer().
+    """
     if not any(pod.spec.weight):
         return 0
-    parts = [
-        min(1.0, (used + asked) / has)
-        for has, used, asked in zip(node.capacity, node.weight, pod.spec.weight, strict=True)
-        if has
-    ]
-    if not parts:
-        return 0
+    after = (node.weight[0] + pod.spec.weight[0], node.weight[1] + pod.spec.weight[1])
+    return 50 + (50 + _evenness(after, node.capacity) - _evenness(node.weight, node.capacity)) // 2
+
+
+def _evenness(used: Weight, capacity: Weight) -> int:
+    parts = [min(1.0, part / has) for part, has in zip(used, capacity, strict=True) if has]
     return int((1 - (abs(parts[0] - parts[1]) / 2 if len(parts) == 2 else 0)) * 100)
 
 
-def default_spread(pod: Resident, feasible: Sequence[NodeState], every: Iterable[NodeState]) -> dict[str, int]:
-    """How few pods of its own kind are on a node and in its zone. Ref: podtopologyspread/scoring.go with the default constraints."""
+def default_spread(
+    spec: PlacementSpec, kin: Callable[[NodeState], int], feasible: Sequence[NodeState], every: Iterable[NodeState]
+) -> dict[str, int]:
+    """How few pods of its kin are on a node and in its zone. Ref: podtopologyspread/scoring.go with the default constraints."""
     by_zone: Counter[str] = Counter()
     for node in every:
         zone = node.view.metadata.labels.get(ZONE_LABEL)
-        if zone is not None:
-            by_zone[zone] += node.groups[pod.group]
-    zones = {node.view.metadata.labels.get(ZONE_LABEL) for node in feasible} - {None}
+        if zone is not None and spec.matches_node(node.name, node.view.metadata.labels):
+            by_zone[zone] += kin(node)
+    zones = {node.view.metadata.labels.get(ZONE_LABEL) for node in feasible}
     on_host, in_zone = math.log(len(feasible) + 2), math.log(len(zones) + 2)
     raw: dict[str, int] = {}
     for node in feasible:
         zone = node.view.metadata.labels.get(ZONE_LABEL)
-        points = node.groups[pod.group] * on_host + _HOSTS - 1
+        points = kin(node) * on_host + _HOSTS - 1
         raw[node.name] = round(points + (by_zone[zone] * in_zone + _ZONES - 1 if zone is not None else 0))
     most, least = max(raw.values(), default=0), min(raw.values(), default=0)
     return {name: 100 if not most else 100 * (most + least - score) // most for name, score in raw.items()}

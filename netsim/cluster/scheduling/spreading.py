@@ -122,9 +122,9 @@ def soft_scores(
         values = {node.name: node.view.metadata.labels[constraint.key] for node in usable}
         domains: Counter[str] = Counter()
         for node in nodes:
-            value = node.view.metadata.labels.get(constraint.key)
-            if value is not None and _counts(constraint, spec, node):
-                domains[value] += tally[node.name]
+            labels = node.view.metadata.labels
+            if all(c.key in labels for c, _ in counted) and _counts(constraint, spec, node):
+                domains[labels[constraint.key]] += tally[node.name]
         on_host = constraint.key == HOSTNAME_LABEL
         weight = math.log((len(usable) if on_host else len(set(values.values()))) + 2)
         for name, value in values.items():
