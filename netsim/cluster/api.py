@@ -16,10 +16,11 @@ from netsim.cluster.access.escalation import check_escalation
 from netsim.cluster.access.users import ADMIN, User
 from netsim.cluster.admission import IMMORTAL_NAMESPACES
 from netsim.cluster.admission.node_restriction import Operation, Write, restrict_node
+from netsim.cluster.admission.priority import default_toleration_seconds
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import is_mapping, mapping_at, with_value
-from netsim.cluster.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
-from netsim.cluster.immutable import changes_refused
+from netsim.cluster.errors import BadRequest, Conflict, Forbidden, NotFound
+from netsim.cluster.immutable import FIRST, changes_refused
 from netsim.cluster.listing import WHOLE, ObjectList, Page, selection, version_number
 from netsim.cluster.patching import apply as applying
 from netsim.cluster.patching.patches import json_patch, merge_patch, strategic_merge
@@ -30,7 +31,6 @@ from netsim.cluster.requests import (
     invalid,
     object_of,
     read_object,
-    together,
 )
 from netsim.cluster.resources import Resource, resource_of
 from netsim.cluster.service_addresses import ServiceAddresses, with_addresses_of
@@ -40,8 +40,11 @@ from netsim.net.address import Prefix
 from netsim.objects.defaults import default_document
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
+from netsim.objects.path import Problem
 from netsim.objects.schema import builtin
 from netsim.objects.validation import validate
+from netsim.objects.validation.metadata import check_metadata_change
+from netsim.objects.validation.service_families import check_cluster_ips
 
 __all__ = ["Api", "DeleteOptions", "Options", "PatchType"]
 
@@ -124,6 +127,7 @@ class Api:
         """Replace an object. Raises StatusError: Conflict where its ``resourceVersion`` is stale, Invalid where a field may not change."""
         item, resource = self._read(document, options)
         self.authorize("update", item.key, item.api_version)
+        self.store.current(item)
         return self._update(item, resource, options)
 
     def update_status(self, document: Document, options: Options = DEFAULT) -> Object:
@@ -140,7 +144,7 @@ class Api:
         """Change an object by a patch. Raises StatusError."""
         self.authorize("patch", key)
         changed = _patched(self.store.get(key), kind, patch)
-        item, resource = self._read(changed, options)
+        item, resource = read_object(changed, strict=options.strict, patched=kind is not PatchType.STRATEGIC)
         return self._update(item, resource, options)
 
     def patch_status(self, key: Key, kind: PatchType, patch: Json, options: Options = DEFAULT) -> Object:
@@ -167,8 +171,7 @@ class Api:
             self.authorize("create", Key(item.kind, item.metadata.namespace, ""), item.api_version)
             return self._create(after, resource, managers, options)
         self.restrict(Write(Operation.UPDATE, after, before))
-        after = self._with_addresses(before, after)
-        self._check_change(before, after, resource)
+        after = self._checked(before, after, resource)
         if _without_managers(after.document) == _without_managers(before.document) and managers == known:
             return before
         return self.store.update(self._with_managers(after, managers), dry_run=options.dry_run)
@@ -216,23 +219,26 @@ class Api:
         self, item: Object, resource: Resource, managers: Sequence[applying.Manager], options: Options
     ) -> Object:
         self.restrict(Write(Operation.CREATE, item))
-        if item.kind == "Service":
-            item = self._allocated(item)
-            if options.dry_run:
-                self._services.forget()
+
+        def complete(made: Object) -> Object:
+            if made.kind == "Service":
+                made = self._allocated(made)
+                if options.dry_run:
+                    self._services.forget()
+            _refuse(made, resource, [*validate(made, namespaced=resource.namespaced)])
+            self._check_grant(made, None)
+            return self._with_managers(made, managers)
+
         try:
-            self._validate(item, resource)
-            self._check_grant(item, None)
-            return self.store.create(self._with_managers(item, managers), dry_run=options.dry_run)
+            return self.store.create(item, dry_run=options.dry_run, check=complete)
         except Exception:
             self._services.forget()
             raise
 
     def _update(self, item: Object, resource: Resource, options: Options) -> Object:
-        before = self.store.get(item.key)
+        before = self.store.current(item, same=False)
         self.restrict(Write(Operation.UPDATE, item, before))
-        item = self._with_addresses(before, item)
-        self._check_change(before, item, resource)
+        item = self._checked(before, item, resource)
         known = applying.read_managers(before.document)
         managers = applying.updated(before.document, item.document, options.manager, known)
         if _without_managers(item.document) != _without_managers(before.document):
@@ -255,30 +261,28 @@ class Api:
             return before
         return self.store.delete(key, grace_seconds=options.grace_seconds, propagation=options.propagation)
 
-    def _check_change(self, before: Object, after: Object, resource: Resource) -> None:
-        self._validate(after, resource)
-        _check_fixed(before, after)
+    def _checked(self, before: Object, after: Object, resource: Resource) -> Object:
+        """A change with what the server fills in. Raises StatusError where it may not be."""
+        if after.kind == "Pod":
+            after = default_toleration_seconds(after, self.store)
+        if after.kind == "Service":
+            after = with_addresses_of(before, after)
+            _refuse(after, resource, [*check_cluster_ips(mapping_at(after.document, "spec"))])
+            if not any(changes_refused(before, after)):
+                after = self._allocated(after)
+        fixed, wrong = [*changes_refused(before, after)], [*validate(after, namespaced=resource.namespaced)]
+        said = (fixed, wrong) if after.kind in FIRST else (wrong, fixed)
+        metadata = check_metadata_change(before.document, after.document)
+        _refuse(after, resource, [*metadata, *said[0], *said[1]])
         self._check_grant(after, before)
+        return after
 
     def _check_grant(self, item: Object, before: Object | None) -> None:
         check_escalation(item, before, self.user, self.store, lambda asked: self.authorization.decide(asked).allowed)
 
-    def _validate(self, item: Object, resource: Resource) -> None:
-        problems = list(validate(item, namespaced=resource.namespaced))
-        if problems:
-            raise invalid(item, resource, problems)
-
     def _with_managers(self, item: Object, managers: Sequence[applying.Manager]) -> Object:
         entries = applying.managed_fields(managers, item.api_version, self._clock.timestamp())
         return Object.of(with_value(item.document, ("metadata", "managedFields"), entries))
-
-    def _with_addresses(self, before: Object, after: Object) -> Object:
-        """A changed Service with the addresses that it has, and those that it is still to get. Raises Invalid."""
-        if after.kind != "Service":
-            return after
-        kept = with_addresses_of(before, after)
-        _check_fixed(before, kept)
-        return self._allocated(kept)
 
     def _allocated(self, item: Object) -> Object:
         """A Service with its addresses and ports. Raises Invalid."""
@@ -288,12 +292,10 @@ class Api:
         return found
 
 
-def _check_fixed(before: Object, after: Object) -> None:
-    """Raises Invalid where a field differs that may not change."""
-    refused = list(changes_refused(before, after))
-    if refused:
-        resource = resource_of(after.kind, after.api_version)
-        raise Invalid.of(resource.qualified_kind, after.metadata.name, together(refused))
+def _refuse(item: Object, resource: Resource, problems: Sequence[Problem]) -> None:
+    """Raises Invalid where there are problems."""
+    if problems:
+        raise invalid(item, resource, problems)
 
 
 def _patched(before: Object, kind: PatchType, patch: Json) -> Document:

@@ -5,17 +5,29 @@ Ref: staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go (v1.37): the messa
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class StatusError(Exception):
-    """A refused request: ``reason`` and ``code`` as in ``metav1.Status``, ``str()`` is its message."""
+    """A refused request: ``reason`` (empty where it is unknown) and ``code`` as in ``metav1.Status``, ``str()`` is its message."""
 
-    reason = "Unknown"
+    reason = ""
     code = 500
+    group = ""
+    """What it is about: the details of the Status."""
+    kind = ""
+    name = ""
 
     @property
     def message(self) -> str:
         """The Status's message."""
         return str(self)
+
+    def about(self, resource: str, name: str) -> Self:
+        """The same error with what it is about: a resource or a kind such as ``deployments.apps``, and an object's name."""
+        self.kind, _, self.group = resource.partition(".")
+        self.name = name
+        return self
 
 
 class NotFound(StatusError):  # noqa: N818 - the API's own word
@@ -27,7 +39,7 @@ class NotFound(StatusError):  # noqa: N818 - the API's own word
     @classmethod
     def of(cls, resource: str, name: str) -> NotFound:
         """The error for a resource such as ``deployments.apps``."""
-        return cls(f'{resource} "{name}" not found')
+        return cls(f'{resource} "{name}" not found').about(resource, name)
 
 
 class AlreadyExists(StatusError):  # noqa: N818 - the API's own word
@@ -39,7 +51,7 @@ class AlreadyExists(StatusError):  # noqa: N818 - the API's own word
     @classmethod
     def of(cls, resource: str, name: str) -> AlreadyExists:
         """The error for a resource such as ``deployments.apps``."""
-        return cls(f'{resource} "{name}" already exists')
+        return cls(f'{resource} "{name}" already exists').about(resource, name)
 
 
 _MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -54,7 +66,7 @@ class Conflict(StatusError):  # noqa: N818 - the API's own word
     @classmethod
     def of(cls, resource: str, name: str, cause: str = _MODIFIED) -> Conflict:
         """The error for a resource such as ``deployments.apps``."""
-        return cls(f'Operation cannot be fulfilled on {resource} "{name}": {cause}')
+        return cls(f'Operation cannot be fulfilled on {resource} "{name}": {cause}').about(resource, name)
 
 
 class Expired(StatusError):  # noqa: N818 - the API's own word
@@ -81,15 +93,14 @@ class Invalid(StatusError):  # noqa: N818 - the API's own word
 
     reason = "Invalid"
     code = 422
-    kind = ""
     fields: tuple[tuple[str, str], ...] = ()
     """The causes: a field, and what is wrong with it."""
 
     @classmethod
     def of(cls, kind: str, name: str, cause: str, fields: tuple[tuple[str, str], ...] = ()) -> Invalid:
         """The error for a kind such as ``Deployment.apps``."""
-        error = cls(f'{kind} "{name}" is invalid: {cause}')
-        error.kind, error.fields = kind.partition(".")[0], fields
+        error = cls(f'{kind} "{name}" is invalid: {cause}').about(kind, name)
+        error.fields = fields
         return error
 
 
@@ -110,7 +121,14 @@ class Forbidden(StatusError):  # noqa: N818 - the API's own word
     def of(cls, resource: str, name: str, why: str) -> Forbidden:
         """The error for a resource such as ``deployments.apps``; without a name where none was asked for, nor a resource for a path."""
         what = f'{resource} "{name}" is' if name else f"{resource} is"
-        return cls(f"{what} forbidden: {why}" if resource else f"forbidden: {why}")
+        return cls(f"{what} forbidden: {why}" if resource else f"forbidden: {why}").about(resource, name)
+
+
+class InternalError(StatusError):
+    """``Internal error occurred: …``: what is refused and is not about a field."""
+
+    reason = "InternalError"
+    code = 500
 
 
 class MethodNotAllowed(StatusError):  # noqa: N818 - the API's own word

@@ -5,19 +5,23 @@ Ref: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{create,update,rest}.go
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from enum import Enum
 
 from netsim.cluster.documents import with_value
-from netsim.cluster.errors import BadRequest, Invalid
+from netsim.cluster.errors import BadRequest, InternalError, Invalid, StatusError
 from netsim.cluster.preparation import Propagation
 from netsim.cluster.resources import Resource, resource_of
 from netsim.dataclass import dataclass
+from netsim.objects.decoding import decode_as
 from netsim.objects.defaults import default_document
 from netsim.objects.json import DecodeError, Document
 from netsim.objects.meta import Object
-from netsim.objects.path import Problem, path_text
-from netsim.objects.schema import builtin, check
+from netsim.objects.path import Problem
+from netsim.objects.schema import builtin
+from netsim.objects.service_allocation import INTERNAL
+from netsim.objects.validation.findings import shown
 
 
 class PatchType(Enum):
@@ -49,26 +53,27 @@ class DeleteOptions:
     dry_run: bool = False
 
 
-def read_object(document: Document, *, strict: bool, defaulted: bool = True) -> tuple[Object, Resource]:
-    """An object as it was sent, with defaults. Raises BadRequest and Invalid."""
-    item = object_of(document)
-    kind = builtin().kinds.get((item.api_version, item.kind))
+def read_object(
+    document: Document, *, strict: bool, defaulted: bool = True, patched: bool = False
+) -> tuple[Object, Resource]:
+    """An object as it was sent, with defaults; ``patched``: as a patch has made it. Raises BadRequest, Invalid."""
+    version, name = str(document.get("apiVersion")), str(document.get("kind"))
+    kind = builtin().kinds.get((version, name))
     if kind is not None:
-        problems = list(check(document, kind))
-        unknown = [p for p in problems if p.message.startswith("unknown field")]
-        wrong = [p for p in problems if not p.message.startswith("unknown field")]
-        resource = resource_of(item.kind, item.api_version)
-        if wrong:
-            raise invalid(item, resource, wrong)
-        if unknown and strict:
-            version = item.api_version.rpartition("/")[2]
-            said = ", ".join(p.message for p in unknown)
-            text = (
-                f'{item.kind} in version "{version}" cannot be handled as a {item.kind}: strict decoding error: {said}'
-            )
-            raise BadRequest(text)
-    elif strict and any(name == item.kind for _, name in builtin().kinds):
-        raise BadRequest(f'no kind "{item.kind}" is registered for version "{item.api_version}"')
+        found = decode_as(document, kind)
+        unknown = f"strict decoding error: {', '.join(found.unknown)}" if strict and found.unknown else ""
+        if found.wrong or unknown:
+            version = version.rpartition("/")[2]
+            told = found.wrong or unknown
+            if patched:
+                text = shown(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+                raise Invalid.of(
+                    "", "", f"patch: Invalid value: {text}: {told}", (("patch", f"Invalid value: {text}: {told}"),)
+                )
+            raise BadRequest(f'{name} in version "{version}" cannot be handled as a {name}: {told}')
+    elif strict and any(known == name for _, known in builtin().kinds):
+        raise BadRequest(f'no kind "{name}" is registered for version "{version}"')
+    item = object_of(document)
     resource = resource_of(item.kind, item.api_version)
     if resource.namespaced and not item.metadata.namespace:
         item = object_of(with_value(item.document, ("metadata", "namespace"), "default"))
@@ -83,22 +88,17 @@ def object_of(document: Document) -> Object:
         raise BadRequest(str(error)) from error
 
 
-def invalid(item: Object, resource: Resource, problems: Sequence[Problem]) -> Invalid:
-    """The refusal of an object for what is wrong with its fields."""
-    fields = tuple((path_text(p.path), p.message.removeprefix(f"{path_text(p.path)}: ")) for p in problems)
-    return Invalid.of(resource.qualified_kind, item.metadata.name, causes(problems), fields)
-
-
-def causes(problems: Sequence[Problem]) -> str:
-    """What is wrong, as the message of an Invalid status tells it."""
-    return together([f"{path_text(p.path)}: {p.message}" if not _placed(p) else p.message for p in problems])
+def invalid(item: Object, resource: Resource, problems: Sequence[Problem]) -> StatusError:
+    """The refusal of an object for what is wrong with its fields, or for what is not to be had."""
+    for problem in problems:
+        if problem.message.startswith(INTERNAL):
+            return InternalError(problem.message)
+    texts = tuple(problem.message for problem in problems)
+    fields = tuple((field, rest) for field, _, rest in (text.partition(": ") for text in texts))
+    return Invalid.of(resource.qualified_kind, item.metadata.name, together(texts), fields)
 
 
 def together(texts: Sequence[str]) -> str:
     """Several causes as one. Ref: apimachinery/pkg/util/errors/errors.go:Aggregate."""
-    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-
-
-def _placed(problem: Problem) -> bool:
-    text = path_text(problem.path)
-    return not text or problem.message.startswith(f"{text}:")
+    distinct = tuple(dict.fromkeys(texts))
+    return distinct[0] if len(distinct) == 1 else f"[{', '.join(distinct)}]"

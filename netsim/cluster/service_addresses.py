@@ -6,13 +6,14 @@ Ref: pkg/registry/core/service/storage/{alloc,storage}.go, pkg/registry/core/ser
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from netsim.cluster.documents import mapping_at
+from netsim.cluster.documents import list_at, mapping_at, without
 from netsim.cluster.watch import EventType, Watch
 from netsim.cluster.watch_cache import WatchCache
 from netsim.net.address import Prefix
 from netsim.objects.defaults import default_document
+from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 from netsim.objects.path import Problem
 from netsim.objects.service_allocation import Allocations
@@ -32,7 +33,7 @@ class ServiceAddresses:
         changes = self._store.find(item.key) is not None
         pools = self._counted(without=item if changes else None)
         draft = default_document(item.document)
-        problems = [*pools.reserve(item.key, draft), *pools.allocate(item.key, draft)]
+        problems = [*pools.reserve(item.key, draft, first=True)] or [*pools.allocate(item.key, draft)]
         if problems or changes:
             self.forget()
         return Object.of(draft), list(dict.fromkeys(problems))
@@ -67,17 +68,57 @@ def _reserve(pools: Allocations, item: Object) -> None:
 
 
 def with_addresses_of(before: Object, after: Object) -> Object:
-    """A change that leaves out the addresses keeps them; one that names another ``clusterIP`` alone means ``clusterIPs`` too.
+    """A change with what it leaves out of what was allocated; one that names another ``clusterIP`` alone means ``clusterIPs`` too.
 
     Ref: pkg/registry/core/service/storage/storage.go:{patchAllocatedValues,normalizeClusterIPs}() (v1.37).
     """
     spec, old = mapping_at(after.document, "spec"), mapping_at(before.document, "spec")
     if "ExternalName" in (spec.get("type"), old.get("type")):
-        return after
+        return Object.of({**after.document, "spec": _without_what_a_type_has(old, spec)})
     kept = {
         k: old[k] for k in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy") if k in old and not spec.get(k)
     }
     merged = {**spec, **kept}
     if merged.get("clusterIP") != old.get("clusterIP") and merged.get("clusterIPs") == old.get("clusterIPs"):
         merged["clusterIPs"] = [merged.get("clusterIP")]
-    return Object.of({**after.document, "spec": merged})
+    return Object.of({**after.document, "spec": _without_what_a_type_has(old, merged)})
+
+
+_ADDRESSES = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
+def _without_what_a_type_has(old: Document, new: Document) -> Document:
+    """A changed spec without what only its type before has, if it is left as it was.
+
+    Ref: pkg/registry/core/service/strategy.go:dropTypeDependentFields() (v1.37).
+    """
+    gone: tuple[str, ...] = ()
+    if old.get("type") != "ExternalName" and new.get("type") == "ExternalName":
+        gone += _ADDRESSES
+    if old.get("type") == "LoadBalancer" != new.get("type"):
+        gone += ("allocateLoadBalancerNodePorts", "loadBalancerClass")
+    if _checked(old) and not _checked(new):
+        gone += ("healthCheckNodePort",)
+    if _outside(old) and not _outside(new):
+        gone += ("externalTrafficPolicy",)
+    left = {k: v for k, v in new.items() if k not in gone or v != old.get(k)}
+    if new.get("type") == "ExternalName":
+        left.pop("internalTrafficPolicy", None)
+    with_ports = ("NodePort", "LoadBalancer")
+    if old.get("type") in with_ports and new.get("type") not in with_ports and _node_ports(old) == _node_ports(new):
+        ports = [without(p, ("nodePort",)) if isinstance(p, Mapping) else p for p in list_at(new, "ports")]
+        left["ports"] = ports
+    return left
+
+
+def _node_ports(spec: Document) -> set[Json]:
+    return {p.get("nodePort") for p in list_at(spec, "ports") if isinstance(p, Mapping)}
+
+
+def _checked(spec: Document) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _outside(spec: Document) -> bool:
+    kind = spec.get("type")
+    return kind in ("NodePort", "LoadBalancer") or (kind == "ClusterIP" and bool(list_at(spec, "externalIPs")))

@@ -13,7 +13,7 @@ from typing import Final
 
 from netsim.cluster.clock import VirtualClock
 from netsim.cluster.documents import mapping_at, with_value, without
-from netsim.cluster.errors import AlreadyExists, BadRequest, Conflict, NotFound
+from netsim.cluster.errors import AlreadyExists, Conflict, NotFound, StatusError
 from netsim.cluster.etcd.memory import MemoryStore
 from netsim.cluster.etcd.model import Compare, DeleteRange, Lease, Put, Result, Target
 from netsim.cluster.etcd.store import KeyValueStore
@@ -63,25 +63,26 @@ class Store(WatchCache):
         self._clock = clock
         self._names = names or NameSource()
         self._lease: Lease | None = None
-        self.admit: Callable[[Object, Store], Object] | None = None
+        self.admit: Callable[[Object, Store, Callable[[Object], Object]], Object] | None = None
 
-    def create(self, item: Object, *, dry_run: bool = False) -> Object:
+    def create(
+        self, item: Object, *, dry_run: bool = False, check: Callable[[Object], Object] = lambda made: made
+    ) -> Object:
         """Store a new object and return it with its version. ``generateName`` is used where there is no name.
 
-        ``dry_run``: all but the storing is done.
+        ``dry_run``: all but the storing is done. ``check`` sees it between what admission changes and what it refuses, and may complete it.
 
-        Raises AlreadyExists, Invalid where it has no name, BadRequest where it has a version already.
+        Raises AlreadyExists, Invalid where it has no name, StatusError where it has a version already.
         """
         resource = resource_of(item.kind, item.api_version)
         if item.metadata.resource_version:
-            raise BadRequest("resourceVersion should not be set on objects to be created")
+            raise StatusError("resourceVersion should not be set on objects to be created")
         made = named(item, resource, self._names, self._clock)
         for _ in range(_NAME_ATTEMPTS if not item.metadata.name else 0):
             if self.find(made.key) is None:
                 break
             made = named(item, resource, self._names, self._clock)
-        if self.admit is not None:
-            made = self.admit(made, self)
+        made = check(made) if self.admit is None else self.admit(made, self, check)
         made = pending(made)
         if self.find(made.key) is not None:
             raise AlreadyExists.of(resource.qualified, made.metadata.name)
@@ -93,7 +94,7 @@ class Store(WatchCache):
         Raises NotFound, and Conflict where ``metadata.resourceVersion`` is given and is not the current one. An object that
         loses its last finalizer while it is being deleted is removed.
         """
-        before = self._current(item)
+        before = self.current(item)
         resource = resource_of(item.kind, item.api_version)
         document = with_status_of(before, item.document) if resource.status else item.document
         after = updated(before, document, resource)
@@ -107,7 +108,7 @@ class Store(WatchCache):
 
     def update_status(self, item: Object) -> Object:
         """Replace an object's status only. Raises NotFound, and Conflict as ``update`` does."""
-        before = self._current(item)
+        before = self.current(item)
         status = item.document.get("status")
         if status == before.document.get("status"):
             return before
@@ -171,9 +172,8 @@ class Store(WatchCache):
         """A prefix with five characters; another each time that it is asked for in a scope."""
         return self._names.generate(scope, prefix)
 
-    # --- how a write is made ----------------------------------------------------------------------------------------
-
-    def _current(self, item: Object) -> Object:
+    def current(self, item: Object, *, same: bool = True) -> Object:
+        """What is stored of an object that is to be changed; ``same``: its ``uid`` is a precondition. Raises NotFound, Conflict."""
         resource = resource_of(item.kind, item.api_version)
         before = self.find(item.key)
         if before is None:
@@ -181,10 +181,12 @@ class Store(WatchCache):
         given = item.metadata.resource_version
         if given and given != before.metadata.resource_version:
             raise Conflict.of(resource.qualified, item.metadata.name)
-        if item.metadata.uid and item.metadata.uid != before.metadata.uid:
+        if same and item.metadata.uid and item.metadata.uid != before.metadata.uid:
             cause = f"Precondition failed: UID in precondition: {item.metadata.uid}, UID in object meta: {before.metadata.uid}"
             raise Conflict.of(resource.qualified, item.metadata.name, cause)
         return before
+
+    # --- how a write is made ----------------------------------------------------------------------------------------
 
     def _write(self, before: Object | None, after: Object) -> Object:
         key = _key(after)

@@ -232,7 +232,7 @@ def _machine_name(section: Section, raw: object, what: str) -> str | None:
 
 
 def _check_name(section: Section, name: str, *steps: str) -> None:
-    if why := names.dns1123_subdomain(name):
+    for why in names.dns1123_subdomain(name):
         section.error(f'"{name}" is not a name: {why}', "", *steps)
 
 

@@ -4,7 +4,7 @@ What a user asks for is reserved first. The rest comes from the upper part of th
 those who ask; the lower part is used when the upper is full. Where the API server picks at random, this takes the lowest free
 number, in the order in which the Services stand: the one deviation.
 Ref: KEP-3070, pkg/registry/core/service/ipallocator/bitmap.go:calculateRangeOffset(); KEP-3668,
-pkg/registry/core/service/portallocator; pkg/registry/core/service/storage/alloc.go (v1.37).
+pkg/registry/core/service/{ipallocator/cidrallocator,portallocator/allocator,storage/alloc}.go (v1.37): the messages are theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _MAX_IPV6_RANGE: Final = 65536
 
 
 class AllocationError(ValueError):
-    """A number that cannot be had; the message says why."""
+    """A number that cannot be had; the message says why. ``holder``: who has it."""
+
+    def __init__(self, message: str, holder: Key | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ class Pool:
             if number not in self.owners:
                 self.owners[number] = owner
                 return number
-        raise AllocationError("the range is full")
+        raise AllocationError("range is full")
 
 
 def static_band(size: int, *, lowest: int, step: int, highest: int) -> int:
@@ -77,12 +81,10 @@ class AddressPool:
         """Take an address. Raises AllocationError where it is outside the range or another Service's."""
         offset = int(address) - int(self.cidr.network_address) - 1
         if address.version != self.cidr.version or not 0 <= offset < self.pool.size:
-            raise AllocationError(
-                f"the provided IP {address} is not in the valid range. The range of valid IPs is {self.cidr}"
-            )
+            raise AllocationError("the provided network does not match the current range")
         holder = self.pool.reserve(offset, owner)
         if holder is not None:
-            raise AllocationError(f"clusterIP {address} is already allocated to {holder.namespace}/{holder.name}")
+            raise AllocationError("provided IP is already allocated", holder)
 
     def allocate(self, owner: Key) -> Address:
         """Take the next free address. Raises AllocationError."""
@@ -106,12 +108,10 @@ class NodePortPool:
         """Take a port. Raises AllocationError where it is outside the range or another Service's."""
         if port not in self.ports:
             valid = f"{self.ports.start}-{self.ports.stop - 1}"
-            raise AllocationError(
-                f"provided port {port} is not in the valid range. The range of valid ports is {valid}"
-            )
+            raise AllocationError(f"provided port is not in the valid range. The range of valid ports is {valid}")
         holder = self.pool.reserve(port - self.ports.start, owner)
         if holder is not None:
-            raise AllocationError(f"nodePort {port} is already allocated to {holder.namespace}/{holder.name}")
+            raise AllocationError("provided port is already allocated", holder)
 
     def allocate(self, owner: Key) -> int:
         """Take the next free port. Raises AllocationError."""

@@ -25,7 +25,7 @@ HOSTNAME_LABEL = "kubernetes.io/hostname"
 class ServicePortSpec:
     """``spec.ports[]``. ``target_port`` is a number or a container port's name; None stands for ``port``."""
 
-    port: int
+    port: int = 0
     name: str = ""
     protocol: str = "TCP"
     target_port: int | str | None = None
@@ -165,7 +165,7 @@ class TargetRef:
 class SliceEndpoint:
     """``endpoints[]`` of a slice. kube-proxy uses the first address only."""
 
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
     hostname: str | None = None
     node_name: str | None = None
@@ -179,7 +179,7 @@ class EndpointSlice:
     """An EndpointSlice (discovery.k8s.io/v1)."""
 
     metadata: ObjectMeta
-    address_type: str
+    address_type: str = ""
     endpoints: tuple[SliceEndpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
 
@@ -201,7 +201,7 @@ class EndpointSlice:
 class ContainerPort:
     """``ports[]`` of a container."""
 
-    container_port: int
+    container_port: int = 0
     name: str = ""
     protocol: str = "TCP"
     host_port: int = 0
@@ -212,7 +212,7 @@ class ContainerPort:
 class Container:
     """A container; only what the network sees of it."""
 
-    name: str
+    name: str = ""
     image: str = ""
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str | None = None
@@ -285,8 +285,8 @@ class Pod:
 class Taint:
     """``spec.taints[]``."""
 
-    key: str
-    effect: str
+    key: str = ""
+    effect: str = ""
     value: str = ""
 
 

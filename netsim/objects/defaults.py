@@ -7,19 +7,18 @@ Ref: pkg/apis/{core,apps,batch,discovery}/v1/defaults.go, pkg/registry/core/serv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from netsim.dataclass import dataclass
 from netsim.objects.cluster import ClusterSpec
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Key, Object
 from netsim.objects.path import Problem
+from netsim.objects.pod_defaults import Draft, fill_pod, fill_pod_spec, put, section
 from netsim.objects.schema import builtin
 from netsim.objects.service_allocation import Allocations
-
-Draft: TypeAlias = dict[str, Any]
-"""A document that is being filled in; JSON inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,10 @@ def apply_defaults(objects: Sequence[Object], cluster: ClusterSpec) -> Defaulted
     problems: list[tuple[int, Problem]] = []
     for index, key, draft in services:
         problems += ((index, problem) for problem in allocations.reserve(key, draft))
+    failed = {index for index, _ in problems}
     for index, key, draft in services:
-        problems += ((index, problem) for problem in allocations.allocate(key, draft))
+        if index not in failed:
+            problems += ((index, problem) for problem in allocations.allocate(key, draft))
     return Defaulted(tuple(Object.of(draft) for draft in drafts), tuple(dict.fromkeys(problems)))
 
 
@@ -72,138 +73,109 @@ def _thaw(value: Json) -> Any:
     return value
 
 
-def _set(draft: Draft, **defaults: Json) -> None:
-    """Put what is absent or empty; Go's zero values count as absent."""
-    for key, value in defaults.items():
-        if draft.get(key) in (None, ""):
-            draft[key] = value
-
-
-def _section(draft: Draft, name: str) -> Draft:
-    section: Draft = draft.setdefault(name, {})
-    return section
-
-
 # --- core -------------------------------------------------------------------------------------------------------
 
 
 def _service(draft: Draft) -> None:
-    spec = _section(draft, "spec")
-    _set(spec, sessionAffinity="None", type="ClusterIP")
+    spec = section(draft, "spec")
+    put(spec, sessionAffinity="None", type="ClusterIP")
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
     elif spec["sessionAffinity"] == "ClientIP":
-        client_ip = _section(_section(spec, "sessionAffinityConfig"), "clientIP")
-        _set(client_ip, timeoutSeconds=10800)
+        client_ip = section(section(spec, "sessionAffinityConfig"), "clientIP")
+        put(client_ip, timeoutSeconds=10800)
     for port in spec.get("ports", ()):
-        _set(port, protocol="TCP")
+        put(port, protocol="TCP", port=0)
         if port.get("targetPort") in (None, "", 0):
             port["targetPort"] = port["port"]
     if spec["type"] in {"NodePort", "LoadBalancer"} or (spec["type"] == "ClusterIP" and spec.get("externalIPs")):
-        _set(spec, externalTrafficPolicy="Cluster")
-    if spec["type"] != "ExternalName":
-        _set(spec, internalTrafficPolicy="Cluster")
+        put(spec, externalTrafficPolicy="Cluster")
+    if spec["type"] in {"NodePort", "LoadBalancer", "ClusterIP"}:
+        put(spec, internalTrafficPolicy="Cluster")
     if spec["type"] == "LoadBalancer":
-        _set(spec, allocateLoadBalancerNodePorts=True)
+        put(spec, allocateLoadBalancerNodePorts=True)
         for ingress in draft.get("status", {}).get("loadBalancer", {}).get("ingress", ()):
             if ingress.get("ip"):
-                _set(ingress, ipMode="VIP")
-
-
-def _pod(draft: Draft) -> None:
-    spec = _section(draft, "spec")
-    _pod_spec(spec)
-    _set(spec, enableServiceLinks=True)
-
-
-def _pod_spec(spec: Draft) -> None:
-    _set(
-        spec,
-        dnsPolicy="ClusterFirst",
-        restartPolicy="Always",
-        schedulerName="default-scheduler",
-        securityContext={},
-        terminationGracePeriodSeconds=30,
-    )
-    for container in _containers(spec):
-        _container(container)
-        for port in container.get("ports", ()):
-            _set(port, protocol="TCP")
-            if spec.get("hostNetwork") and not port.get("hostPort"):
-                port["hostPort"] = port["containerPort"]
-
-
-def _containers(spec: Draft) -> Iterator[Draft]:
-    for group in ("initContainers", "containers", "ephemeralContainers"):
-        yield from spec.get(group, ())
-
-
-def _container(container: Draft) -> None:
-    image = str(container.get("image", ""))
-    last = image.rpartition("/")[2]
-    latest = bool(image) and "@" not in last and (":" not in last or last.endswith(":latest"))
-    _set(
-        container,
-        imagePullPolicy="Always" if latest else "IfNotPresent",
-        terminationMessagePath="/dev/termination-log",
-        terminationMessagePolicy="File",
-    )
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        probe = container.get(name)
-        if probe is not None:
-            for key, value in {
-                "timeoutSeconds": 1,
-                "periodSeconds": 10,
-                "successThreshold": 1,
-                "failureThreshold": 3,
-            }.items():
-                probe[key] = probe.get(key) or value
+                put(ingress, ipMode="VIP")
 
 
 def _endpoints(draft: Draft) -> None:
     for subset in draft.get("subsets", ()):
         for port in subset.get("ports", ()):
-            _set(port, protocol="TCP")
+            put(port, protocol="TCP")
 
 
 def _endpoint_slice(draft: Draft) -> None:
     for port in draft.get("ports", ()):
         port.setdefault("name", "")
-        _set(port, protocol="TCP")
+        put(port, protocol="TCP")
 
 
 def _namespace(draft: Draft) -> None:
     name = draft["metadata"].get("name")
     if name:
-        _section(draft["metadata"], "labels")["kubernetes.io/metadata.name"] = name
-    _set(_section(draft, "status"), phase="Active")
+        section(draft["metadata"], "labels")["kubernetes.io/metadata.name"] = name
+    put(section(draft, "status"), phase="Active")
 
 
 def _secret(draft: Draft) -> None:
-    _set(draft, type="Opaque")
+    """Its type, and what was written as plain text. Ref: pkg/apis/core/v1/conversion.go:Convert_v1_Secret_To_core_Secret()."""
+    put(draft, type="Opaque")
+    plain = draft.pop("stringData", None) or {}
+    if plain:
+        encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+        draft["data"] = {**(draft.get("data") or {}), **encoded}
+
+
+def _node(draft: Draft) -> None:
+    """The singular pod CIDR decides. Ref: pkg/apis/core/v1/conversion.go:Convert_v1_NodeSpec_To_core_NodeSpec()."""
+    spec = section(draft, "spec")
+    alone, several = spec.get("podCIDR"), spec.get("podCIDRs")
+    if alone and (not several or several[0] != alone):
+        spec["podCIDRs"] = [alone]
+
+
+def _persistent_volume(draft: Draft) -> None:
+    spec = section(draft, "spec")
+    put(spec, persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
+    if isinstance(spec.get("hostPath"), dict):
+        spec["hostPath"].setdefault("type", "")
+
+
+def _claim(draft: Draft) -> None:
+    put(section(draft, "spec"), volumeMode="Filesystem")
+
+
+def _limit_range(draft: Draft) -> None:
+    """What a container gets that says nothing: what it may have at most. Ref: defaults.go:SetDefaults_LimitRangeItem()."""
+    for limit in section(draft, "spec").get("limits", ()):
+        if limit.get("type") == "Container":
+            limit["default"] = {**limit.get("max", {}), **limit.get("default", {})}
+            least = {**limit.get("min", {}), **limit["default"]}
+            limit["defaultRequest"] = {**least, **limit.get("defaultRequest", {})}
 
 
 # --- apps and batch ---------------------------------------------------------------------------------------------
 
 
 def _template(draft: Draft) -> None:
-    template = _section(_section(draft, "spec"), "template")
-    _pod_spec(_section(template, "spec"))
+    template = section(section(draft, "spec"), "template")
+    fill_pod_spec(section(template, "spec"))
 
 
 def _deployment(draft: Draft) -> None:
     _template(draft)
     spec = draft["spec"]
-    _set(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
-    strategy = _section(spec, "strategy")
-    _set(strategy, type="RollingUpdate")
+    put(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
+    strategy = section(spec, "strategy")
+    put(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        _set(_section(strategy, "rollingUpdate"), maxSurge="25%", maxUnavailable="25%")
+        put(section(strategy, "rollingUpdate"), maxSurge="25%", maxUnavailable="25%")
 
 
 def _replica_set(draft: Draft) -> None:
     _template(draft)
-    _set(draft["spec"], replicas=1)
+    put(draft["spec"], replicas=1)
 
 
 def _replication_controller(draft: Draft) -> None:
@@ -214,43 +186,51 @@ def _replication_controller(draft: Draft) -> None:
             draft["spec"]["selector"] = dict(labels)
         if not draft["metadata"].get("labels"):
             draft["metadata"]["labels"] = dict(labels)
-    _set(draft["spec"], replicas=1)
+    put(draft["spec"], replicas=1)
 
 
 def _stateful_set(draft: Draft) -> None:
     _template(draft)
     spec = draft["spec"]
-    _set(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady")
-    strategy = _section(spec, "updateStrategy")
-    _set(strategy, type="RollingUpdate")
+    put(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady")
+    strategy = section(spec, "updateStrategy")
+    put(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        _set(_section(strategy, "rollingUpdate"), partition=0)
-    _set(_section(spec, "persistentVolumeClaimRetentionPolicy"), whenDeleted="Retain", whenScaled="Retain")
+        put(section(strategy, "rollingUpdate"), partition=0, maxUnavailable=1)
+    put(section(spec, "persistentVolumeClaimRetentionPolicy"), whenDeleted="Retain", whenScaled="Retain")
+    for claim in spec.get("volumeClaimTemplates", ()):
+        put(claim, apiVersion="v1", kind="PersistentVolumeClaim", status={"phase": "Pending"})
+        _claim(claim)
 
 
 def _daemon_set(draft: Draft) -> None:
     _template(draft)
     spec = draft["spec"]
-    _set(spec, revisionHistoryLimit=10)
-    strategy = _section(spec, "updateStrategy")
-    _set(strategy, type="RollingUpdate")
+    put(spec, revisionHistoryLimit=10)
+    strategy = section(spec, "updateStrategy")
+    put(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        _set(_section(strategy, "rollingUpdate"), maxSurge=0, maxUnavailable=1)
+        put(section(strategy, "rollingUpdate"), maxSurge=0, maxUnavailable=1)
 
 
 def _job(draft: Draft) -> None:
     _template(draft)
     spec = draft["spec"]
     if "completions" not in spec and "parallelism" not in spec:
-        _set(spec, completions=1)
-    _set(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False)
+        put(spec, completions=1)
+    backoff = _MOST if spec.get("backoffLimitPerIndex") is not None else 6
+    put(spec, parallelism=1, backoffLimit=backoff, completionMode="NonIndexed", suspend=False, manualSelector=False)
+    put(spec, podReplacementPolicy="Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+
+
+_MOST = 2**31 - 1
 
 
 def _cron_job(draft: Draft) -> None:
     """Of the Job that it will make only the pods' part has defaults. Ref: pkg/apis/batch/v1/defaults.go:SetDefaults_CronJob() (v1.37)."""
-    spec = _section(draft, "spec")
-    _set(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
-    _template(_section(spec, "jobTemplate"))
+    spec = section(draft, "spec")
+    put(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    _template(section(spec, "jobTemplate"))
 
 
 _FILL: Mapping[str, Callable[[Draft], None]] = {
@@ -260,8 +240,12 @@ _FILL: Mapping[str, Callable[[Draft], None]] = {
     "EndpointSlice": _endpoint_slice,
     "Endpoints": _endpoints,
     "Job": _job,
+    "LimitRange": _limit_range,
     "Namespace": _namespace,
-    "Pod": _pod,
+    "Node": _node,
+    "PersistentVolume": _persistent_volume,
+    "PersistentVolumeClaim": _claim,
+    "Pod": fill_pod,
     "ReplicaSet": _replica_set,
     "ReplicationController": _replication_controller,
     "Secret": _secret,

@@ -13,9 +13,9 @@ from netsim.objects.json import Document, decode
 class OwnerReference:
     """``metadata.ownerReferences[]``."""
 
-    api_version: str
-    kind: str
-    name: str
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
     uid: str = ""
     controller: bool = False
 

@@ -136,7 +136,8 @@ def _got(plugin: str, pod: Object) -> str:
             token = next((name for name in volumes if name.startswith(TOKEN_VOLUME)), "")
             return f"the account {text_at(spec, 'serviceAccountName')}" + (f" and its token ({token})" if token else "")
         case "Priority":
-            return f"priority {spec.get('priority')} ({text_at(spec, 'priorityClassName')})"
+            named = text_at(spec, "priorityClassName")
+            return f"priority {spec.get('priority')}" + (f" ({named})" if named else "")
         case "DefaultTolerationSeconds":
             limited = [t for t in list_at(spec, "tolerations") if isinstance(t, Mapping) and "tolerationSeconds" in t]
             seconds = limited[0].get("tolerationSeconds") if limited else 300

@@ -42,7 +42,7 @@ def test_the_order_of_the_chain() -> None:
 
 def test_what_changed_a_pod_is_known(plane: ControlPlane) -> None:
     item = plane.api.create(pod("a").document)
-    assert plane.admission.changed_by(item.key) == ("ServiceAccount", "DefaultTolerationSeconds")
+    assert plane.admission.changed_by(item.key) == ("ServiceAccount", "Priority", "DefaultTolerationSeconds")
 
 
 # --- ServiceAccount ---------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ LIMITS = [
         asks(most={"cpu": "2"}),
         "maximum cpu usage per Container is 1, but limit is 2",
     ),
-    (limits("Container", max={"cpu": "1"}), asks(), "maximum cpu usage per Container is 1.  No limit is specified"),
+    (limits("Pod", max={"cpu": "1"}), asks(), "maximum cpu usage per Pod is 1.  No limit is specified"),
     (
         limits("Container", min={"cpu": "100m"}),
         asks({"cpu": "50m"}),
@@ -218,9 +218,9 @@ LIMITS = [
         "minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1Mi",
     ),
     (
-        limits("Container", max={"cpu": "1", "memory": "1Gi"}),
+        limits("Pod", max={"cpu": "1", "memory": "1Gi"}),
         asks(),
-        "[maximum cpu usage per Container is 1.  No limit is specified, maximum memory usage per Container is 1Gi.  No limit is specified]",
+        "[maximum cpu usage per Pod is 1.  No limit is specified, maximum memory usage per Pod is 1Gi.  No limit is specified]",
     ),
 ]
 

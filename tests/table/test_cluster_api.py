@@ -248,7 +248,7 @@ IMMUTABLE = [
     (
         workload("StatefulSet", "s").document,
         {"spec": {"serviceName": "other"}},
-        "updates to statefulset spec for fields other than",
+        'spec.serviceName: Invalid value: "other": field is immutable',
     ),
     (service("b", clusterIP="10.96.0.20").document, {"spec": OTHER_ADDRESS}, "may not change once set"),
     (

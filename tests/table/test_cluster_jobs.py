@@ -10,7 +10,7 @@ import pytest
 from netsim.cluster.controllers.cronjob import zone_of
 from netsim.cluster.controllers.job_decision import indexes_text, parse_indexes
 from netsim.cluster.controlplane import ControlPlane
-from netsim.cluster.cron import CronError, Schedule
+from netsim.objects.cron import CronError, Schedule
 from netsim.objects.meta import Object
 from tests.cluster_objects import changed, condition, container, doc, key, node, pods, steady, template, workload
 

@@ -81,7 +81,7 @@ BINDINGS = [
         "RoleBinding",
         VIEW,
         {"kind": "Robot", "name": "x"},
-        ['subjects[0].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"'],
+        ['subjects[0].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"'],
     ),
     (
         "RoleBinding",
@@ -105,12 +105,12 @@ CONFIG = [
         {"a b": "1"},
         [
             (
-                "data[\"a b\"]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
+                "data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
                 "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
             )
         ],
     ),
-    ({"..a": "1"}, ['data["..a"]: Invalid value: "..a": must not start with \'..\'']),
+    ({"..a": "1"}, ["data[..a]: Invalid value: \"..a\": must not start with '..'"]),
     ({"a": "x" * (1024 * 1024 + 1)}, ["[]: Too long: may not be more than 1048576 bytes"]),
 ]
 
@@ -126,12 +126,12 @@ CLAIMS = [
         {"resources": {"requests": {"storage": "1Gi"}}},
         ["spec.accessModes: Required value: at least 1 access mode is required"],
     ),
-    ({"accessModes": ["ReadWriteOnce"]}, ["spec.resources.requests.storage: Required value"]),
+    ({"accessModes": ["ReadWriteOnce"]}, ["spec.resources[storage]: Required value"]),
     (
         {"accessModes": ["Often"], "resources": {"requests": {"storage": "1Gi"}}},
         [
             (
-                'spec.accessModes[0]: Unsupported value: "Often": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", '
+                'spec.accessModes: Unsupported value: "Often": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", '
                 '"ReadWriteOncePod"'
             )
         ],
@@ -145,12 +145,12 @@ def test_claims(spec: Any, said: list[str]) -> None:
 
 
 def test_names_say_their_pattern() -> None:
-    assert names.dns1123_label("My") == (
+    assert "".join(names.dns1123_label("My")) == (
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
         "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
     )
-    assert str(names.dns1123_subdomain("a_b")).endswith(
+    assert "".join(names.dns1123_subdomain("a_b")).endswith(
         r"(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
     )
-    assert names.label_value("") is None
-    assert "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used" in str(names.label_value("-"))
+    assert names.label_value("") == ()
+    assert "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used" in "".join(names.label_value("-"))

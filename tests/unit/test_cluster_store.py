@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netsim.cluster.clock import VirtualClock
-from netsim.cluster.errors import AlreadyExists, BadRequest, Conflict, Expired, Invalid, NotFound
+from netsim.cluster.errors import AlreadyExists, BadRequest, Conflict, Expired, Invalid, NotFound, StatusError
 from netsim.cluster.etcd.memory import MemoryStore
 from netsim.cluster.etcd.model import DeleteRange, Put, Range, prefix_end
 from netsim.cluster.listing import Page, read_token
@@ -75,7 +75,7 @@ def test_refusals_in_the_words_of_the_api(store):
     with pytest.raises(Conflict) as refused:
         store.update(with_labels(made, a="c"))
     assert (str(refused.value), refused.value.code) == (text, 409)
-    with pytest.raises(BadRequest, match="resourceVersion should not be set"):
+    with pytest.raises(StatusError, match="resourceVersion should not be set"):
         store.create(with_name(made, "other"))
     with pytest.raises(Invalid, match="name or generateName is required"):
         store.create(Object.of({"apiVersion": "v1", "kind": "Pod", "metadata": {}}))

@@ -76,8 +76,7 @@ items:
   - metadata: {name: b}
     spec:
       containers:
-      - name: c
-        ports: [{containerPort: 80}]
+      - {name: c, image: i, ports: [{containerPort: 80}]}
 """
 
 
@@ -86,14 +85,14 @@ def test_lists_are_taken_apart_and_items_keep_their_places() -> None:
     assert [str(item.key) for item in found.objects] == ["Service default/a", "Pod default/b"]
     pod = Key("Pod", "default", "b")
     assert str(found.where(pod)) == "l.yaml:11:5"
-    assert str(found.where(pod, "spec.containers[0].ports[0].containerPort")) == "l.yaml:15:18"
+    assert str(found.where(pod, "spec.containers[0].ports[0].containerPort")) == "l.yaml:14:38"
     assert str(found.where(pod, "status.podIP")) == "l.yaml:11:5"
     assert found.where(Key("Pod", "default", "z")) is None
 
 
 def test_json() -> None:
     found = load_text(
-        '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},\n "spec": {"containers": [{"name": "x"}]}}'
+        '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},\n "spec": {"containers": [{"name": "x", "image": "i"}]}}'
     )
     assert str(found.where(Key("Pod", "default", "a"), "spec.containers[0].name")) == "<text>:2:27"
 
@@ -122,6 +121,7 @@ spec:
     spec:
       containers:
       - name: c
+        image: i
         ports:
         - {name: web, containerPort: 8080}
         - {name: dns, containerPort: 53, protocol: UDP}
@@ -175,7 +175,8 @@ def test_pod_listens(annotation: str | None, expected: list[tuple[Protocol, int]
     said = f"annotations: {{netsim.io/listen: '{annotation}'}}" if annotation is not None else "labels: {}"
     text = (
         f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, {said}}}\nspec:\n"
-        "  initContainers: [{name: i, ports: [{containerPort: 1}]}, {name: s, restartPolicy: Always, ports: [{containerPort: 80}]}]\n"
-        "  containers: [{name: c, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 80}]}]\n"
+        "  initContainers: [{name: i, image: i, ports: [{containerPort: 1}]},"
+        " {name: s, image: i, restartPolicy: Always, ports: [{containerPort: 80}]}]\n"
+        "  containers: [{name: c, image: i, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 80}]}]\n"
     )
     assert list(pod_listens(Pod.of(load_text(text).objects[0]))) == expected

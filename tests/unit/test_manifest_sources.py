@@ -11,7 +11,7 @@ from netsim.manifest import LoadError, load
 from netsim.manifest.diagnostics import Diagnostic
 from netsim.manifest.sources import MAX_BYTES, Text, decode_text, read_sources
 
-POD = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {0}}}\nspec: {{containers: [{{name: a}}]}}\n"
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {0}}}\nspec: {{containers: [{{name: a, image: i}}]}}\n"
 
 
 def messages(*sources: Path | str) -> list[str]:

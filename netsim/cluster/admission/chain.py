@@ -5,7 +5,8 @@ Policies, webhooks and the plugins that are not here are not modelled. Ref: pkg/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from netsim.cluster.admission.limits import limit_ranger, limit_ranger_defaults
 from netsim.cluster.admission.namespace import namespace_lifecycle
@@ -34,18 +35,23 @@ CHAIN: tuple[Plugin, ...] = (
 )
 
 
-def admit(item: Object, store: Store) -> Object:
+Between: TypeAlias = Callable[[Object], Object]
+"""What is done to an object when the chain has changed it, before the chain refuses it: it is completed and validated."""
+
+
+def admit(item: Object, store: Store, between: Between = lambda item: item) -> Object:
     """The object as the whole chain leaves it. Raises StatusError where a plugin refuses it."""
-    return _admit(item, store)[0]
+    return _admit(item, store, between)[0]
 
 
-def _admit(item: Object, store: Store) -> tuple[Object, tuple[str, ...]]:
+def _admit(item: Object, store: Store, between: Between) -> tuple[Object, tuple[str, ...]]:
     changed: tuple[str, ...] = ()
     for plugin in CHAIN:
         if plugin.mutate is not None:
             after = plugin.mutate(item, store)
             if after is not item:
                 item, changed = after, (*changed, plugin.name)
+    item = between(item)
     for plugin in CHAIN:
         if plugin.validate is not None:
             plugin.validate(item, store)
@@ -58,9 +64,9 @@ class Admission:
     def __init__(self) -> None:
         self._changed: dict[Key, tuple[str, ...]] = {}
 
-    def admit(self, item: Object, store: Store) -> Object:
+    def admit(self, item: Object, store: Store, between: Between = lambda item: item) -> Object:
         """The object as the whole chain leaves it. Raises StatusError where a plugin refuses it."""
-        after, changed = _admit(item, store)
+        after, changed = _admit(item, store, between)
         if changed:
             self._changed[after.key] = changed
         return after

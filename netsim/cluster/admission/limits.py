@@ -5,11 +5,11 @@ Ref: plugin/pkg/admission/limitranger/admission.go (v1.37).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from netsim.cluster.admission.plugin import all_of, forbidden, with_document
+from netsim.cluster.admission.plugin import all_of, forbidden
 from netsim.cluster.documents import list_at, mapping_at, with_value
 from netsim.cluster.scheduling.placement import requests_of
 from netsim.objects.json import Document, Json
@@ -59,14 +59,34 @@ def _texts(amounts: Mapping[str, Decimal]) -> dict[str, Json]:
     return {name: format(amount.normalize(), "f") for name, amount in amounts.items()}
 
 
+ANNOTATION = "kubernetes.io/limit-ranger"
+
+
 def _defaulted(item: Object, limit: Document) -> Object:
     document = item.document
-    for group in ("containers", "initContainers"):
+    told: list[str] = []
+    for group, word in (("containers", "container"), ("initContainers", "init container")):
         given = list_at(document, "spec", group)
         if given:
             filled = [_with_limits(c, limit) if isinstance(c, Mapping) else c for c in given]
             document = with_value(document, ("spec", group), filled)
-    return with_document(item, document)
+            told += _told(given, filled, word)
+    if told:
+        said = f"LimitRanger plugin set: {'; '.join(told)}"
+        document = with_value(document, ("metadata", "annotations", ANNOTATION), said)
+        return Object.of(document)
+    return item
+
+
+def _told(before: Sequence[Json], after: Sequence[Json], word: str) -> Iterator[str]:
+    """What was set, as the pod's annotation says it. Ref: admission.go:mergePodResourceRequirements()."""
+    for old, new in zip(before, after, strict=True):
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            for group in ("requests", "limits"):
+                had, has = (mapping_at(c, "resources", group) for c in (old, new))
+                added = sorted(set(has) - set(had))
+                if added:
+                    yield f"{', '.join(added)} {group[:-1]} for {word} {new.get('name')}"
 
 
 def _with_limits(container: Document, limit: Document) -> Document:
@@ -105,8 +125,8 @@ def _ratio(name: str, ratio: Json, requests: Document, limits: Document, kind: s
     rule = f"{name} max limit to request ratio per {kind} is {ratio}"
     if not asked:
         yield f"{rule}, but no request is specified or request is 0"
-    elif most is None:
-        yield f"{rule}, but no limit is specified"
+    elif not most:
+        yield f"{rule}, but no limit is specified or limit is 0"
     elif most / asked > quantity(ratio):
         yield f"{rule}, but provided ratio is {most / asked:.6f}"
 

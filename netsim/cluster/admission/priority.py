@@ -14,35 +14,43 @@ if TYPE_CHECKING:
     from netsim.cluster.store import Store
 
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+_PREEMPTS = "PreemptLowerPriority"
 _UNREACHABLE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 def priority(item: Object, store: Store) -> Object:
-    """The number that a pod's PriorityClass says, or the default class."""
-    if item.kind != "Pod" or isinstance(mapping_at(item.document, "spec").get("priority"), int):
+    """The number that a pod's PriorityClass says, or the default class. A pod that was loaded with a status has been admitted before."""
+    if item.kind != "Pod":
         return item
-    name, policy = text_at(item.document, "spec", "priorityClassName"), ""
-    value: Json = SYSTEM_PRIORITIES.get(name, 0)
-    if name not in SYSTEM_PRIORITIES:
-        classes = store.list("PriorityClass").items
-        default = max(
-            (c for c in classes if c.document.get("globalDefault") is True), key=lambda c: c.metadata.name, default=None
+    spec = mapping_at(item.document, "spec")
+    name, value, policy = _class_of(item, store)
+    given = spec.get("priority")
+    if isinstance(given, int) and given != value and not item.document.get("status"):
+        why = (
+            f"the integer value of priority ({given}) must not be provided in pod spec; "
+            f"priority admission controller computed {value} from the given PriorityClass name"
         )
-        found = next((c for c in classes if c.metadata.name == name), None) if name else default
-        if name and found is None:
+        raise forbidden(item, why)
+    added: dict[str, Json] = {"priorityClassName": name} if name else {}
+    added |= {"priority": value if given is None else given, "preemptionPolicy": spec.get("preemptionPolicy") or policy}
+    return with_document(item, {**item.document, "spec": {**spec, **added}})
+
+
+def _class_of(item: Object, store: Store) -> tuple[str, Json, str]:
+    """The name, value and preemption policy of a pod's class; no name where there is none. Raises Forbidden."""
+    name = text_at(item.document, "spec", "priorityClassName")
+    if name in SYSTEM_PRIORITIES:
+        return name, SYSTEM_PRIORITIES[name], _PREEMPTS
+    classes = store.list("PriorityClass").items
+    default = max(
+        (c for c in classes if c.document.get("globalDefault") is True), key=lambda c: c.metadata.name, default=None
+    )
+    found = next((c for c in classes if c.metadata.name == name), None) if name else default
+    if found is None:
+        if name:
             raise forbidden(item, f"no PriorityClass with name {name} was found")
-        if found is not None:
-            name, value, policy = (
-                found.metadata.name,
-                found.document.get("value"),
-                text_at(found.document, "preemptionPolicy"),
-            )
-    if not name and not value:
-        return item
-    spec = {**mapping_at(item.document, "spec"), "priorityClassName": name, "priority": value}
-    if policy and "preemptionPolicy" not in spec:
-        spec["preemptionPolicy"] = policy
-    return with_document(item, {**item.document, "spec": spec})
+        return "", 0, _PREEMPTS
+    return found.metadata.name, found.document.get("value"), text_at(found.document, "preemptionPolicy") or _PREEMPTS
 
 
 def default_toleration_seconds(item: Object, store: Store) -> Object:

@@ -51,15 +51,19 @@ def resource_quota(item: Object, store: Store) -> None:
 def _must_say(item: Object, quota: Object, hard: Mapping[str, Decimal]) -> None:
     """A quota of cpu or memory makes every container say what it asks for. Ref: core/pods.go:Constraints()."""
     wanted = [n for n in hard if n in ("cpu", "memory") or n.partition(".")[2] in ("cpu", "memory")]
+    missing: list[str] = []
     for name in sorted(wanted):
         what, _, resource = name.rpartition(".")
-        silent = [
+        silent = {
             str(c.get("name"))
-            for c in list_at(item.document, "spec", "containers")
+            for group in ("containers", "initContainers")
+            for c in list_at(item.document, "spec", group)
             if isinstance(c, Mapping) and resource not in _asked(c, what or "requests")
-        ]
+        }
         if silent:
-            raise forbidden(item, f"failed quota: {quota.metadata.name}: must specify {name} for: {','.join(silent)}")
+            missing.append(f"{name} for: {','.join(sorted(silent))}")
+    if missing:
+        raise forbidden(item, f"failed quota: {quota.metadata.name}: must specify {'; '.join(missing)}")
 
 
 def _asked(container: Document, what: str) -> Document:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
-from netsim.cluster.cron import CronError, Schedule
 from netsim.cluster.documents import compact, list_at, mapping_at, strings_at, text_at
 from netsim.cluster.errors import AlreadyExists
 from netsim.cluster.ownership import BY_CONTROLLER, by_controller, controller_key, controller_reference
 from netsim.cluster.workqueue import WorkQueue
 from netsim.dataclass import dataclass
+from netsim.objects.cron import CronError, Schedule
 from netsim.objects.json import Document, Json, decode
 from netsim.objects.meta import Key, Object
 

@@ -41,7 +41,7 @@ class Handler:
         try:
             return self._respond(request, info)
         except StatusError as error:
-            return Response(error.code, status.failure(error, info))
+            return Response(error.code, status.failure(error))
 
     def _respond(self, request: Request, info: RequestInfo) -> Response:
         user = self._user(request)

@@ -5,10 +5,11 @@ Ref: staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/types.go:Status, pkg/api/e
 
 from __future__ import annotations
 
-from netsim.cluster.errors import Expired, Invalid, StatusError
+from netsim.cluster.errors import Expired, InternalError, Invalid, StatusError
 from netsim.cluster.http.path import RequestInfo
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
+from netsim.objects.service_allocation import INTERNAL
 
 _REASONS = {
     # how a finding begins: the reason of its cause. Ref: apimachinery/pkg/util/validation/field/errors.go:ErrorType
@@ -23,7 +24,7 @@ _REASONS = {
 }
 
 
-def failure(error: StatusError, info: RequestInfo) -> Document:
+def failure(error: StatusError) -> Document:
     """The Status of a refused request."""
     metadata: dict[str, Json] = {}
     if isinstance(error, Expired) and error.continue_token:
@@ -37,17 +38,18 @@ def failure(error: StatusError, info: RequestInfo) -> Document:
         "reason": error.reason,
         "code": error.code,
     }
-    details = _details(error, info)
+    if not error.reason:
+        del status["reason"]
+    details = _details(error)
     return {**status, "details": details} if details else status
 
 
-def _details(error: StatusError, info: RequestInfo) -> Document:
-    if not info.resource or error.reason in ("Unauthorized", "BadRequest", "Expired"):
-        return {}
-    details: dict[str, Json] = {"name": info.name, "group": info.group, "kind": info.resource}
-    if isinstance(error, Invalid) and error.fields:
-        details["kind"] = error.kind or info.resource
+def _details(error: StatusError) -> Document:
+    details: dict[str, Json] = {"name": error.name, "group": error.group, "kind": error.kind}
+    if isinstance(error, Invalid):
         details["causes"] = [_cause(field, text) for field, text in error.fields]
+    elif isinstance(error, InternalError):
+        details["causes"] = [{"message": error.message.removeprefix(INTERNAL)}]
     return {key: value for key, value in details.items() if value}
 
 

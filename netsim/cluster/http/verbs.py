@@ -108,14 +108,14 @@ class Verbs:
             bookmarks=request.flag("allowWatchBookmarks"),
         )
         ends = [self._api.store.resource_version] if initial else []
-        return WatchStream(lambda: self._events(watch, info, ends))
+        return WatchStream(lambda: self._events(watch, ends))
 
-    def _events(self, watch: Watch, info: RequestInfo, ends: list[str]) -> list[Document]:
+    def _events(self, watch: Watch, ends: list[str]) -> list[Document]:
         self._api.store.refresh()
         try:
             events = watch.events()
         except Expired as error:
-            return [{"type": "ERROR", "object": status.failure(error, info)}]
+            return [{"type": "ERROR", "object": status.failure(error)}]
         told: list[Document] = [self._event(event) for event in events if event.type is not EventType.BOOKMARK]
         marks = [self._event(event) for event in events if event.type is EventType.BOOKMARK]
         if ends:

@@ -1,53 +1,63 @@
-"""ConfigMaps, Secrets and claims of storage. Ref: pkg/apis/core/validation/validation.go (v1.37)."""
+"""ConfigMaps and Secrets. Ref: pkg/apis/core/validation/validation.go:{ValidateConfigMap,ValidateSecret}() (v1.37)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from netsim.objects.json import Json
 from netsim.objects.meta import Object
 from netsim.objects.path import Problem
 from netsim.objects.validation import names
-from netsim.objects.validation.findings import invalid, required
+from netsim.objects.validation.findings import MapKey, each_invalid, required
+from netsim.objects.validation.parts import mapping_at, text_at
 
-_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
-_MAX_BYTES = 1024 * 1024
+_MAX_BYTES: Final = 1024 * 1024
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    # the keys that a Secret of a type has to have
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+}
 
 
-def check_config(item: Object) -> Iterator[Problem]:
-    """A ConfigMap or a Secret: its keys, and that it is not too large."""
-    size, groups = 0, ("data", "binaryData")
-    seen: set[str] = set()
-    for group in groups:
-        for key, value in _mapping(item.document.get(group)).items():
-            if why := names.config_key(key):
-                yield invalid((group, key), key, why)
-            if key in seen:
-                yield invalid((group, key), key, "duplicate of key present in data")
-            seen.add(key)
-            size += len(str(value).encode())
+def check_config_map(item: Object) -> Iterator[Problem]:
+    """A ConfigMap: its keys, and that it is not too large."""
+    data, binary = (mapping_at(item.document, name) for name in ("data", "binaryData"))
+    for key in sorted(data):
+        reasons = names.config_key(key)
+        yield from each_invalid(("data", MapKey(key)), key, reasons)
+        if key in binary:
+            yield from each_invalid(("data", MapKey(key)), key, ("duplicate of key present in binaryData",))
+    for key in sorted(binary):
+        yield from each_invalid(("binaryData", MapKey(key)), key, names.config_key(key))
+    size = sum(len(str(v).encode()) for v in data.values()) + sum(_decoded(v) for v in binary.values())
     if size > _MAX_BYTES:
-        yield Problem((), f"[]: Too long: may not be more than {_MAX_BYTES} bytes")
+        yield _too_large("[]")
 
 
-def check_claim(item: Object) -> Iterator[Problem]:
-    """A PersistentVolumeClaim: how it is to be mounted, and how much it asks for."""
-    spec = _mapping(item.document.get("spec"))
-    modes = spec.get("accessModes")
-    if not modes or not isinstance(modes, list | tuple):
-        yield required(("spec", "accessModes"), "at least 1 access mode is required")
-    else:
-        for index, mode in enumerate(modes):
-            if mode not in _MODES:
-                listed = ", ".join(f'"{word}"' for word in sorted(_MODES))
-                path = ("spec", "accessModes", index)
-                yield Problem(
-                    path, f'spec.accessModes[{index}]: Unsupported value: "{mode}": supported values: {listed}'
-                )
-    requests = _mapping(_mapping(spec.get("resources")).get("requests"))
-    if "storage" not in requests:
-        yield required(("spec", "resources", "requests", "storage"))
+def check_secret(item: Object) -> Iterator[Problem]:
+    """A Secret: its keys, those of its type, and that it is not too large."""
+    data = {**mapping_at(item.document, "data"), **mapping_at(item.document, "stringData")}
+    for key in sorted(data):
+        yield from each_invalid(("data", MapKey(key)), key, names.config_key(key))
+    if sum(_decoded(value) for value in data.values()) > _MAX_BYTES:
+        yield _too_large("data")
+    for key in _NEEDS.get(text_at(item.document, "type"), ()):
+        if key not in data:
+            yield required(("data", MapKey(key)))
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
+def _too_large(field: str) -> Problem:
+    return Problem((), f"{field}: Too long: may not be more than {_MAX_BYTES} bytes")
+
+
+def _decoded(value: Json) -> int:
+    """The bytes that a base64 text stands for."""
+    try:
+        return len(base64.b64decode(str(value)))
+    except (ValueError, binascii.Error):
+        return len(str(value))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
 from netsim.objects.path import Path, Problem
-from netsim.objects.validation.findings import invalid, required, unsupported
+from netsim.objects.validation import names
+from netsim.objects.validation.findings import each_invalid, invalid, required, unsupported
 
 _GROUP = "rbac.authorization.k8s.io"
 _SUBJECTS: Mapping[str, str] = {"ServiceAccount": "", "User": _GROUP, "Group": _GROUP}
@@ -43,21 +44,26 @@ def check_binding(item: Object) -> Iterator[Problem]:
     reference: Document = role if isinstance(role, Mapping) else {}
     if reference.get("apiGroup") not in (None, "", _GROUP):
         yield unsupported(("roleRef", "apiGroup"), str(reference.get("apiGroup")), (_GROUP,))
-    kinds = ("ClusterRole", "Role") if item.kind == "RoleBinding" else ("ClusterRole",)
+    kinds = ("Role", "ClusterRole") if item.kind == "RoleBinding" else ("ClusterRole",)
     if reference.get("kind") not in kinds:
         yield unsupported(("roleRef", "kind"), str(reference.get("kind", "")), kinds)
-    if not reference.get("name"):
+    name = str(reference.get("name") or "")
+    if not name:
         yield required(("roleRef", "name"))
+    yield from each_invalid(("roleRef", "name"), name, names.path_segment(name))
     for path, subject in _each(item.document.get("subjects"), ("subjects",)):
         yield from _check_subject(subject, path, in_namespace=item.kind == "RoleBinding")
 
 
 def _check_subject(subject: Document, path: Path, *, in_namespace: bool) -> Iterator[Problem]:
     kind = str(subject.get("kind", ""))
-    if not subject.get("name"):
+    name = str(subject.get("name") or "")
+    if not name:
         yield required((*path, "name"))
+    elif kind == "ServiceAccount":
+        yield from each_invalid((*path, "name"), name, names.dns1123_subdomain(name))
     if kind not in _SUBJECTS:
-        yield unsupported((*path, "kind"), kind, _SUBJECTS)
+        yield unsupported((*path, "kind"), kind, tuple(_SUBJECTS))
         return
     if subject.get("apiGroup") not in (None, "", _SUBJECTS[kind]):
         yield unsupported((*path, "apiGroup"), str(subject.get("apiGroup")), (_SUBJECTS[kind],))

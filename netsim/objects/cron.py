@@ -107,7 +107,7 @@ class Schedule:
 
 def _fields(words: list[str]) -> tuple[_Field, _Field, _Field, _Field, _Field]:
     if len(words) != len(_FIELDS):
-        raise CronError(f"expected exactly 5 fields, found {len(words)}: {words}")
+        raise CronError(f"expected exactly 5 fields, found {len(words)}: [{' '.join(words)}]")
     minute, hour, day, month, weekday = (_field(w, bounds) for w, bounds in zip(words, _FIELDS, strict=True))
     return minute, hour, day, month, weekday
 
@@ -127,8 +127,10 @@ def _range(text: str, bounds: _Bounds) -> range:
         low = _number(first, bounds)
         high = _number(last, bounds) if dash else bounds.high if slash else low
     step = int(step_text) if step_text.isdecimal() else 0 if slash else 1
-    if low < bounds.low or high > bounds.high:
-        raise CronError(f"{text}: outside of {bounds.low}-{bounds.high}")
+    if low < bounds.low:
+        raise CronError(f"beginning of range ({low}) below minimum ({bounds.low}): {text}")
+    if high > bounds.high:
+        raise CronError(f"end of range ({high}) above maximum ({bounds.high}): {text}")
     if low > high:
         raise CronError(f"beginning of range ({low}) beyond end of range ({high}): {text}")
     if step < 1:
@@ -140,7 +142,7 @@ def _number(text: str, bounds: _Bounds) -> int:
     if text.lower() in bounds.names:
         return bounds.low + bounds.names.index(text.lower())
     if not text.isdecimal():
-        raise CronError(f"failed to parse int from {text}")
+        raise CronError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
     return int(text)
 
 
