@@ -59,16 +59,20 @@ def command(
     if not items:
         tell_none("resources", place if resource.namespaced else None)
         return Exit.OK
-    deliver("\n\n\n".join(_described(inspection, item) for item in items), output)
+    events = len(items) == 1  # kubectl tells the events of a single object only
+    deliver("\n\n\n".join(_described(inspection, item, events=events) for item in items), output)
     return Exit.OK
 
 
-def _described(inspection: Inspection, item: Object) -> str:
+def _described(inspection: Inspection, item: Object, *, events: bool) -> str:
     from netsim.render.kubectl import human_duration
     from netsim.render.kubectl_describe import Surroundings, describe
 
     now = inspection.clock.now()
     around = Surroundings(
-        inspection.events_of([item.key]), lambda when: human_duration(now - when), inspection.related(item)
+        inspection.events_of([item.key]) if events else None,
+        lambda when: human_duration(now - when),
+        human_duration,
+        inspection.related(item),
     )
     return describe(item, around)

@@ -72,18 +72,24 @@ def selector_text(selector: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) or NONE
 
 
+def more_of(shown: Sequence[str], left: int) -> str:
+    """Some values, and how many more there are."""
+    return ",".join(shown) + (f" + {left} more..." if left > 0 else "") if shown else ""
+
+
 def label_selector_text(document: Document) -> str:
-    """A label selector in words. Ref: metav1.FormatLabelSelector()."""
-    parts = [f"{key}={value}" for key, value in sorted(strings_at(document, "matchLabels").items())]
+    """A label selector in words, in the order of keys. Ref: metav1.FormatLabelSelector()."""
+    parts = [(key, f"{key}={value}") for key, value in strings_at(document, "matchLabels").items()]
     for expression in mappings(list_at(document, "matchExpressions")):
         key, values = str(expression.get("key")), ",".join(sorted(map(str, list_at(expression, "values"))))
         match expression.get("operator"):
             case "In":
-                parts.append(f"{key} in ({values})")
+                told = f"{key} in ({values})"
             case "NotIn":
-                parts.append(f"{key} notin ({values})")
+                told = f"{key} notin ({values})"
             case "Exists":
-                parts.append(key)
+                told = key
             case _:
-                parts.append(f"!{key}")
-    return ",".join(parts) or NONE
+                told = f"!{key}"
+        parts.append((key, told))
+    return ",".join(told for _, told in sorted(parts, key=lambda part: part[0])) or NONE

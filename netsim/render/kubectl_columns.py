@@ -21,6 +21,7 @@ from netsim.render.kubectl_cells import (
     value_at,
 )
 from netsim.render.kubectl_columns_config import CONFIGURATION
+from netsim.render.kubectl_columns_policy import POLICY
 from netsim.render.kubectl_pod import mappings, pod_line
 
 
@@ -91,7 +92,9 @@ def endpoints_text(item: Object, most: int = 3) -> str:
             host = f"[{ip}]" if ":" in ip else ip
             found += [f"{host}:{port}" for port in ports] or [ip]
     shown = ",".join(found[:most])
-    return (f"{shown} + {len(found) - most} more..." if len(found) > most else shown) or NONE
+    if not list_at(item.document, "subsets"):
+        return NONE
+    return f"{shown} + {len(found) - most} more..." if len(found) > most else shown
 
 
 def _listed(values: Sequence[str], absent: str) -> str:
@@ -101,7 +104,7 @@ def _listed(values: Sequence[str], absent: str) -> str:
 
 
 def _slice(item: Object, cells: Cells) -> list[str]:
-    ports = [text(p.get("port"), "*") for p in mappings(list_at(item.document, "ports"))]
+    ports = [text(p.get("port")) or text(p.get("name"), "*") for p in mappings(list_at(item.document, "ports"))]
     addresses = [str(a) for e in mappings(list_at(item.document, "endpoints")) for a in list_at(e, "addresses")]
     family = text_at(item.document, "addressType")
     return [item.metadata.name, family, _listed(ports, UNSET), _listed(addresses, UNSET), cells.age(item)]
@@ -151,8 +154,9 @@ def _daemon_set(item: Object, cells: Cells) -> list[str]:
 def _job(item: Object, cells: Cells) -> list[str]:
     spec, status = mapping_at(item.document, "spec"), mapping_at(item.document, "status")
     true = {c.get("type") for c in mappings(list_at(status, "conditions")) if c.get("status") == "True"}
-    words = (("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended"))
-    state = next((word for kind, word in words if kind in true), "Running")
+    state = next((word for word in _JOB_STATES if word in true), "Running")
+    if item.metadata.deletion_timestamp and state not in ("Complete", "Failed"):
+        state = "Terminating"
     wanted = spec.get("completions")
     parallel = text(spec.get("parallelism"), "1")
     completions = str(wanted) if wanted is not None else (f"1 of {parallel}" if parallel != "1" else "1")
@@ -160,6 +164,9 @@ def _job(item: Object, cells: Cells) -> list[str]:
     start = text_at(status, "startTime")
     duration = cells.between(start, text_at(status, "completionTime")) if start else ""
     return [item.metadata.name, state, f"{done}/{completions}", duration, cells.age(item)]
+
+
+_JOB_STATES = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
 
 
 def _cron_job(item: Object, cells: Cells) -> list[str]:
@@ -173,6 +180,12 @@ def _cron_job(item: Object, cells: Cells) -> list[str]:
         cells.age_of(last) if last else NONE,
         cells.age(item),
     ]
+
+
+def _cron_job_wide(item: Object, _: Cells) -> list[str]:
+    job = mapping_at(item.document, "spec", "jobTemplate", "spec")
+    selector = label_selector_text(mapping_at(job, "selector")) if job.get("selector") is not None else NONE
+    return [*_containers(item, "spec", "jobTemplate", "spec", "template", "spec"), selector]
 
 
 def _node(item: Object, cells: Cells) -> list[str]:
@@ -209,7 +222,9 @@ def _node_wide(item: Object, _: Cells) -> list[str]:
         next((str(a["address"]) for a in addresses if a.get("type") == t), NONE) for t in ("InternalIP", "ExternalIP")
     ]
     names = ("osImage", "kernelVersion", "containerRuntimeVersion")
-    return [*found, *(_node_info(item, name) or UNKNOWN for name in names)]
+    system, kernel, runtime = (_node_info(item, name) or UNKNOWN for name in names)
+    architecture = _node_info(item, "architecture")
+    return [*found, system, f"{kernel} ({architecture})" if architecture else kernel, runtime]
 
 
 def _event(item: Object, cells: Cells) -> list[str]:
@@ -220,13 +235,22 @@ def _event(item: Object, cells: Cells) -> list[str]:
         seen,
         *words,
         f"{text_at(involved, 'kind').lower()}/{text_at(involved, 'name')}",
-        text_at(item.document, "message"),
+        text_at(item.document, "message").strip(),
     ]
 
 
 def _event_wide(item: Object, cells: Cells) -> list[str]:
     first = cells.age_of(text_at(item.document, "firstTimestamp"))
-    return [text_at(item.document, "source", "component"), first, text(item.document.get("count")), item.metadata.name]
+    source = ", ".join(
+        filter(
+            None, (text_at(item.document, "source", name) or text_at(item.document, other) for name, other in _SOURCE)
+        )
+    )
+    part = text_at(item.document, "involvedObject", "fieldPath")
+    return [part, source, first, text(item.document.get("count"), "1"), item.metadata.name]
+
+
+_SOURCE = (("component", "reportingComponent"), ("host", "reportingInstance"))
 
 
 def _generic(item: Object, cells: Cells) -> list[str]:
@@ -262,13 +286,14 @@ KINDS: Mapping[str, Layout] = {
     ),
     "DaemonSet": Layout(_DAEMONS, _daemon_set, _TEMPLATE, _workload_wide),
     "Job": Layout(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), _job, _TEMPLATE, _workload_wide),
-    "CronJob": Layout(_CRON, _cron_job),
+    "CronJob": Layout(_CRON, _cron_job, _TEMPLATE, _cron_job_wide),
     "Node": Layout(("NAME", "STATUS", "ROLES", "AGE", "VERSION"), _node, _NODE_WIDE, _node_wide),
     "Event": Layout(
         ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"),
         _event,
-        ("SOURCE", "FIRST SEEN", "COUNT", "NAME"),
+        ("SUBOBJECT", "SOURCE", "FIRST SEEN", "COUNT", "NAME"),
         _event_wide,
     ),
     **CONFIGURATION,
+    **POLICY,
 }

@@ -25,10 +25,6 @@ def _secret(item: Object, cells: Cells) -> list[str]:
     return [item.metadata.name, text_at(item.document, "type") or "Opaque", str(number), cells.age(item)]
 
 
-def _account(item: Object, cells: Cells) -> list[str]:
-    return [item.metadata.name, str(len(list_at(item.document, "secrets"))), cells.age(item)]
-
-
 _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 
 
@@ -101,7 +97,6 @@ CONFIGURATION: Mapping[str, Layout] = {
     "Namespace": Layout(("NAME", "STATUS", "AGE"), _namespace),
     "ConfigMap": Layout(("NAME", "DATA", "AGE"), _config_map),
     "Secret": Layout(("NAME", "TYPE", "DATA", "AGE"), _secret),
-    "ServiceAccount": Layout(("NAME", "SECRETS", "AGE"), _account),
     "PersistentVolumeClaim": Layout(_CLAIM, _claim, ("VOLUMEMODE",), _volume_mode),
     "PersistentVolume": Layout(_VOLUME, _volume, ("VOLUMEMODE",), _volume_mode),
     "StorageClass": Layout(_CLASSES, _storage_class),

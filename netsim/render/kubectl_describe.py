@@ -12,11 +12,29 @@ from netsim.cluster.ownership import controller_of
 from netsim.dataclass import dataclass
 from netsim.objects.json import Document, Json
 from netsim.objects.meta import Object
-from netsim.render.kubectl_cells import NONE, label_selector_text
+from netsim.render.kubectl_cells import NONE, selector_text
 from netsim.render.kubectl_containers import container_lines, volume_lines
+from netsim.render.kubectl_describe_endpoints import endpoints_lines, slice_lines
 from netsim.render.kubectl_describe_node import node_lines
+from netsim.render.kubectl_describe_workload import (
+    cron_job_lines,
+    daemon_set_lines,
+    deployment_lines,
+    job_lines,
+    replica_set_lines,
+    stateful_set_lines,
+)
 from netsim.render.kubectl_pod import mappings
-from netsim.render.kubectl_sections import Lines, conditions, head, pairs, rfc1123, several, table, toleration_text
+from netsim.render.kubectl_sections import (
+    Lines,
+    conditions,
+    head,
+    pairs,
+    rfc1123,
+    spread_lines,
+    table,
+    toleration_lines,
+)
 from netsim.render.tabwriter import tabbed
 
 
@@ -24,12 +42,13 @@ from netsim.render.tabwriter import tabbed
 class Surroundings:
     """What a description takes from other objects.
 
-    ``events`` about the object, oldest first; ``age`` in words of a time in seconds; ``related``: of a Service its slices, of a
-    Deployment its ReplicaSets, of a node its pods.
+    ``events`` about the object, oldest first, None where they are not to be told; ``age`` of a time in seconds, and ``lasting``, in words;
+    ``related``: of a Service its slices, of a Deployment its ReplicaSets, of a node or another workload its pods.
     """
 
-    events: Sequence[Event]
+    events: Sequence[Event] | None
     age: Callable[[float], str]
+    lasting: Callable[[float], str] = str
     related: Sequence[Object] = field(default_factory=tuple)
 
 
@@ -41,6 +60,8 @@ def describe(item: Object, around: Surroundings) -> str:
 
 
 def _events(around: Surroundings) -> Lines:
+    if around.events is None:
+        return []
     if not around.events:
         return [["Events:", NONE]]
     rows = []
@@ -56,10 +77,13 @@ def _events(around: Surroundings) -> Lines:
 
 def _pod(item: Object) -> Lines:
     spec, status = mapping_at(item.document, "spec"), mapping_at(item.document, "status")
-    lines: Lines = [*head(item, labels=False), ["Priority:", str(spec.get("priority", 0))]]
+    lines: Lines = [*head(item, labels=False)]
+    if spec.get("priority") is not None:
+        lines.append(["Priority:", str(spec["priority"])])
     if spec.get("priorityClassName"):
         lines.append(["Priority Class Name:", text_at(spec, "priorityClassName")])
-    lines.append(["Service Account:", text_at(spec, "serviceAccountName") or "default"])
+    if spec.get("serviceAccountName"):
+        lines.append(["Service Account:", text_at(spec, "serviceAccountName")])
     node = text_at(spec, "nodeName")
     lines.append(["Node:", f"{node}/{text_at(status, 'hostIP')}" if node else NONE])
     if status.get("startTime"):
@@ -71,29 +95,40 @@ def _pod(item: Object) -> Lines:
         lines.append(["Termination Grace Period:", f"{grace}s"])
     else:
         lines.append(["Status:", text_at(status, "phase") or "Pending"])
+    for label, name in (("Reason:", "reason"), ("Message:", "message")):
+        if status.get(name):
+            lines.append([label, text_at(status, name)])
     lines.append(["IP:", text_at(status, "podIP")])
     addresses = [text_at(a, "ip") for a in mappings(list_at(status, "podIPs"))]
     lines += [["IPs:"], *(["  IP:", a] for a in addresses)] if addresses else [["IPs:", NONE]]
     owner = controller_of(item)
     if owner is not None:
         lines.append(["Controlled By:", f"{owner.kind}/{owner.name}"])
-    lines += container_lines(
-        "Init Containers", list_at(spec, "initContainers"), list_at(status, "initContainerStatuses")
-    )
-    lines += container_lines("Containers", list_at(spec, "containers"), list_at(status, "containerStatuses"))
+    if status.get("nominatedNodeName"):
+        lines.append(["NominatedNodeName:", text_at(status, "nominatedNodeName")])
+    return [*lines, *_inside(item, spec, status)]
+
+
+def _inside(item: Object, spec: Document, status: Document) -> Lines:
+    """What a pod consists of, how it stands, and where it may run."""
+
+    def field(path: str) -> str:
+        return text_at(item.document, *path.split("."))
+
+    lines: Lines = []
+    for label, group, told in (
+        ("Init Containers", "initContainers", "initContainerStatuses"),
+        ("Containers", "containers", "containerStatuses"),
+    ):
+        if list_at(spec, group) or group == "containers":
+            lines += container_lines(label, list_at(spec, group), list_at(status, told), field=field)
     gates = [str(g.get("conditionType")) for g in mappings(list_at(spec, "readinessGates"))]
     if gates:
         known = {str(c.get("type")): str(c.get("status")) for c in mappings(list_at(status, "conditions"))}
-        lines += [["Readiness Gates:"], *table(("Type", "Status"), [[g, known.get(g, NONE)] for g in gates])]
+        lines += [["Readiness Gates:"], ["  Type", "Status"], *([f"  {g} ", known.get(g, NONE)] for g in gates)]
     lines += [*conditions(item), *volume_lines(list_at(spec, "volumes")), ["QoS Class:", qos(item)]]
     lines += pairs("Node-Selectors:", strings_at(spec, "nodeSelector"), "=")
-    lines += several("Tolerations:", [toleration_text(t) for t in mappings(list_at(spec, "tolerations"))])
-    spread = [
-        f"{c.get('topologyKey')}:{c.get('whenUnsatisfiable')} when max skew {c.get('maxSkew')} is exceeded "
-        f"for selector {label_selector_text(mapping_at(c, 'labelSelector'))}"
-        for c in mappings(list_at(spec, "topologySpreadConstraints"))
-    ]
-    return [*lines, *(several("Topology Spread Constraints:", spread) if spread else [])]
+    return [*lines, *toleration_lines(spec), *spread_lines(spec)]
 
 
 def qos(pod: Object) -> str:
@@ -117,14 +152,14 @@ def qos(pod: Object) -> str:
 
 def _service(item: Object, around: Surroundings) -> Lines:
     spec = mapping_at(item.document, "spec")
-    lines = [*head(item), *pairs("Selector:", strings_at(spec, "selector"), "=")]
-    addresses = [str(a) for a in list_at(spec, "clusterIPs")] or [text_at(spec, "clusterIP")]
+    lines = [*head(item), ["Selector:", selector_text(strings_at(spec, "selector"))]]
+    lines.append(["Type:", text_at(spec, "type") or "ClusterIP"])
+    if spec.get("ipFamilyPolicy"):
+        lines.append(["IP Family Policy:", text_at(spec, "ipFamilyPolicy")])
     lines += [
-        ["Type:", text_at(spec, "type") or "ClusterIP"],
-        ["IP Family Policy:", text_at(spec, "ipFamilyPolicy") or NONE],
         ["IP Families:", ",".join(map(str, list_at(spec, "ipFamilies"))) or NONE],
-        ["IP:", addresses[0]],
-        ["IPs:", ",".join(addresses) or NONE],
+        ["IP:", text_at(spec, "clusterIP")],
+        ["IPs:", ",".join(map(str, list_at(spec, "clusterIPs"))) or NONE],
     ]
     if list_at(spec, "externalIPs"):
         lines.append(["External IPs:", ",".join(map(str, list_at(spec, "externalIPs")))])
@@ -148,12 +183,12 @@ def _service(item: Object, around: Surroundings) -> Lines:
         ("External Traffic Policy:", "externalTrafficPolicy"),
         ("Internal Traffic Policy:", "internalTrafficPolicy"),
         ("HealthCheck NodePort:", "healthCheckNodePort"),
+        ("LoadBalancer Source Ranges:", "loadBalancerSourceRanges"),
         ("Traffic Distribution:", "trafficDistribution"),
     ):
         if spec.get(name):
-            lines.append([label, str(spec[name])])
-    ranges = ",".join(map(str, list_at(spec, "loadBalancerSourceRanges")))
-    return [*lines, *([["LoadBalancer Source Ranges:", ranges]] if ranges else [])]
+            lines.append([label, ",".join(map(str, list_at(spec, name))) or str(spec[name])])
+    return lines
 
 
 def _ingress(entry: Document) -> str:
@@ -163,68 +198,24 @@ def _ingress(entry: Document) -> str:
 
 
 def _endpoints(slices: Sequence[Object], port: str) -> str:
+    """Ready endpoints with a port, or without where the slices have none. Ref: describe.go:formatEndpointSlices()."""
     found: list[str] = []
     for item in slices:
-        numbers = [p.get("port") for p in mappings(list_at(item.document, "ports")) if (p.get("name") or "") == port]
-        for endpoint in mappings(list_at(item.document, "endpoints")):
-            if mapping_at(endpoint, "conditions").get("ready") is not False:
-                for address in map(str, list_at(endpoint, "addresses")):
-                    found += [f"[{address}]:{n}" if ":" in address else f"{address}:{n}" for n in numbers]
+        ports = mappings(list_at(item.document, "ports"))
+        numbers = [f":{p.get('port')}" for p in ports if (p.get("name") or "") == port] if ports else [""]
+        ready = [e for e in mappings(list_at(item.document, "endpoints")) if _is_ready(e)]
+        found += [f"{_host(e, number)}{number}" for number in numbers for e in ready]
     shown = ",".join(found[:3])
-    return f"{shown} + {len(found) - 3} more..." if len(found) > 3 else shown
+    return (f"{shown} + {len(found) - 3} more..." if len(found) > 3 else shown) if slices else NONE
 
 
-# --- Deployments ------------------------------------------------------------------------------------------------
+def _is_ready(endpoint: Document) -> bool:
+    return mapping_at(endpoint, "conditions").get("ready") is not False
 
 
-def _deployment(item: Object, around: Surroundings) -> Lines:
-    spec, status = mapping_at(item.document, "spec"), mapping_at(item.document, "status")
-    counts = (
-        (spec.get("replicas", 1), "desired"),
-        *((status.get(f"{n}Replicas", 0), n) for n in ("updated",)),
-        (status.get("replicas", 0), "total"),
-        *((status.get(f"{n}Replicas", 0), n) for n in ("available", "unavailable")),
-    )
-    strategy = mapping_at(spec, "strategy")
-    lines = [
-        *head(item, labels=False),
-        ["CreationTimestamp:", rfc1123(item.metadata.creation_timestamp or "")],
-        *head(item)[2:],
-        ["Selector:", label_selector_text(mapping_at(spec, "selector"))],
-        ["Replicas:", " | ".join(f"{number} {word}" for number, word in counts)],
-        ["StrategyType:", text_at(strategy, "type") or "RollingUpdate"],
-        ["MinReadySeconds:", str(spec.get("minReadySeconds", 0))],
-    ]
-    rolling = mapping_at(strategy, "rollingUpdate")
-    if rolling:
-        text = f"{rolling.get('maxUnavailable')} max unavailable, {rolling.get('maxSurge')} max surge"
-        lines.append(["RollingUpdateStrategy:", text])
-    template = mapping_at(spec, "template")
-    inner = [
-        *pairs("Labels:", strings_at(template, "metadata", "labels"), "="),
-        *container_lines("Containers", list_at(template, "spec", "containers"), ()),
-        *volume_lines(list_at(template, "spec", "volumes")),
-        *pairs("Node-Selectors:", strings_at(template, "spec", "nodeSelector"), "="),
-        *several("Tolerations:", [toleration_text(t) for t in mappings(list_at(template, "spec", "tolerations"))]),
-    ]
-    lines += [["Pod Template:"], *([f"  {line[0]}", *line[1:]] for line in inner)]
-    rows = [[*(str(c.get(n)) for n in ("type", "status", "reason"))] for c in mappings(list_at(status, "conditions"))]
-    lines += [["Conditions:"], *table(("Type", "Status", "Reason"), rows)]
-    ranked = sorted(around.related, key=lambda s: int(s.metadata.annotations.get(_REVISION, "0")))
-    new, old = ranked[-1:], ranked[:-1]
-    return [*lines, ["OldReplicaSets:", _sets(old)], ["NewReplicaSet:", _sets(new)]]
-
-
-_REVISION = "deployment.kubernetes.io/revision"
-
-
-def _sets(items: Sequence[Object]) -> str:
-    texts = []
-    for item in items:
-        made = mapping_at(item.document, "status").get("replicas", 0)
-        wanted = mapping_at(item.document, "spec").get("replicas", 1)
-        texts.append(f"{item.metadata.name} ({made}/{wanted} replicas created)")
-    return ", ".join(texts) or NONE
+def _host(endpoint: Document, number: str) -> str:
+    address = str(next(iter(list_at(endpoint, "addresses")), ""))
+    return f"[{address}]" if ":" in address and number else address
 
 
 # --- every other kind -------------------------------------------------------------------------------------------
@@ -284,6 +275,13 @@ def smart_label(name: str) -> str:
 _KINDS: Mapping[str, Callable[[Object, Surroundings], Lines]] = {
     "Pod": lambda item, _: _pod(item),
     "Service": _service,
-    "Node": lambda item, around: node_lines(item, around.related),
-    "Deployment": _deployment,
+    "EndpointSlice": lambda item, _: slice_lines(item),
+    "Endpoints": lambda item, _: endpoints_lines(item),
+    "Node": lambda item, around: node_lines(item, around.related, around.age),
+    "Deployment": lambda item, around: deployment_lines(item, around.related),
+    "ReplicaSet": lambda item, around: replica_set_lines(item, around.related),
+    "StatefulSet": lambda item, around: stateful_set_lines(item, around.related),
+    "DaemonSet": lambda item, around: daemon_set_lines(item, around.related),
+    "Job": lambda item, around: job_lines(item, around.lasting),
+    "CronJob": lambda item, _: cron_job_lines(item),
 }

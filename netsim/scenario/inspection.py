@@ -123,7 +123,7 @@ class Inspection:
             raise InspectionError(str(error), advice) from error
 
     def related(self, item: Object) -> tuple[Object, ...]:
-        """What a description of an object reads beside it: a Service's slices, a Deployment's ReplicaSets, a node's pods."""
+        """What a description reads beside an object: a Service's slices, a Deployment's ReplicaSets, a node's or another's pods."""
         store, place = self.plane.store, item.metadata.namespace
         match item.kind:
             case "Service":
@@ -131,6 +131,9 @@ class Inspection:
             case "Deployment":
                 sets = store.list("ReplicaSet", place).items
                 return tuple(s for s in sets if controller_key(s) == item.key)
+            case "ReplicaSet" | "StatefulSet" | "DaemonSet":
+                pods = store.list("Pod", place).items
+                return tuple(pod for pod in pods if controller_key(pod) == item.key)
             case "Node":
                 return store.list("Pod", None, "", f"spec.nodeName={item.metadata.name}").items
             case _:

@@ -143,7 +143,7 @@ def test_events_by_type_and_as_objects() -> None:
         (("svc", "web"), ["NodePort:", "TargetPort:", "Endpoints:", "External Traffic Policy:"]),
         (("node", "node1"), ["PodCIDR:", "Non-terminated Pods:", "Kubelet Version:"]),
         (("deployment", "web"), ["Replicas:", "NewReplicaSet:", "RollingUpdateStrategy:"]),
-        (("rs",), ["API Version:", "Owner References:"]),
+        (("rs",), ["Controlled By:", "Pods Status:"]),
     ],
 )
 def test_descriptions_name_what_kubectl_names(words: tuple[str, ...], lines: list[str]) -> None:
@@ -227,7 +227,7 @@ def test_the_chain_of_a_creation_is_in_order() -> None:
         *["kube-apiserver"] * 3,  # authentication, authorization, admission
         "deployment-controller",
         "replicaset-controller",
-        *["kube-apiserver"] * 5,  # authorization, what two plugins give it, who has no objection, the store
+        *["kube-apiserver"] * 6,  # authorization, what three plugins give it, who has no objection, the store
         "default-scheduler",
         *["kubelet node2"] * 2,
         *["kubelet"] * 3,
