@@ -71,7 +71,9 @@ class _Walk:
             self._receive(arriving)
 
     def transmit(self, ns: Namespace, device: Device, frame: Frame) -> None:
-        if not device.up or not self._passes(ns, ArpHook("netdev", Hook.EGRESS, oif=device), frame):
+        if not device.up:
+            return
+        if ns.spec.nftables and not self._passes(ns, ArpHook("netdev", Hook.EGRESS, oif=device), frame):
             return
         match device.kind:
             case Veth():
@@ -124,9 +126,11 @@ class _Walk:
         """Out of each port that the bridge chose, past the rules of family bridge."""
         crossing = Hook.OUTPUT if ingress is None else Hook.FORWARD
         for port in decision.ports:
-            hooks = (ArpHook("bridge", crossing, ingress, port), ArpHook("bridge", Hook.POSTROUTING, oif=port))
-            if all(self._passes(ns, at, frame) for at in hooks):
-                self.transmit(ns, port, frame)
+            if ns.spec.nftables:
+                hooks = (ArpHook("bridge", crossing, ingress, port), ArpHook("bridge", Hook.POSTROUTING, oif=port))
+                if not all(self._passes(ns, at, frame) for at in hooks):
+                    continue
+            self.transmit(ns, port, frame)
 
     def _receive(self, arriving: _InFlight) -> None:
         device, frame = arriving.device, arriving.frame

@@ -113,16 +113,19 @@ class _Walk:
 
     def run(self, base: str) -> ChainEnd:
         self._enter(base, ())
-        while self._stack:
-            frame = self._stack[-1]
+        stack = self._stack
+        while stack:
+            frame = stack[-1]
+            chain = frame.chain
             if frame.at == len(frame.candidates):
-                self.evaluations.passed_over(frame.chain, frame.reported, len(frame.chain.rules))
-                self._stack.pop()
+                self.evaluations.passed_over(chain, frame.reported, len(chain.rules))
+                stack.pop()
                 continue
             index = frame.candidates[frame.at]
-            self.evaluations.passed_over(frame.chain, frame.reported, index)
+            if frame.reported < index:
+                self.evaluations.passed_over(chain, frame.reported, index)
             frame.at, frame.reported = frame.at + 1, index + 1
-            end = self._evaluate(frame, frame.chain.rule(index))
+            end = self._evaluate(frame, chain.rule(index))
             if end is not None:
                 return end
         policy = self.table.chain(base).policy or Verdict.ACCEPT
@@ -139,9 +142,10 @@ class _Walk:
 
     def _evaluate(self, frame: _Frame, rule: CompiledRule) -> ChainEnd | None:
         """One rule: its checks in order until one fails, then its action. None goes on."""
-        self.at, self.ctx.choice = rule.ref, None
+        ctx = self.ctx
+        self.at, ctx.choice = rule.ref, None
         for check in rule.checks:
-            if not check(self.ctx):
+            if not check(ctx):
                 self.evaluations.append(self._miss(frame, rule.ref))
                 return None
         if rule.apply is not None:

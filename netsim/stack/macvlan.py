@@ -68,6 +68,8 @@ def goes_out(wiring: Wiring, netns: str, device: Device, dst: MAC) -> bool:
 
 def uppers_for(wiring: Wiring, netns: str, device: Device, dst: MAC) -> list[tuple[str, Device]]:
     """Which macvlan devices take a frame that came in on the device below them."""
+    if not wiring.has_macvlans:
+        return []
     return [
         (name, upper)
         for name, upper in wiring.macvlans(Endpoint(netns, device.name))

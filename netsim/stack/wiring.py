@@ -6,7 +6,7 @@ Everything is made on first touch, so that a cluster of many pods costs only wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -156,6 +156,14 @@ class Wiring:
 
     def macvlans(self, parent: Endpoint) -> tuple[tuple[str, Device], ...]:
         """The macvlan devices on top of a device, each with its namespace."""
+        return self._all_macvlans().get(parent, ())
+
+    @property
+    def has_macvlans(self) -> bool:
+        """Whether there is any macvlan device: most clusters have none, and need not ask for those of each device."""
+        return bool(self._all_macvlans())
+
+    def _all_macvlans(self) -> Mapping[Endpoint, tuple[tuple[str, Device], ...]]:
         if self._macvlans is None:
             self._macvlans = {}
             for name, spec in self._topology.namespaces.items():
@@ -163,7 +171,7 @@ class Wiring:
                     if isinstance(device.kind, Macvlan):
                         found = self._macvlans.get(device.kind.parent, ())
                         self._macvlans[device.kind.parent] = (*found, (name, device))
-        return self._macvlans.get(parent, ())
+        return self._macvlans
 
     def node_of(self, machine: str) -> str | None:
         """The namespace of a node by the machine's name."""

@@ -131,9 +131,10 @@ class ScriptedChooser(WalkChooser):
 
     def choose(self, description: str, options: Sequence[tuple[str, Fraction]]) -> int:
         """The index of the option taken."""
-        if self.replayed or self._settled:
+        place = len(self.taken)
+        if place >= len(self._script) or self._settled:
             return super().choose(description, options)
-        scripted = self._script[len(self.taken)]
+        scripted = self._script[place]
         expected = scripted.choice
         if description == expected.description and tuple(options) == expected.options:
             self.taken.append(scripted)
