@@ -71,10 +71,16 @@ def _forward(ns: Namespace, bridge: Device, port: Device, skb: SkBuff, ingress: 
     ):
         return
     if skb.frag_max_size and skb.physindev is not None and skb_len(skb.packet) > min(port.mtu, skb.frag_max_size):
-        do_fragment(ns, skb, port, port.mtu, lambda part: dev_queue_xmit(ns, port, part))
+        do_fragment(ns, skb, port, port.mtu, lambda part: _push(ns, port, part))
         return
     if not is_skb_forwardable(port, skb.packet):
         detail = f"{skb_len(skb.packet)} bytes are more than the MTU of {port.name}, {port.mtu}"
         ns.drop(DropReason.PKT_TOO_BIG, "br_dev_queue_push_xmit", detail)
         return
+    _push(ns, port, skb)
+
+
+def _push(ns: Namespace, port: Device, skb: SkBuff) -> None:
+    """``br_dev_queue_push_xmit()``, which tells nobody what became of it."""
     dev_queue_xmit(ns, port, skb)
+    skb.refused = False

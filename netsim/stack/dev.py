@@ -22,6 +22,7 @@ VLAN_HEADER = 4
 def dev_queue_xmit(ns: Namespace, device: Device, skb: SkBuff) -> None:
     """Send a packet with its link-layer addresses set out of a device."""
     if not device.up:
+        skb.refused = True
         ns.drop(DropReason.DEV_DOWN, "__dev_queue_xmit", f"{device.name} is down")
         return
     if ns.spec.nftables:

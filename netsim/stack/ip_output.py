@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netsim.dataclass import dataclass
-from netsim.net.address import Family
+from netsim.net.address import Address, Family
 from netsim.net.packet import Packet, Protocol
 from netsim.stack.dev import dev_queue_xmit, skb_len
 from netsim.stack.dst import dst_mtu, route_output
@@ -96,9 +96,19 @@ def ip_output(ns: Namespace, skb: SkBuff) -> None:
     if _fits(skb, mtu):
         neigh_output(ns, skb, device, next_hop)
     elif _may_be_cut(skb, mtu):
-        do_fragment(ns, skb, device, mtu, lambda part: neigh_output(ns, part, device, next_hop))
+        queued = skb.socket_owner is None and (device.name, next_hop) not in ns.neighbours
+        do_fragment(ns, skb, device, mtu, lambda part: _part_output(ns, part, device, next_hop, queued=queued))
     else:
         too_big(ns, skb, mtu, _CALLS[skb.packet.family].fragment)
+
+
+def _part_output(ns: Namespace, part: SkBuff, device: Device, next_hop: Address, *, queued: bool) -> None:
+    """Hand a part to the neighbour. ``queued`` are all parts that wait for its answer, which no softirq sees before it has done its work.
+
+    A process that sends sees the answer before it sends the second part.
+    """
+    neigh_output(ns, part, device, next_hop)
+    part.refused = part.refused and not queued
 
 
 def _forwarded(skb: SkBuff) -> bool:
@@ -132,8 +142,11 @@ def do_fragment(ns: Namespace, skb: SkBuff, device: Device, mtu: int, output: Ca
     came = () if _wants_headroom(ns, device) else skb.frag_list
     parts = fragments(skb.packet, size, ns.identification(), came)
     ns.record(Fragmentation(device.name, size, skb.packet, parts))
-    for part in parts:
-        output(replace(skb, packet=part, frag_max_size=0, frag_list=(), traversed=list(skb.traversed)))
+    for packet in parts:
+        part = replace(skb, packet=packet, frag_max_size=0, frag_list=(), traversed=list(skb.traversed))
+        output(part)
+        if part.refused:  # the others are thrown away without a word
+            break
 
 
 def _wants_headroom(ns: Namespace, device: Device) -> bool:

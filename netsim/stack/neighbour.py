@@ -23,15 +23,21 @@ _SETTLED = (NeighbourState.PERMANENT, NeighbourState.NOARP, NeighbourState.REACH
 
 
 def neigh_output(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> None:
-    """Resolve the next hop, write the frame's header and send it."""
+    """Resolve the next hop, write the frame's header and send it.
+
+    What becomes of a packet that waits for an answer is not told to whoever gave it. Ref: neigh_resolve_output() (v6.12).
+    """
     if isinstance(device.kind, Loopback | IPIP):  # IFF_NOARP without an address
         skb.src_mac = skb.dst_mac = _NO_MAC
-    else:
-        mac = _destination_mac(ns, skb, device, next_hop)
-        if mac is None:
-            return
-        skb.src_mac, skb.dst_mac = device.mac, mac
+        dev_queue_xmit(ns, device, skb)
+        return
+    waits = (device.name, next_hop) not in ns.neighbours
+    mac = _destination_mac(ns, skb, device, next_hop)
+    if mac is None:
+        return
+    skb.src_mac, skb.dst_mac = device.mac, mac
     dev_queue_xmit(ns, device, skb)
+    skb.refused = skb.refused and not waits
 
 
 def _destination_mac(ns: Namespace, skb: SkBuff, device: Device, next_hop: Address) -> MAC | None:

@@ -91,6 +91,8 @@ class SkBuff:
     """An ARP message before rules of nftables; ``packet`` then only stands for it."""
     frag_max_size: int = 0
     frag_list: tuple[int, ...] = ()
+    refused: bool = False
+    """The device that it was given to dropped it at once, and whoever gave it knows (``NET_XMIT_DROP``)."""
     ignore_df: bool = False
     traversed: list[str] = field(default_factory=list)
 

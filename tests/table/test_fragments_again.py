@@ -11,8 +11,8 @@ from netsim.net.address import parse_address
 from netsim.net.packet import Protocol
 from netsim.scenario.random_world import load_text
 from netsim.stack.ip_fragment import data_len
-from netsim.stack.steps import Fragmentation
-from netsim.topology.model import Bridge, BridgePort, Topology
+from netsim.stack.steps import Fragmentation, Transmit
+from netsim.topology.model import Bridge, BridgePort, Listener, Topology
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
 from tests.unit.stack_world import device, lo, netns, route, topology, veth
@@ -164,3 +164,61 @@ def test_a_tunnel_wants_more_room_than_the_buffers_have():
     """So they are cut evenly. Ref: include/linux/netdevice.h:LL_RESERVED_SPACE(), ``needed_headroom`` (v6.12)."""
     topology, flow = to_the_tunnel()
     assert held_by(topology, flow, "node.node1") == [(1424, 1424, 160)]
+
+
+def narrow_peer(version: int) -> Topology:
+    """The peer of a's device takes nothing as large as a sends; behind it c, whose packets b joins and sends to a narrow peer too."""
+    default = "0.0.0.0/0" if version == 4 else "::/0"
+    dns = (Listener(Protocol.UDP, 53, owner="dns"),)
+    return topology(
+        netns("a", (lo(), veth("a/eth0", "b/eth0", interface(version, 1, 1))), listeners=dns),
+        netns(
+            "b",
+            (
+                lo(),
+                veth("b/eth0", "a/eth0", interface(version, 1, 2), mtu=1400),
+                veth("b/eth1", "c/eth0", interface(version, 2, 2)),
+                veth("b/eth2", "d/eth0", interface(version, 3, 2)),
+            ),
+            sysctls=FORWARDS,
+            listeners=dns,
+            **rules_of(version, JOINS),
+        ),
+        netns(
+            "c",
+            (lo(), veth("c/eth0", "b/eth1", interface(version, 2, 1))),
+            (route(default, address(version, 2, 2)),),
+        ),
+        netns("d", (lo(), veth("d/eth0", "b/eth2", interface(version, 3, 1), mtu=1400))),
+    )
+
+
+REFUSED = [
+    # id, who asks, whom, whose parts, how many of four go out
+    ("a process, whose first part waits for the neighbour", "a", (1, 2), "a", "query", 2),
+    ("a process that knows the neighbour", "b", (1, 1), "a", "answer", 1),
+    ("a forwarder, of which all parts wait", "c", (3, 1), "b", "query", 4),
+]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("row", REFUSED, ids=[row[0] for row in REFUSED])
+def test_parts_behind_one_that_the_device_refuses(version, row):
+    """``NET_XMIT_DROP`` ends it. Ref: net/ipv4/ip_output.c:ip_do_fragment(), drivers/net/veth.c:veth_xmit() (v6.12)."""
+    _, asker, to, sender, leg, count = row
+    (branch,) = trace(narrow_peer(version), large(version, asker, to), source=asker, target=str(to)).branches
+    sent = [
+        step
+        for each in branch.legs
+        if each.name == leg
+        for hop in each.hops
+        if hop.netns == sender
+        for step in hop.steps
+        if isinstance(step, Transmit)
+    ]
+    assert len(sent) == count
+
+
+def large(version: int, asker: str, to: tuple[int, int]) -> Flow:
+    there = parse_address(address(version, *to))
+    return Flow(asker, there, Protocol.UDP, 53, payload=5000, dont_fragment=False)
