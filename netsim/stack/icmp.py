@@ -43,11 +43,10 @@ def icmp_rcv(ns: Namespace, skb: SkBuff) -> None:
 
 def _echo(ns: Namespace, skb: SkBuff, request: ICMPHeader) -> None:
     packet = skb.packet
-    if _ignored(ns, skb):
+    ignored = _ignored(ns, skb)
+    if ignored is not None:
         ns.record(SocketLookup(packet, None))
-        ns.drop(
-            DropReason.NO_SOCKET, "icmp_echo", "this host does not answer such an echo request (icmp_echo_ignore_*)"
-        )
+        ns.drop(DropReason.NO_SOCKET, ignored, "this host does not answer such an echo request (icmp_echo_ignore_*)")
         return
     ns.record(SocketLookup(packet, ns.name, answer="echo reply"))
     ns.network.arrived(Arrival(ns.name, packet, "", ArrivalKind.ICMP))
@@ -55,12 +54,14 @@ def _echo(ns: Namespace, skb: SkBuff, request: ICMPHeader) -> None:
     answer(ns, skb, reply, by="icmp", payload=packet.payload, dont_fragment=False)
 
 
-def _ignored(ns: Namespace, skb: SkBuff) -> bool:
+def _ignored(ns: Namespace, skb: SkBuff) -> str | None:
+    """Where the kernel decides not to answer an echo request; None where it answers."""
     if skb.packet.family is Family.IPV6:
-        return bool(ns.sysctls.get("net.ipv6.icmp.echo_ignore_all"))
+        return "icmpv6_rcv" if ns.sysctls.get("net.ipv6.icmp.echo_ignore_all") else None
     broadcast = skb.nexthop is not None and skb.nexthop.broadcast
-    to_many = broadcast and ns.sysctls.get("net.ipv4.icmp_echo_ignore_broadcasts")
-    return bool(to_many or ns.sysctls.get("net.ipv4.icmp_echo_ignore_all"))
+    if broadcast and ns.sysctls.get("net.ipv4.icmp_echo_ignore_broadcasts"):
+        return "icmp_rcv"
+    return "icmp_echo" if ns.sysctls.get("net.ipv4.icmp_echo_ignore_all") else None
 
 
 def _echo_reply(ns: Namespace, packet: Packet) -> None:

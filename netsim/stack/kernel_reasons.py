@@ -29,6 +29,8 @@ NO_DROP: frozenset[str] = frozenset(
         # an ICMP error is taken by the kernel, also where no socket wants it
         "icmp_unreach",
         "icmp_redirect",
+        # so is an echo request that icmp_echo_ignore_all leaves without an answer, in IPv4
+        "icmp_echo",
     }
 )
 
@@ -94,6 +96,8 @@ KERNEL_NAMES: Mapping[DropReason, tuple[str, ...]] = {
 AT_PLACES: Mapping[str, tuple[str, ...]] = {
     # the model's place: what the kernel says there, whatever the model knows of the cause
     "neigh_resolve_output": KERNEL_NAMES[DropReason.NEIGH_FAILED],
+    "icmpv6_rcv": (UNNAMED,),
+    "icmp_rcv": ("INVALID_PROTO",),
 }
 
 
