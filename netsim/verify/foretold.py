@@ -25,6 +25,7 @@ from netsim.stack.steps import (
     Encapsulation,
     LocalSend,
     NftChainPass,
+    Reassembly,
     Receive,
     Recorder,
     SocketLookup,
@@ -40,7 +41,7 @@ from netsim.verify.capture import is_discovery, is_redirect
 from netsim.verify.conntrack import COMPARED, Entry
 from netsim.verify.ipvs import IPVSEntry
 from netsim.verify.observe import outcome
-from netsim.verify.walk import TUNNEL, Ended, Matched, Passing, Walk, is_tunnel, ports_of
+from netsim.verify.walk import TUNNEL, Ended, Matched, Passing, Walk, is_told_by_rules, is_tunnel, ports_of
 
 ICMP_ERRORS: dict[tuple[int, int], str] = {
     # (type, code): the error that the client's socket gets. Ref: net/ipv4/icmp.c:icmp_err_convert[] (v6.12)
@@ -207,14 +208,18 @@ def _name(leg: Leg, packet: Packet) -> str:
 def _matched(leg: Leg) -> Iterator[Matched]:
     name = leg.name
     for hop in leg.hops:
-        family = 4
+        family, told = 4, True
         for step in hop.steps:
             family = _family(step) or family
             match step:
                 case Receive(packet=packet) | Encapsulation(outer=packet) | Decapsulation(inner=packet):
-                    name = _name(leg, packet)
+                    name, told = _name(leg, packet), is_told_by_rules(packet)
+                case Reassembly() | LocalSend():
+                    told = True
                 case _:
                     pass
+            if not told:
+                continue
             if isinstance(step, NftChainPass) and _is_traced(step):
                 yield from _matched_nft(step, name, hop.netns, family)
             if not isinstance(step, ChainPass) or step.legacy:  # iptables-legacy traces into the kernel's log only

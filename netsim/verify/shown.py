@@ -9,7 +9,16 @@ from netsim.topology.model import Netns, Role, Topology
 from netsim.verify.capture import is_redirect
 from netsim.verify.foretold import taken_text
 from netsim.verify.observe import Observation
-from netsim.verify.walk import Ended, Matched, Passing, Walk, is_bare_acknowledgement, leg_of, ports_of
+from netsim.verify.walk import (
+    Ended,
+    Matched,
+    Passing,
+    Walk,
+    is_bare_acknowledgement,
+    is_told_by_rules,
+    leg_of,
+    ports_of,
+)
 
 DATA = 2
 
@@ -70,7 +79,7 @@ def _stays_bridged(before: Passing, now: Passing, netns: Netns) -> bool:
 def _matched(seen: Observation) -> Iterator[Matched]:
     for placed in seen.hits:
         hit = placed.hit
-        if hit.packet is None or not _counts(placed.phase, hit.packet):
+        if hit.packet is None or not is_told_by_rules(hit.packet) or not _counts(placed.phase, hit.packet):
             continue
         leg = leg_of(hit.packet, answering=placed.phase > 0)
         family = hit.packet.ip.dst.version

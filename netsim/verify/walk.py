@@ -184,6 +184,13 @@ class PortNames:
 # --- packets as text ---------------------------------------------------------------------------------------------
 
 
+def is_told_by_rules(packet: Packet) -> bool:
+    """True where a rule's trace has enough of a packet to know it by: not of a later fragment, nor of any of IPv6's."""
+    if packet.ip.dst.version == 6:
+        return not packet.ip.more_fragments and not packet.ip.fragment_offset
+    return not packet.ip.fragment_offset
+
+
 def _is_part(packet: Packet) -> bool:
     """True for a fragment, and for a tunnel's packet that carries one."""
     match packet.inner:

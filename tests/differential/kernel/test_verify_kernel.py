@@ -28,8 +28,16 @@ from netsim.verify.enter import FOLDER, entered
 from netsim.verify.namespaces import RealNetwork
 from netsim.verify.observe import Observer
 from netsim.verify.run import Answer, Case, Effort, verify, verify_case
+from tests.table.test_fragments_again import (
+    REFUSED,
+    asked,
+    interface,
+    large,
+    narrow_peer,
+    through_a_bridge,
+    to_the_tunnel,
+)
 from tests.table.test_fragments_again import ROWS as FRAGMENTS_AGAIN
-from tests.table.test_fragments_again import asked, through_a_bridge, to_the_tunnel
 from tests.table.test_untracked_answers import IN_TURN, in_turn, untracked
 from tests.table.test_untracked_answers import ROW_IDS as UNTRACKED_IDS
 from tests.table.test_untracked_answers import ROWS as UNTRACKED
@@ -146,6 +154,34 @@ def test_a_fragment_without_its_first_and_a_path_mtu_that_the_next_flow_does_not
     """q drops the first fragment, as it is too big, and forwards the second; c learns from it."""
     case = Case(asked(6, (3, 2), 1460), "c", "s")
     assert disagreements(through_a_bridge(6, 1500, 1300), [case, case]) == []
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("row", REFUSED, ids=[row[0] for row in REFUSED])
+def test_parts_behind_one_that_the_device_refuses(row, version):
+    flow = large(version, *row[1:3])
+    assert disagreements(narrow_peer(version), [Case(flow, row[1], str(flow.destination))]) == []
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_rules_say_of_fragments_is_left_out_where_nobody_joins_them(version):
+    """mangle alone tracks no connection: each fragment passes by itself, and a rule's trace knows the first of IPv4's only."""
+    rules = "*mangle\n:PREROUTING ACCEPT\n-A PREROUTING -m mark --mark 0\nCOMMIT\n"
+    given = {"rules": rules} if version == 4 else {"rules6": rules}
+    here = netns("a", (lo(), veth("a/eth0", "b/eth0", interface(version, 1, 1))))
+    there = netns("b", (lo(), veth("b/eth0", "a/eth0", interface(version, 1, 2))), **given)
+    flow = large(version, "a", (1, 2))
+    for legacy in (False, True):
+        assert disagreements(topology_of(here, there), [Case(flow, "a", "b")], legacy=legacy) == []
+
+
+@pytest.mark.parametrize("to", ["10.0.0.2", "fd00::2"])
+def test_an_echo_request_that_is_ignored(to):
+    ignoring = {"net.ipv4.icmp_echo_ignore_all": "1", "net.ipv6.icmp.echo_ignore_all": "1"}
+    here = netns("a", (lo(), veth("a/eth0", "b/eth0", "10.0.0.1/24", "fd00::1/64")))
+    there = netns("b", (lo(), veth("b/eth0", "a/eth0", "10.0.0.2/24", "fd00::2/64")), sysctls=ignoring)
+    flow = Flow("a", parse_address(to), Protocol.ICMPV6 if ":" in to else Protocol.ICMP)
+    assert disagreements(topology_of(here, there), [Case(flow, "a", "b")]) == []
 
 
 @pytest.mark.parametrize("version", [4, 6])
