@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from netsim.cluster.controlplane import ControlPlane
+from netsim.cluster.documents import with_value
 from netsim.cluster.errors import BadRequest, NotFound
 from netsim.cluster.kubelet.probes import Probe, Prober
 from netsim.cluster.machines import ProbeKind, Window
+from netsim.objects.meta import Object
 from netsim.objects.script import Exit, Failure, ScriptError, parse_exits, parse_failures, seconds
 from tests.cluster_objects import (
     condition,
@@ -393,6 +395,40 @@ def test_a_world_does_not_wait_for_a_workload_whose_pods_are_refused_for_ever(ki
         assert before == 10
         assert sum(event.reason == "SysctlForbidden" for event in plane.events) == before + 1
         assert sum(item["status"].get("phase") != "Failed" for item in pods(plane)) == 1
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "Deployment", "StatefulSet"])
+def test_a_world_does_not_wait_for_a_workload_that_names_a_tainted_node(kind: str) -> None:
+    """Its kubelet refuses the pods, and the taint drives them away: whoever is first."""
+    plane = plane_of(workload(kind, pod_template=template(nodeName="node1")), nodes=[tainted(1), node(2)])
+    assert 0 < len(pods(plane)) <= 11
+    assert not any(ready(plane, item["metadata"]["name"]) for item in pods(plane) if item["status"].get("conditions"))
+
+
+def test_a_taint_drives_all_pods_away_that_were_there_before() -> None:
+    plane = plane_of(
+        workload("ReplicaSet", replicas=15, pod_template=template(nodeName="node1")), nodes=[node(1), node(2)]
+    )
+    assert len(pods(plane)) == 15
+    before = {item["metadata"]["uid"] for item in pods(plane)}
+    plane.run_until(plane.clock.now() + 5)
+    taints = [{"key": "k", "effect": "NoExecute"}]
+    plane.store.update(Object.of(with_value(doc(plane, "Node", "node1", ""), ("spec", "taints"), taints)))
+    plane.run_until(plane.clock.now() + 60)
+    assert not before & {item["metadata"]["uid"] for item in pods(plane)}
+
+
+def tainted(number: int) -> Object:
+    made = node(number)
+    return Object.of(with_value(made.document, ("spec", "taints"), [{"key": "k", "effect": "NoExecute"}]))
+
+
+def test_a_node_refuses_who_does_not_tolerate_its_taint() -> None:
+    taint = {"key": "k", "operator": "Exists"}
+    plane = plane_of(pod("a", nodeName="node1"), pod("b", nodeName="node1", tolerations=[taint]), nodes=[tainted(1)])
+    assert phase(plane, "b") == "Running"
+    said = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+    assert ("TaintToleration", said) in warnings(plane)
 
 
 @pytest.mark.parametrize(("fields", "reason", "said"), [r[1:] for r in REJECTED], ids=[r[0] for r in REJECTED])

@@ -11,7 +11,8 @@ from netsim.cluster import podstate
 from netsim.cluster.context import Context
 from netsim.cluster.documents import list_at, text_at, with_value
 from netsim.cluster.errors import NotFound
-from netsim.cluster.ownership import BY_NODE, by_node
+from netsim.cluster.ownership import BY_NODE, by_node, controller_of
+from netsim.cluster.patience import Patience
 from netsim.cluster.scheduling.placement import Toleration
 from netsim.cluster.store import merged_condition
 from netsim.cluster.workqueue import WorkQueue
@@ -32,6 +33,7 @@ class EvictionController:
         self._recorder = context.recorder
         self._nodes = context.informers.of("Node")
         self._pods = context.informers.of("Pod")
+        self._patience = Patience()
         self._since: dict[tuple[str, str], float] = {}
         self._pods.add_index(BY_NODE, by_node)
         self._nodes.add_handler(self._node_changed)
@@ -50,8 +52,21 @@ class EvictionController:
             return
         if wait > 0:
             self.queue.add_after(key, wait)
-            return
-        self._evict(pod)
+        elif (later := self._made_again(pod, taints)) > 0:
+            self.queue.add_after(key, later, background=True)
+        else:
+            self._evict(pod)
+
+    def _made_again(self, pod: Object, taints: list[Taint]) -> float:
+        """Seconds to wait with a pod that its owner made for a node that was tainted before, as a ReplicaSet does that names the node."""
+        owner, now = controller_of(pod), self._clock.now()
+        tainted = min(self._since[podstate.node_name(pod), taint.key] for taint in taints)
+        if owner is None or self._clock.seconds_of(pod.metadata.creation_timestamp or "") < tainted:
+            return 0.0
+        later = self._patience.due(owner.uid) - now
+        if later <= 0:
+            self._patience.note(owner.uid, now)
+        return later
 
     def _evict(self, pod: Object) -> None:
         self._recorder.normal(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 
-from netsim.cluster.kubelet.containers import FIRST_BACK_OFF, LONGEST_BACK_OFF
+from netsim.cluster.patience import Patience
 from netsim.cluster.scheduling.placement import HostPort, PlacementSpec
 from netsim.dataclass import dataclass
 from netsim.objects.core import Node
@@ -25,31 +25,6 @@ class Rejection:
 
     reason: str
     message: str
-
-
-REFUSED_AT_ONCE = 10
-"""So many pods of one owner are refused at once. Who makes another pod for each that failed, as a ReplicaSet does, goes on for ever."""
-
-
-class Patience:
-    """Since when and how often the pods of one owner were refused: after ``REFUSED_AT_ONCE`` it takes as long as a restart's back-off.
-
-    A real kubelet refuses each at once, and a ReplicaSet's pods pile up as fast as its requests go: here time goes by between them, and no
-    world waits for it.
-    """
-
-    def __init__(self) -> None:
-        self._refused: dict[str, tuple[int, float]] = {}
-
-    def due(self, owner: str) -> float:
-        """When the next of its pods is refused, seconds of the clock."""
-        times, last = self._refused.get(owner, (0, 0.0))
-        late = times - REFUSED_AT_ONCE
-        return last if late < 0 else last + min(FIRST_BACK_OFF * 2.0 ** min(late, 16), LONGEST_BACK_OFF)
-
-    def refuse(self, owner: str, now: float) -> None:
-        """One more was refused."""
-        self._refused[owner] = (self._refused.get(owner, (0, 0.0))[0] + 1, now)
 
 
 @dataclass(slots=True)
@@ -132,6 +107,8 @@ def _general(spec: PlacementSpec, node: Node, taken: _Taken) -> Rejection | None
     others = [port for ports in taken.ports.values() for port in ports]
     if any(mine.conflicts(other) for mine in spec.host_ports for other in others):
         return _predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
+    if spec.untolerated(node.spec.taints, "NoExecute") is not None:
+        return _predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate")
     return None
 
 

@@ -130,7 +130,7 @@ class Kubelet:
             if patience.due(owner.uid) > now:
                 self.queue.add_after(pod.key, patience.due(owner.uid) - now, background=True)
                 return
-            patience.refuse(owner.uid, now)
+            patience.note(owner.uid, now)
         self._recorder.warning(self.name, pod.key, refused.reason, refused.message.removeprefix("Pod was rejected: "))
         status = {**mapping_at(pod.document, "status"), "phase": "Failed", "reason": refused.reason}
         changed = with_value(pod.document, ("status",), {**status, "message": refused.message})
