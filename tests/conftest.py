@@ -6,8 +6,6 @@ took a quarter of a run.
 
 from __future__ import annotations
 
-import gc
-
 from hypothesis import HealthCheck, settings
 
 from netsim.cli.main import collect_rarely
@@ -20,8 +18,3 @@ settings.register_profile("thorough", max_examples=500, **_PATIENT)
 settings.load_profile("quick")
 
 collect_rarely()
-
-
-def pytest_collection_finish() -> None:
-    """What was collected is no garbage before the run ends."""
-    gc.freeze()

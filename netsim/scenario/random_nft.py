@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hypothesis import strategies as st
 
 from netsim.dataclass import dataclass
@@ -143,8 +145,9 @@ def _protocols(words: list[str]) -> set[str]:
 # --- matches -----------------------------------------------------------------------------------------------------
 
 
+@cache
 def matches(spot: Spot) -> st.SearchStrategy[str]:
-    """One match that the kernel takes at a spot."""
+    """One match that the kernel takes at a spot. Made once for each: making it takes longer than drawing from it."""
     kinds = [_addresses(), _transport(), _conntrack(), _devices(spot), _beside(), _fib(spot), _computed()]
     return st.one_of(*kinds)
 
