@@ -20,11 +20,13 @@ from netsim.objects.meta import Object
 
 @dataclass(frozen=True, slots=True)
 class PodControl:
-    """What one controller (``source``) does to pods."""
+    """What one controller (``source``) does to pods; ``created`` and ``deleted``: what its events say."""
 
     store: Store
     recorder: EventRecorder
     source: str
+    created: str = "Created pod: {pod}"
+    deleted: str = "Deleted pod: {pod}"
 
     def create(self, owner: Object, template: Document, *, name: str = "", prefix: str = "") -> Object:
         """Make a pod of a template, with this name or a generated one (behind ``prefix``, or the owner's name). Raises StatusError."""
@@ -33,14 +35,18 @@ class PodControl:
         except StatusError as error:
             self.recorder.warning(self.source, owner.key, "FailedCreate", f"Error creating: {error}")
             raise
-        self.recorder.normal(self.source, owner.key, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+        self._tell(self.created, "SuccessfulCreate", owner, pod)
         return pod
 
     def delete(self, owner: Object, pod: Object) -> None:
         """Delete a pod; one that is being deleted is left to its kubelet. Raises StatusError."""
         if pod.metadata.deletion_timestamp is None:
             self.store.delete(pod.key)
-            self.recorder.normal(self.source, owner.key, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
+            self._tell(self.deleted, "SuccessfulDelete", owner, pod)
+
+    def _tell(self, what: str, reason: str, owner: Object, pod: Object) -> None:
+        said = what.format(pod=pod.metadata.name, owner=owner.metadata.name)
+        self.recorder.normal(self.source, owner.key, reason, said)
 
     def selects_own_template(self, owner: Object, selector: Selector) -> bool:
         """True where the selector selects what the template makes. Otherwise it warns: pods would be made without end.

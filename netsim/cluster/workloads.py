@@ -83,6 +83,7 @@ class ReplicaSetStatus:
     replicas: int = 0
     ready_replicas: int = 0
     available_replicas: int = 0
+    terminating_replicas: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ SHRUNK = [
     # asked for, surge, unavailable; newest (size, available); old (size, available) → the old ones' sizes
     ("as many as may be missing", (10, 3, 2), (3, 0), [(10, 10)], [8]),
     ("what does not work goes first", (10, 3, 2), (3, 0), [(10, 7)], [8]),
+    ("what does not work goes first, then more, in two steps", (10, 3, 2), (4, 4), [(9, 7)], [7, 4]),
     ("the new ones take over", (10, 3, 2), (5, 5), [(8, 8)], [3]),
     ("nothing below the minimum", (3, 1, 0), (1, 0), [(3, 3)], []),
     ("one for one", (3, 1, 0), (1, 1), [(3, 3)], [2]),
@@ -183,6 +184,27 @@ def test_a_roll_back_is_a_roll_out_of_an_old_set_with_a_new_number() -> None:
         for item in plane.store.list("ReplicaSet").items
     }
     assert (versions(plane), found) == ({None: 2}, {0: "2", 2: "3"})
+    histories = [
+        item.metadata.annotations.get("deployment.kubernetes.io/revision-history")
+        for item in plane.store.list("ReplicaSet").items
+    ]
+    assert sorted(histories, key=str) == ["1", None]
+    assert doc(plane, "Deployment", "web")["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
+
+
+def test_a_set_has_the_annotations_of_its_deployment() -> None:
+    plane = steady([deployment(replicas=1)])
+    before = doc(plane, "Deployment", "web")
+    annotations = {**before["metadata"]["annotations"], "kubernetes.io/change-cause": "a better image"}
+    plane.store.update(Object.of({**before, "metadata": {**before["metadata"], "annotations": annotations}}))
+    plane.run_until_steady()
+    (found,) = plane.store.list("ReplicaSet").items
+    assert found.metadata.annotations["kubernetes.io/change-cause"] == "a better image"
+
+
+def test_a_new_set_without_room_is_made_in_silence() -> None:
+    plane = steady([deployment(replicas=0)])
+    assert [e.message for e in plane.events if e.reason == "ScalingReplicaSet"] == []
 
 
 ROLL_BACKS = [

@@ -267,6 +267,15 @@ def test_a_start_that_comes_too_late_is_missed() -> None:
     assert jobs(plane) == []
 
 
-def test_a_schedule_that_cannot_be_read_is_an_event() -> None:
-    plane = started(cronjob(schedule="* * *"), until=1)
-    assert [e.reason for e in plane.events if e.object.kind == "CronJob"] == ["UnparseableSchedule"]
+UNREADABLE = [
+    ({"schedule": "* * *"}, "UnparseableSchedule", 'unparseable schedule: "* * *" : '),
+    ({"timeZone": "Mars/Base"}, "UnknownTimeZone", 'invalid timeZone: "Mars/Base": unknown time zone Mars/Base'),
+]
+
+
+@pytest.mark.parametrize(("spec", "reason", "message"), UNREADABLE)
+def test_a_schedule_that_cannot_be_read_is_an_event(spec: Any, reason: str, message: str) -> None:
+    plane = started(cronjob(**spec), until=1)
+    (said,) = [e for e in plane.events if e.object.kind == "CronJob"]
+    assert said.reason == reason
+    assert said.message.startswith(message)

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from netsim.cluster.clock import VirtualClock
+from netsim.cluster.context import Context
+from netsim.cluster.controllers.statefulset import StatefulSetController
 from netsim.cluster.controlplane import ControlPlane
+from netsim.cluster.store import Store
 from netsim.objects.meta import Object
 from tests.cluster_objects import LABELS, changed, container, doc, key, node, pods, steady, template, workload
 
@@ -71,7 +75,7 @@ def test_a_partition_keeps_the_lower_ones_old() -> None:
     assert status["currentRevision"] != status["updateRevision"]
 
 
-@pytest.mark.parametrize(("unavailable", "at_once"), [(None, 1), (2, 2), ("50%", 2)])
+@pytest.mark.parametrize(("unavailable", "at_once"), [(None, 1), (2, 2), ("50%", 2), ("70%", 2), ("10%", 1)])
 def test_so_many_are_replaced_at_once(unavailable: Any, at_once: int) -> None:
     rolling = {} if unavailable is None else {"maxUnavailable": unavailable}
     plane = steady(
@@ -96,6 +100,64 @@ def test_so_many_are_replaced_at_once(unavailable: Any, at_once: int) -> None:
     changed(plane, "StatefulSet", "web", template=version("2"))
     assert most == at_once
     assert {p["metadata"]["labels"].get("version") for p in pods(plane)} == {"2"}
+
+
+REPLACED = [
+    # policy, the pods that are not ready, how many may be missing → the pods that a new template replaces at first
+    ("Parallel: what is missing already goes too", "Parallel", {0, 1}, 1, {0, 1}),
+    ("Parallel: and as many more as may be missing", "Parallel", {0}, 2, {0, 3}),
+    ("Parallel: from the highest on", "Parallel", set(), 2, {2, 3}),
+    ("OrderedReady: nothing while one is missing", "OrderedReady", {0}, 2, set()),
+]
+
+
+@pytest.mark.parametrize(
+    ("policy", "broken", "room", "wanted"), [r[1:] for r in REPLACED], ids=[r[0] for r in REPLACED]
+)
+def test_which_are_replaced_at_first(policy: str, broken: set[int], room: int, wanted: set[int]) -> None:
+    """Ref: stateful_set_control.go:updateStatefulSetAfterInvariantEstablished() (v1.37)."""
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": room}}
+    extra = {"podManagementPolicy": policy, "updateStrategy": strategy, "serviceName": "web"}
+    owner = workload("StatefulSet", replicas=4, **extra)
+    clock = VirtualClock()
+    context = Context.of(Store(clock), clock)
+    controller = StatefulSetController(context)
+    context.store.create(owner)
+    for number in range(5):
+        _run(context, controller)
+        for item in context.store.list("Pod").items:
+            _set_ready(
+                context, item, ready="True" if number < 4 or item.metadata.name[-1] not in map(str, broken) else "False"
+            )
+    changed_ = context.store.get(owner.key).document
+    context.store.update(Object.of({**changed_, "spec": {**changed_["spec"], "template": version("2")}}))
+    _run(context, controller)
+    going = {int(p.metadata.name[-1]) for p in context.store.list("Pod").items if p.metadata.deletion_timestamp}
+    gone = {0, 1, 2, 3} - {int(p.metadata.name[-1]) for p in context.store.list("Pod").items}
+    assert going | gone == wanted
+
+
+def _run(context: Context, controller: StatefulSetController) -> None:
+    context.informers.drain()
+    controller.sync(key("StatefulSet", "web"))
+    context.informers.drain()
+
+
+def _set_ready(context: Context, item: Object, *, ready: str) -> None:
+    condition_ = {"type": "Ready", "status": ready, "lastTransitionTime": context.clock.timestamp()}
+    context.store.update_status(
+        Object.of({**item.document, "status": {"phase": "Running", "conditions": [condition_]}})
+    )
+
+
+def test_what_a_stateful_set_says_of_its_pods() -> None:
+    plane = steady([workload("StatefulSet", replicas=1, serviceName="web")])
+    changed(plane, "StatefulSet", "web", replicas=0)
+    said = [(e.reason, e.message) for e in plane.events if e.object.kind == "StatefulSet"]
+    assert said == [
+        ("SuccessfulCreate", "Create Pod web-0 in StatefulSet web successful"),
+        ("SuccessfulDelete", "Delete Pod web-0 in StatefulSet web successful"),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
@@ -178,6 +240,18 @@ def test_a_daemon_that_fails_is_replaced_ever_more_slowly() -> None:
         replaced.append(names(plane) != [name])
     assert replaced == [True, True, False, True, False, False]
     assert {e.reason for e in plane.events if e.severity.value == "Warning"} == {"FailedDaemonPod"}
+
+
+def test_a_daemon_pod_that_has_succeeded_is_replaced_at_once() -> None:
+    plane = steady([workload("DaemonSet")], [node(1)])
+    for _ in range(2):
+        (name,) = (p["metadata"]["name"] for p in pods(plane))
+        before = doc(plane, "Pod", name)
+        plane.store.update_status(Object.of({**before, "status": {**before["status"], "phase": "Succeeded"}}))
+        plane.run_until(plane.clock.now())
+        assert [p["metadata"]["name"] for p in pods(plane)] != [name]
+        said = f"Found succeeded daemon pod default/{name} on node node1, will try to delete it"
+        assert ("SucceededDaemonPod", said) in [(e.reason, e.message) for e in plane.events]
 
 
 def test_a_node_that_is_relabelled_gets_or_loses_its_daemon() -> None:

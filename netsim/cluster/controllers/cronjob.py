@@ -37,6 +37,13 @@ class CronJobSpec:
     failed_jobs_history_limit: int = 1
 
 
+def _said(spec: CronJobSpec, error: Exception) -> tuple[str, str]:
+    """Ref: cronjob_controllerv2.go:syncCronJob()."""
+    if isinstance(error, CronError):
+        return "UnparseableSchedule", f'unparseable schedule: "{spec.schedule}" : {error}'
+    return "UnknownTimeZone", f'invalid timeZone: "{spec.time_zone}": unknown time zone {spec.time_zone}'
+
+
 class CronJobController:
     """Makes a Job of each CronJob whenever it is due, and deletes old ones."""
 
@@ -66,8 +73,7 @@ class CronJobController:
             try:
                 schedule = Schedule.parse(spec.schedule, zone_of(spec.time_zone))
             except (CronError, LookupError) as error:
-                reason = "UnparseableSchedule" if isinstance(error, CronError) else "UnknownTimeZone"
-                self._recorder.warning(self.name, key, reason, f"unparseable schedule {spec.schedule!r}: {error}")
+                self._recorder.warning(self.name, key, *_said(spec, error))
             else:
                 status = self._start_due(item, spec, schedule, status)
         self._write(item, status)

@@ -88,6 +88,12 @@ class DaemonSetController(PodOwnerController):
 
         Ref: failedPodsBackoff: 1 s to 15 min.
         """
+        where = f"{pod.key.namespace}/{pod.key.name} on node {node}"
+        if podstate.phase(pod) != "Failed":
+            message = f"Found succeeded daemon pod {where}, will try to delete it"
+            self._recorder.normal(self.name, owner.key, "SucceededDaemonPod", message)
+            self._control.delete(owner, pod)
+            return
         since, delay = self._failures.get((owner.metadata.uid, node), (-inf, 0.0))
         now = self._clock.now()
         if now - since < delay:
@@ -95,9 +101,8 @@ class DaemonSetController(PodOwnerController):
             return
         fresh = now - since > 2 * _LONGEST_BACK_OFF
         self._failures[owner.metadata.uid, node] = now, 1.0 if fresh else min(delay * 2, _LONGEST_BACK_OFF)
-        if podstate.phase(pod) == "Failed":
-            message = f"Found failed daemon pod {pod.key.namespace}/{pod.key.name} on node {node}, will try to kill it"
-            self._recorder.warning(self.name, owner.key, "FailedDaemonPod", message)
+        message = f"Found failed daemon pod {where}, will try to kill it"
+        self._recorder.warning(self.name, owner.key, "FailedDaemonPod", message)
         self._control.delete(owner, pod)
 
     def _none_elsewhere(

@@ -12,6 +12,7 @@ from netsim.cluster.context import Context
 from netsim.cluster.controllers.deployment_progress import Stage, conditions, counted, deadline_in, is_complete
 from netsim.cluster.controllers.deployment_rolling import (
     DESIRED,
+    HISTORY,
     MAXIMUM,
     REVISION,
     Scaling,
@@ -41,6 +42,7 @@ ROLLBACK = "deprecated.deployment.rollback.to"
 _NOT_COPIED = (
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
+    HISTORY,
     DESIRED,
     MAXIMUM,
     ROLLBACK,
@@ -87,7 +89,7 @@ class DeploymentController:
         """Ref: deployment_controller.go:syncDeployment()."""
         deployment, spec, newest = stage.deployment, stage.spec, stage.newest
         if newest is not None and not spec.paused:
-            newest = self._annotated(newest, spec, old)
+            newest = self._annotated(deployment, newest, spec, old)
         if spec.paused or is_scaling(spec, stage.sets):
             self._scale_all(deployment, spec, proportional(spec, newest, old))
             if spec.paused:
@@ -125,7 +127,9 @@ class DeploymentController:
             path = ("status", "collisionCount")
             self._store.update_status(Object.of(with_value(deployment.document, path, count)))
             raise
-        self._scaled(deployment, made, 0, replicas)
+        if replicas:
+            self._scaled(deployment, made, 0, replicas)
+        self._number(deployment, revision)
         return Stage(deployment, spec, stage.newest, stage.sets, created=made.metadata.name)
 
     def _sees(self, deployment: Object) -> bool:
@@ -149,17 +153,36 @@ class DeploymentController:
 
     # --- rolling ----------------------------------------------------------------------------------------------------
 
-    def _annotated(self, newest: ReplicaSetView, spec: DeploymentSpec, old: list[ReplicaSetView]) -> ReplicaSetView:
-        """A set that is the newest again (a roll-back) has the highest revision again. Ref: SetNewReplicaSetAnnotations()."""
-        latest = max((revision_of(s) for s in old), default=0)
+    def _annotated(
+        self, deployment: Object, newest: ReplicaSetView, spec: DeploymentSpec, old: list[ReplicaSetView]
+    ) -> ReplicaSetView:
+        """Its Deployment's annotations; and a set that is the newest again (a roll-back) has the highest revision again.
+
+        Ref: deployment_util.go:SetNewReplicaSetAnnotations().
+        """
+        latest, number = max((revision_of(s) for s in old), default=0), revision_of(newest)
+        known = newest.item.metadata.annotations
+        annotations = {**known, **_copied(deployment)}
+        if number <= latest:
+            annotations[REVISION] = str(latest + 1)
+            if number:
+                annotations[HISTORY] = ",".join(filter(None, (known.get(HISTORY, ""), str(number))))
         document = newest.item.document
-        if revision_of(newest) <= latest:
-            document = with_value(document, ("metadata", "annotations", REVISION), str(latest + 1))
+        if annotations != dict(known):
+            document = with_value(document, ("metadata", "annotations"), annotations)
         if newest.spec.min_ready_seconds != spec.min_ready_seconds:
             document = with_value(document, ("spec", "minReadySeconds"), spec.min_ready_seconds)
+        self._number(deployment, max(number, latest + 1) if number <= latest else number)
         if document is newest.item.document:
             return newest
         return ReplicaSetView.of(self._store.update(Object.of(document)))
+
+    def _number(self, deployment: Object, revision: int) -> None:
+        """The Deployment says which revision it is of. Ref: deployment_util.go:SetDeploymentRevision()."""
+        if deployment.metadata.annotations.get(REVISION) != str(revision):
+            current = self._store.get(deployment.key)
+            path = ("metadata", "annotations", REVISION)
+            self._store.update(Object.of(with_value(current.document, path, str(revision))))
 
     def _scale_all(self, deployment: Object, spec: DeploymentSpec, changes: Iterable[Scaling]) -> None:
         for change in changes:
@@ -254,8 +277,6 @@ def _digest(deployment: Object) -> str:
 def _set_of(deployment: Object, spec: DeploymentSpec, replicas: int, revision: int) -> Document:
     template, digest = template_of(deployment), _digest(deployment)
     given = mapping_at(deployment.document, "spec")
-    annotations = strings_at(deployment.document, "metadata", "annotations")
-    kept = {name: value for name, value in annotations.items() if name not in _NOT_COPIED}
     sizes = {REVISION: str(revision), DESIRED: str(spec.replicas), MAXIMUM: str(maximum(spec))}
     return {
         "apiVersion": "apps/v1",
@@ -264,7 +285,7 @@ def _set_of(deployment: Object, spec: DeploymentSpec, replicas: int, revision: i
             "name": _set_name(deployment),
             "namespace": deployment.metadata.namespace,
             "labels": {**strings_at(template, "metadata", "labels"), HASH_LABEL: digest},
-            "annotations": {**kept, **sizes},
+            "annotations": {**_copied(deployment), **sizes},
             "ownerReferences": [controller_reference(deployment)],
         },
         "spec": compact(
@@ -274,6 +295,10 @@ def _set_of(deployment: Object, spec: DeploymentSpec, replicas: int, revision: i
             template=with_value(template, ("metadata", "labels", HASH_LABEL), digest),
         ),
     }
+
+
+def _copied(deployment: Object) -> dict[str, str]:
+    return {name: value for name, value in deployment.metadata.annotations.items() if name not in _NOT_COPIED}
 
 
 def _newest(deployment: Object, sets: list[ReplicaSetView]) -> ReplicaSetView | None:

@@ -44,6 +44,7 @@ def counted(stage: Stage) -> dict[str, Json]:
         "updatedReplicas": stage.newest.status.replicas if stage.newest else 0,
         "readyReplicas": sum(s.status.ready_replicas for s in sets),
         "availableReplicas": available,
+        "terminatingReplicas": sum(s.status.terminating_replicas for s in sets),
         "unavailableReplicas": max(0, sum(s.spec.replicas for s in sets) - available),
     }
 
@@ -75,7 +76,7 @@ def _computed(stage: Stage, numbers: Document, clock: VirtualClock) -> Iterator[
     progress = _progress(stage, numbers, clock)
     if progress is not None:
         yield progress
-    for item in stage.sets:
+    for item in sorted(stage.sets, key=lambda s: s is not stage.newest):  # Ref: getReplicaFailures()
         failure = podstate.condition(item.item, "ReplicaFailure")
         if failure is not None:
             how = text_at(failure, "reason"), text_at(failure, "message")

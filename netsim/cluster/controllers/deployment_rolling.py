@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netsim.cluster.documents import text_at
+from netsim.cluster.documents import text_at, with_value, without
 from netsim.cluster.workloads import DeploymentSpec, ReplicaSetView, scaled
 from netsim.dataclass import dataclass
+from netsim.objects.meta import Object
 
 REVISION = "deployment.kubernetes.io/revision"
+HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
 
@@ -66,13 +68,26 @@ def shrunk(spec: DeploymentSpec, newest: ReplicaSetView, old: Sequence[ReplicaSe
     if room <= 0:
         return
     spare = newest.status.available_replicas + sum(s.status.available_replicas for s in old) - least
-    for item in sorted(old, key=_age):
+    by_age, sizes = sorted(old, key=_age), {id(item): item.spec.replicas for item in old}
+    for item in by_age:
         broken = max(0, min(room, item.spec.replicas - item.status.available_replicas))
         room -= broken
-        sound = max(0, min(item.spec.replicas - broken, spare))
+        sizes[id(item)] -= broken
+        if broken:
+            yield Scaling(item, sizes[id(item)])
+    for item in by_age:
+        sound = max(0, min(sizes[id(item)], spare))
         spare -= sound
-        if broken + sound:
-            yield Scaling(item, item.spec.replicas - broken - sound)
+        if sound:
+            yield Scaling(resized(item, sizes[id(item)]), sizes[id(item)] - sound)
+
+
+def resized(item: ReplicaSetView, replicas: int) -> ReplicaSetView:
+    """A set as it is after its size was changed."""
+    if replicas == item.spec.replicas:
+        return item
+    document = with_value(item.item.document, ("spec", "replicas"), replicas)
+    return ReplicaSetView.of(Object.of(without(document, ("metadata", "resourceVersion"))))
 
 
 def is_scaling(spec: DeploymentSpec, sets: Sequence[ReplicaSetView]) -> bool:

@@ -10,6 +10,7 @@ from netsim.cluster.controllers.history import REVISION_LABEL, History
 from netsim.cluster.controllers.pod_owner import PodOwnerController
 from netsim.cluster.controllers.statefulset_claims import PodClaims, volumes
 from netsim.cluster.documents import mapping_at, text_at, with_value
+from netsim.cluster.podcontrol import PodControl
 from netsim.cluster.workloads import StatefulSetSpec, scaled
 from netsim.dataclass import dataclass
 from netsim.objects.json import Document, decode
@@ -28,6 +29,10 @@ class _Revisions:
         return self.templates.get(name, self.templates[self.update])
 
 
+_SAID = ("Create Pod {pod} in StatefulSet {owner} successful", "Delete Pod {pod} in StatefulSet {owner} successful")
+"""Ref: stateful_pod_control.go:recordPodEvent()."""
+
+
 class StatefulSetController(PodOwnerController):
     """Keeps pods ``name-0`` … ``name-(n-1)``, one after the other unless they may be made in parallel."""
 
@@ -36,6 +41,7 @@ class StatefulSetController(PodOwnerController):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._control = PodControl(context.store, context.recorder, self.name, *_SAID)
         self._history = History(context.store, context.informers.of("ControllerRevision"))
         self._storage = PodClaims(context.store, context.recorder, self.name)
 
@@ -88,19 +94,20 @@ class StatefulSetController(PodOwnerController):
         if spec.update_strategy.type == "OnDelete":
             return
         rolling = spec.update_strategy.rolling_update
-        room = max(1, scaled(rolling.max_unavailable, spec.replicas, default=1, up=True))
-        missing = sum(not self._healthy(pods.get(n), spec, owner) for n in _wanted(spec))
-        for ordinal in sorted((n for n in pods if n >= spec.ordinals.start + rolling.partition), reverse=True):
-            pod = pods[ordinal]
-            healthy = self._healthy(pod, spec, owner)
-            old = pod.metadata.labels.get(REVISION_LABEL) != revisions.update
-            if old and podstate.active(pod):
-                if healthy and missing >= room:
-                    return
-                self._control.delete(owner, pod)
-                missing += healthy
-            if missing >= room:
-                return
+        room = max(1, scaled(rolling.max_unavailable, spec.replicas, default=1, up=False))
+        healthy = {n: self._healthy(pods.get(n), spec, owner) for n in _wanted(spec)}
+        room -= sum(not ok for ok in healthy.values())
+        old = [
+            n
+            for n in reversed(_wanted(spec)[rolling.partition :])
+            if n in pods
+            and podstate.active(pods[n])
+            and pods[n].metadata.labels.get(REVISION_LABEL) != revisions.update
+        ]
+        sound = [n for n in old if healthy[n]] if spec.pod_management_policy == "Parallel" else old
+        broken = [n for n in old if n not in sound]  # go at once, as they are missing already
+        for ordinal in [*broken, *sound[: max(0, room)]]:
+            self._control.delete(owner, pods[ordinal])
 
     def _healthy(self, pod: Object | None, spec: StatefulSetSpec, owner: Object) -> bool:
         """True where a pod runs, is available and is not being deleted (one held terminating counts as it is ready)."""

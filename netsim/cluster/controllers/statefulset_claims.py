@@ -29,7 +29,7 @@ class PodClaims:
             if self.store.find(key) is not None:
                 continue
             self.store.create(Object.of(_claim(owner, template, key)))
-            message = f"create Claim {key.name} Pod {pod} in StatefulSet {owner.metadata.name} success"
+            message = f"Create Claim {key.name} Pod {pod} in StatefulSet {owner.metadata.name} success"
             self.recorder.normal(self.source, owner.key, "SuccessfulCreate", message)
 
     def hand_over(self, owner: Object, pod: Object, *, condemned: bool) -> None:

@@ -272,9 +272,9 @@ class PodRuntime:
         container.start(now)
         name, image = container.spec.name, container.spec.image
         self.happenings += (
-            Happening("Pulled", f'Container image "{image}" already present on machine'),
-            Happening("Created", f"Created container: {name}"),
-            Happening("Started", f"Started container {name}"),
+            Happening("Pulled", f'Container image "{image}" {_THERE}'),
+            Happening("Created", "Container created"),
+            Happening("Started", "Container started"),
         )
         if self.conduct.never_ready and container.spec.role is not Role.INIT:
             self.happenings.append(
@@ -289,6 +289,10 @@ class PodRuntime:
                 self.stop(container, now, *self.conduct.ending(container.spec.pre_stop))
                 self.happenings.append(Happening("Killing", f"Stopping container {container.spec.name}"))
         return False
+
+
+_THERE = "already present on machine and can be accessed by the pod"
+"""Images are there, and every pod may use them. Ref: pkg/kubelet/images/image_manager.go: KubeletEnsureSecretPulledImages."""
 
 
 def _waits(container: Container) -> bool:
