@@ -118,6 +118,13 @@ META = (
     row("meta mark 0", (SYN,), "y"),
     row("meta mark != 0", (SYN,), "n"),
     row("meta mark & 0x1 == 0", (SYN,), "y"),
+    row("meta mark 0x00000000/1", (SYN,), "y"),
+    row("meta mark != 0x00000000/1", (SYN,), "n"),
+    row("meta mark set 0x12345678 meta mark 0x12000000/8", (SYN,), "y"),
+    row("meta mark set 0x12345678 meta mark { 0x12000000/8, 0x1 }", (SYN,), "y"),
+    row("meta l4proto { 1-5, 6 }", PROTOCOLS, "yny"),
+    row("icmp type { 3-5, 8-13 }", (SYN, PING, icmp(kind=13)), "nyy"),
+    row("ip dscp { 0x01-0x2e, cs7 }", (SYN, SYN.with_ip(dscp=0x2E)), "ny"),
     row("meta skuid 0", (SYN,), "n"),
 )
 CT = (

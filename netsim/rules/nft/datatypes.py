@@ -36,11 +36,16 @@ from netsim.rules.nft.ast import (
     Wildcard,
 )
 from netsim.rules.nft.datatype_tables import CT, INTEGER, META, PAYLOAD, QUOTED, SYMBOL, SYMBOLS
+from netsim.rules.nft.intervals import MARK_BITS, as_prefix, mark_mask, prefix_length, read_mark_prefix
 from netsim.rules.xtables.names import PROTOCOLS
 from netsim.rules.xtables.values import read_address, read_integer, read_port, write_protocol
 
 _SECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _TIME = re.compile(r"(\d+)(ms|[smhdw])")
+
+
+_HEXADECIMAL = {"mark": 10, "dscp": 4}
+"""Datatypes whose numbers are printed in base 16, and the width of that, ``0x`` included."""
 
 
 @cache
@@ -100,8 +105,12 @@ def read_literal(text: str, kind: str) -> Literal:
             return _read_protocol(text)
         case "inet_service":
             return _read_range(text) if "-" in text and text[0].isdecimal() else read_port(text)
+        case "mark" if (masked := read_mark_prefix(text)) is not None:
+            return Range(masked[0], masked[0] | ~masked[1] & mark_mask(MARK_BITS))
         case "mark" | "integer":
             return _read_range(text)
+        case "dscp" if text[:1].isdecimal():
+            return _read_range(text, 63)
         case "duration":
             return read_time(text)
         case "":
@@ -132,23 +141,23 @@ def _host(prefix: Prefix, family: Family) -> Literal:
 
 
 def _read_protocol(text: str) -> Literal:
-    if text.isdecimal():
-        return read_integer(text, 255)
+    if text[:1].isdecimal():
+        return _read_range(text, 255)
     if text in PROTOCOLS and text != "all":
         return PROTOCOLS[text]
     raise ValueError(f"Could not resolve protocol name {text!r}")
 
 
-def _read_range(text: str) -> Literal:
+def _read_range(text: str, most: int = 0xFFFFFFFF) -> Literal:
     first, dash, last = text.partition("-")
-    return Range(read_integer(first), read_integer(last)) if dash else read_integer(text)
+    return Range(read_integer(first, most), read_integer(last, most)) if dash else read_integer(text, most)
 
 
 def _read_symbol(text: str, kind: str) -> Literal:
     if text in SYMBOLS[kind]:
         return text
     if text[:1].isdecimal():
-        return read_integer(text)
+        return _read_range(text)
     raise ValueError(f"{text!r} is no {kind}: {', '.join(SYMBOLS[kind])}")
 
 
@@ -179,13 +188,16 @@ def write_literal(literal: Literal, kind: str) -> str:
         case Wildcard():
             return "*"
         case Range(first, last):
-            return f"{first}-{last}"
+            ends = (
+                (first, last) if kind not in _HEXADECIMAL else (write_literal(first, kind), write_literal(last, kind))
+            )
+            return f"{ends[0]}-{ends[1]}"
         case Flags(names):
             order = SYMBOLS.get(kind, ())
             return ",".join(sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name)))
         case int():
-            if kind == "mark":
-                return f"{literal:#010x}"
+            if kind in _HEXADECIMAL:
+                return f"{literal:#0{_HEXADECIMAL[kind]}x}"
             if kind == "duration":
                 return write_time(literal)
             return write_protocol(literal) if kind == "inet_proto" else str(literal)
@@ -194,6 +206,17 @@ def write_literal(literal: Literal, kind: str) -> str:
             return f'"{literal}"' if quoted else literal
         case _:
             return str(literal)
+
+
+def write_element(literal: Literal, kind: str) -> str:
+    """A literal in a set, where a range that is a prefix is printed as one."""
+    if isinstance(literal, Range):
+        if kind != "mark":
+            return write_literal(as_prefix(literal), kind)
+        first, last = int(literal.first), int(literal.last)
+        if (length := prefix_length(first, last, MARK_BITS)) is not None:
+            return f"{write_literal(first, kind)}/{length}"
+    return write_literal(literal, kind)
 
 
 def write_time(milliseconds: int) -> str:

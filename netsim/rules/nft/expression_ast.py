@@ -158,7 +158,7 @@ class SetReference:
 
 @dataclass(frozen=True, slots=True)
 class AnonymousSet:
-    """``{ 10.0.0.1, 10.0.0.2 }``: at least two elements, ordered."""
+    """``{ 10.0.0.1, 10.0.0.2 }``: ordered; intervals that touched are one, so that a single one may be left."""
 
     elements: tuple[Key, ...]
 

@@ -29,6 +29,7 @@ from netsim.rules.nft.ast import (
 from netsim.rules.nft.datatype_tables import BITS, CT, META, OLD_META, PAYLOAD, SHORT_META
 from netsim.rules.nft.datatypes import datatype, read_literal, sort_key
 from netsim.rules.nft.header_parts import EXTENSIONS, RAW, choice, extension, header_part, number, raw_payload
+from netsim.rules.nft.intervals import joined
 from netsim.rules.nft.tokens import Source, Token
 
 _OPERATORS = {
@@ -253,12 +254,11 @@ def key(source: Source, kinds: tuple[str, ...]) -> Key:
 
 def anonymous_set(source: Source, kinds: tuple[str, ...]) -> Expression:
     """``{ … }`` behind a comparison; the element itself where there is only one."""
-    elements = [element for element, _ in _braced(source, kinds, with_data=False)]
-    ordered = tuple(sorted(dict.fromkeys(elements), key=lambda each: [sort_key(part) for part in each]))
-    if len(ordered) == 1:
-        values = tuple(Value(part) for part in ordered[0])
+    elements = dict.fromkeys(element for element, _ in _braced(source, kinds, with_data=False))
+    if len(elements) == 1:
+        values = tuple(Value(part) for part in next(iter(elements)))
         return _one(values, kinds[0])
-    return AnonymousSet(ordered)
+    return AnonymousSet(tuple(sorted(joined(elements), key=lambda each: [sort_key(part) for part in each])))
 
 
 def _one(values: tuple[Value, ...], kind: str) -> Expression:

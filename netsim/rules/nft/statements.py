@@ -34,6 +34,7 @@ from netsim.rules.nft.datatypes import datatype, read_time
 from netsim.rules.nft.elsewhere_statements import elsewhere, endpoint
 from netsim.rules.nft.expressions import expression, jump, mapping, right_side, starts_expression, verdict
 from netsim.rules.nft.header_parts import number
+from netsim.rules.nft.intervals import read_mark_prefix
 from netsim.rules.nft.stateful_statements import counter, last, limit, quota, set_object
 from netsim.rules.nft.tokens import Source
 
@@ -181,6 +182,8 @@ class StatementReader:
         if source.at_end():
             raise source.error("syntax error, expecting a value to compare with")
         kinds = datatype(left)
+        if kinds == ("mark",) and (masked := self._mark_prefix()) is not None:
+            return Match(Binary("&", left, Value(masked[1])), operator, Value(masked[0]))
         right = right_side(source, kinds)
         if not explicit and isinstance(right, Value) and isinstance(right.literal, Flags):
             operator = "&"
@@ -189,6 +192,18 @@ class StatementReader:
             mask = right_side(source, kinds)
             left, operator = Binary("&", left, mask), "==" if operator == "&" else operator
         return Match(left, operator, right)
+
+    def _mark_prefix(self) -> tuple[int, int] | None:
+        """``0x12000000/8`` behind a comparison of a mark: the value and the mask."""
+        token = self.source.peek()
+        if token.kind != "word" or "/" not in token.text:
+            return None
+        try:
+            masked = read_mark_prefix(token.text)
+        except ValueError as problem:
+            raise self.source.error(str(problem), token) from None
+        self.source.next()
+        return masked
 
     def _value(self, target: Meta | Ct | Payload | TCPOption) -> Expression:
         source = self.source

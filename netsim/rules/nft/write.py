@@ -48,8 +48,9 @@ from netsim.rules.nft.ast import (
     VerdictMap,
     VerdictStatement,
 )
-from netsim.rules.nft.datatypes import datatype, write_literal, write_time
+from netsim.rules.nft.datatypes import datatype, write_element, write_literal, write_time
 from netsim.rules.nft.elsewhere import Dup, Elsewhere, FlowAdd, Fwd, Queue, SynProxy, TProxy
+from netsim.rules.nft.intervals import mask_length
 
 _LOG_STRINGS = ("prefix",)
 _SHORT = ("iif", "iifname", "oif", "oifname")
@@ -83,15 +84,7 @@ def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for e
         case ObjectReference():
             return _object(statement)
         case Log(words):
-            return " ".join(
-                [
-                    "log",
-                    *(
-                        f'"{word}"' if before in _LOG_STRINGS else word
-                        for before, word in zip(("", *words), words, strict=False)
-                    ),
-                ]
-            )
+            return _log(words)
         case Assign(target, value):
             return f"{write_expression(target)} set {write_expression(value, datatype(target))}"
         case SetUpdate():
@@ -114,10 +107,24 @@ def write_statement(statement: Statement) -> str:  # noqa: C901 - one case for e
 
 def _match(statement: Match) -> str:
     kinds = datatype(statement.left)
+    if (prefix := _mark_prefix(statement)) is not None:
+        return prefix
     right = write_expression(statement.right, kinds)
     implied = statement.operator == "&" or (statement.operator == "==" and not _needs_operator(statement))
     operator = "" if implied else f"{statement.operator} "
     return f"{write_expression(statement.left)} {operator}{right}"
+
+
+def _mark_prefix(statement: Match) -> str | None:
+    """``meta mark & 0xff000000 == 0x12000000`` is printed as ``meta mark 0x12000000/8``."""
+    match statement:
+        case Match(Binary("&", left, Value(int(mask))), "==" | "!=" as operator, Value(int(value))):
+            length = mask_length(mask) if datatype(left) == ("mark",) else None
+            shown = f"{write_literal(value, 'mark')}/{length}"
+            words = (write_expression(left), *(("!=",) if operator == "!=" else ()), shown)
+            return " ".join(words) if length is not None else None
+        case _:
+            return None
 
 
 def _needs_operator(statement: Match) -> bool:
@@ -272,7 +279,7 @@ def _hash(expression: Jhash) -> str:
 def write_key(key: Key, kinds: tuple[str, ...]) -> str:
     """The parts of an element."""
     known = kinds if len(kinds) == len(key) else ("",) * len(key)
-    return " . ".join(write_literal(part, kind) for part, kind in zip(key, known, strict=True))
+    return " . ".join(write_element(part, kind) for part, kind in zip(key, known, strict=True))
 
 
 def write_data(data: Data, kinds: tuple[str, ...]) -> str:
