@@ -41,17 +41,25 @@ from netsim.stack.steps import Hook, IPVSStep
 HookFunction: TypeAlias = Callable[[Hooked, Hook, SkBuff], HookVerdict]
 
 
+_NOT_OF_IPVS = frozenset({5, 12})  # ICMP: redirect, parameter problem
+
+
 def tcp_flags(packet: Packet) -> TCPFlags | None:
     """The flags of a TCP segment, None for any other packet."""
     return packet.l4.flags if isinstance(packet.l4, TCPHeader) else None
 
 
 def _quoted(packet: Packet) -> Packet | None:
-    """The packet that an ICMP error speaks of, where IPVS knows its protocol."""
+    """The packet that an ICMP error speaks of, where IPVS knows its protocol; a later fragment has no ports to find a connection by.
+
+    Ref: ip_vs_in_icmp(), ip_vs_in_icmp_v6(), net/netfilter/ipvs/ip_vs_conn.c:ip_vs_conn_fill_param_proto() (v6.12).
+    """
     if not is_icmp_error(packet) or not isinstance(packet.l4, ICMPHeader):
         return None
     quoted = packet.l4.quoted
-    return quoted if quoted is not None and quoted.ip.protocol in PROTOCOLS else None
+    if quoted is None or quoted.ip.protocol not in PROTOCOLS or quoted.ip.fragment_offset:
+        return None
+    return None if packet.family is Family.IPV4 and packet.l4.type in _NOT_OF_IPVS else quoted
 
 
 # --- from clients to real servers ----------------------------------------------------------------------------------
@@ -187,6 +195,8 @@ def ip_vs_in_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
     conn = hooked.ipvs.conn_in(protocol, end_of(quoted, source=False), end_of(quoted, source=True))
     if conn is None:
         return HookVerdict.ACCEPT
+    if skb.packet.family is Family.IPV6 and hook is Hook.OUTPUT and conn.forwarding is not Forwarding.MASQUERADE:
+        return HookVerdict.ACCEPT
     step = step_of(hooked, hook, skb, conn, "forward", "an ICMP error about this connection")
     return icmp_xmit(Sending(hooked.ns, hook, skb, conn, step))
 
@@ -269,14 +279,17 @@ def _out_icmp(hooked: Hooked, hook: Hook, skb: SkBuff) -> HookVerdict:
 
 
 def _is_checked(hooked: Hooked, hook: Hook, skb: SkBuff) -> bool:
-    """Whether conntrack has checked the checksum before, which it does of what comes in (nf_conntrack_checksum).
+    """Whether the checksum was checked before: by conntrack, of what comes in (nf_conntrack_checksum), or by NAT, of any error.
 
-    Ref: net/netfilter/nf_conntrack_proto_icmpv6.c:nf_conntrack_icmpv6_error() (v6.12).
+    Ref: net/netfilter/nf_conntrack_proto_icmpv6.c:nf_conntrack_icmpv6_error(), nf_nat_proto.c:nf_nat_icmpv6_reply_translation() (v6.12).
     """
     netfilter = hooked.ns.netfilter
-    active = isinstance(netfilter, Netfilter) and netfilter.conntrack_active(Family.IPV6)
+    if not isinstance(netfilter, Netfilter) or skb.untracked:
+        return False
+    if skb.ct is not None and skb.ctinfo is not None and skb.ctinfo.is_related and netfilter.translates(Family.IPV6):
+        return True
     asked = bool(hooked.ns.sysctls.get("net.netfilter.nf_conntrack_checksum"))
-    return hook is not Hook.OUTPUT and active and asked and not skb.untracked
+    return hook is not Hook.OUTPUT and netfilter.conntrack_active(Family.IPV6) and asked
 
 
 def _taken_for_damaged(hooked: Hooked, hook: Hook, skb: SkBuff, conn: Conn) -> HookVerdict:

@@ -215,6 +215,15 @@ class Netfilter:
         """True where packets of the family are tracked."""
         return family in self._held
 
+    def translates(self, family: Family) -> bool:
+        """True where NAT stands at a family's hooks: one chain of type nat, at whatever hook, puts it at all of them."""
+        of_iptables = any(
+            chain in table
+            for table in self._tables("nat", family)
+            for chain in ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
+        )
+        return of_iptables or any(self._base_hooks(family, each, "nat") for each in _ALL)
+
     def hold_conntrack(self, family: Family) -> None:
         """Turn conntrack on for a family, as IPVS does. Ref: nf_ct_netns_get()."""
         self._held.add(family)
@@ -342,14 +351,10 @@ class Netfilter:
         return handler
 
     def _nat(self, row: HookRow, family: Family, hook: Hook) -> list[Handler]:
-        tables = self._tables("nat", family)
-        of_iptables = any(
-            chain in table for table in tables for chain in ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
-        )
-        if not of_iptables and not any(self._base_hooks(family, each, "nat") for each in _ALL):
+        if not self.translates(family):
             return []
         here: list[tuple[int, Handler]] = []
-        for table in tables:
+        for table in self._tables("nat", family):
             if hook.value in table:
                 _insert(here, row.priority, self._table(table, row.priority, hook))
         for base in self._base_hooks(family, hook, "nat"):

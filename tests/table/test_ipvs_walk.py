@@ -13,7 +13,7 @@ from netsim.stack.reasons import DropReason
 from netsim.stack.steps import ChainPass, ConntrackStep, Encapsulation, Hook, IPVSStep, NATStep, TTLStep
 from netsim.topology.model import Dummy
 from tests.table.ipvs_rows import MASQUERADE, ROWS, VIP, Row, modelled, served, sysctls
-from tests.unit.stack_world import Walk, changed, device, netns, route, topology, veth, with_device
+from tests.unit.stack_world import Walk, changed, device, lo, netns, route, topology, veth, with_device
 
 MEASURED: dict[str, tuple[str, str]] = {
     # row: what the client hears, and which process hears from whom
@@ -265,3 +265,25 @@ def test_ipvs_loses_the_icmpv6_errors_of_real_servers_that_conntrack_has_not_che
     lost = [] if tracked else [("n", DropReason.IPVS_ICMP_CHECKSUM)]
     assert walk.drops == [("b", DropReason.NO_SOCKET), *lost]
     assert bool(walk.heard) is tracked
+
+
+@pytest.mark.parametrize(
+    ("rules", "lost"),
+    [
+        ("", True),
+        ("*filter\n:INPUT ACCEPT\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n", True),
+        ("*nat\n:POSTROUTING ACCEPT\n-A POSTROUTING -s fd77::/64 -j MASQUERADE\nCOMMIT\n", False),
+    ],
+    ids=["untracked", "tracked", "nat"],
+)
+def test_an_icmpv6_error_of_the_node_itself_passes_ipvs_where_nat_has_checked_it(rules: str, *, lost: bool) -> None:
+    """Seen on Linux 6.1 for the first and the last: NAT checks it in OUTPUT, one step before IPVS; conntrack checks what comes in."""
+    client = netns("c", (veth("c/eth0", "n/vc", "fd01::2/64"),))
+    servers = parse_ipvs("-A -u [fd01::1]:53 -s rr\n-a -u [fd01::1]:53 -r [fd01::1]:9999 -m", "n")
+    settings = {"net.ipv4.vs.conntrack": "1"}
+    node = replace(netns("n", (lo(), veth("n/vc", "c/eth0", "fd01::1/64")), sysctls=settings), ipvs=servers)
+    if rules:
+        node = replace(node, xtables=(parse_rules(rules, Family.IPV6, "n"),))
+    walk = Walk(topology(client, node)).udp("c", "fd01::1", 53)
+    assert walk.drops == [("n", DropReason.NO_SOCKET), *([("n", DropReason.IPVS_ICMP_CHECKSUM)] if lost else [])]
+    assert bool(walk.heard) is not lost
