@@ -15,7 +15,7 @@ class Fragment:
     Its defaults are the class's, so that making one costs nothing: there is one for each part of each rule.
     ``used`` holds the letters of the general options that were given. ``sources`` and ``destinations`` are all prefixes of a
     comma list, each of which makes a rule of its own; ``(None,)`` for any. ``other_family`` is true where ``-4`` or ``-6`` sends
-    the rule to the other family's tables. ``jump_word`` is where ``-j`` stands.
+    the rule to the other family's tables. ``is_one`` where exactly one rule comes of it. ``jump_word`` is where ``-j`` stands.
     """
 
     used: str = ""
@@ -30,12 +30,8 @@ class Fragment:
     counters: Counters | None = None
     needs: tuple[tuple[str, Needs, int], ...] = ()
     other_family: bool = False
+    is_one: bool = True
     jump_word: int = 0
-
-    @property
-    def is_one(self) -> bool:
-        """True where exactly one rule comes of it."""
-        return len(self.sources) == 1 == len(self.destinations) and not self.other_family
 
     def apart(self) -> Iterator[Fragment]:
         """One for each source and destination, none for the other family's."""

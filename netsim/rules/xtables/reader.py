@@ -330,6 +330,8 @@ class _Reader:
             else:
                 matches.append(value)
         result.matches, result.needs = tuple(matches), tuple(needs)
+        if result.other_family or len(result.sources) != 1 or len(result.destinations) != 1:
+            result.is_one = False
         return result
 
 
