@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kernel
 
 JOB = Path(__file__).with_name("uml") / "verify_job.py"
 NAMES = [each.name for each in shipped() if each.name.startswith(("ipvs", "ipip"))]
-COUNT, SEED = 15, 20261124
+COUNT, SEED = 8, 20261124
 
 
 @pytest.fixture(scope="module")
