@@ -271,6 +271,13 @@ def test_readiness_gates(conditions, ready, said):
     assert (found["status"], found.get("message")) == (ready, said)
 
 
+def test_all_readiness_gates_that_hold_a_pod_back_are_told():
+    gates = [{"conditionType": "example.org/a"}, {"conditionType": "example.org/b"}]
+    found = condition(doc(steady([pod("a", readinessGates=gates)]), "Pod", "a"), "Ready")
+    said = 'corresponding condition of pod readiness gate "example.org/{}" does not exist.'
+    assert found["message"] == ", ".join(said.format(name) for name in "ab")
+
+
 GIVEN = [
     ("phase", {"phase": "Failed"}, lambda s: s == {"phase": "Failed"}),
     ("pending", {"phase": "Pending"}, lambda s: "podIP" not in s),

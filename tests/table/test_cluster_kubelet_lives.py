@@ -196,7 +196,14 @@ def test_a_sidecar_ends_after_what_it_serves_and_the_pod_has_succeeded() -> None
     annotations = {"netsim.io/exit": "c=0@5s", "netsim.io/terminates-after": "2"}
     plane = plane_of(pod("a", annotations=annotations, initContainers=[proxy], restartPolicy="Never"))
     assert (plane.clock.now(), phase(plane)) == (7, "Succeeded")
-    assert condition(doc(plane, "Pod", "a"), "Ready")["reason"] == "PodCompleted"
+    said = {c["type"]: (c["status"], c.get("reason")) for c in doc(plane, "Pod", "a")["status"]["conditions"]}
+    assert said == {
+        "PodReadyToStartContainers": ("False", "PodSandboxNotReady"),
+        "Initialized": ("True", "PodCompleted"),
+        "Ready": ("False", "PodCompleted"),
+        "ContainersReady": ("False", "PodCompleted"),
+        "PodScheduled": ("True", None),
+    }
 
 
 # --- ends -------------------------------------------------------------------------------------------------------

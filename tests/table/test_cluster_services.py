@@ -52,6 +52,33 @@ ROWS = [
         [(["10.244.1.2"], [], [("web", 8080, "TCP")]), (["10.244.1.3"], [], [("web", 9090, "TCP")])],
     ),
     ("no pods", service(), [], []),
+    ("a port that no pod has", service(**NAMED), [on_node1("a", containers=[container(("other", 9090))])], []),
+    (
+        "addresses in the order of their texts",  # this and the ports' order are what RepackSubsets() of 1.37.2 answers
+        service(),
+        [on_node1(f"p{n}", status={"podIP": f"10.244.1.{n}"}) for n in (2, 9, 10)],
+        [(["10.244.1.10", "10.244.1.2", "10.244.1.9"], [], [(None, 8080, "TCP")])],
+    ),
+    (
+        "ports in the order of their hashes",
+        service(
+            ports=[{"name": n, "port": k, "protocol": "TCP", "targetPort": 8080} for k, n in enumerate("abcdefgh", 1)]
+        ),
+        [on_node1("a")],
+        [(["10.244.1.2"], [], [(name, 8080, "TCP") for name in "hgcdbeaf"])],
+    ),
+    (
+        "ports of kube-dns",
+        service(
+            ports=[
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
+            ]
+        ),
+        [on_node1("a")],
+        [(["10.244.1.2"], [], [("metrics", 9153, "TCP"), ("dns-tcp", 53, "TCP"), ("dns", 53, "UDP")])],
+    ),
     ("finished pods do not count", service(), [on_node1("a", status={"phase": "Failed", "podIP": "10.244.1.9"})], []),
 ]
 
@@ -59,6 +86,24 @@ ROWS = [
 @pytest.mark.parametrize(("item", "items", "wanted"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS])
 def test_endpoints(item: Object, items: list[Object], wanted: Any) -> None:
     assert subsets(steady([item, *items])) == wanted
+
+
+def test_addresses_that_are_too_many_to_be_mirrored_are_counted_together() -> None:
+    addresses = [{"ip": f"10.{n // 250}.{n % 250}.1"} for n in range(1001)]
+    subset = {"addresses": addresses, "ports": [{"port": 80}]}
+    endpoints = Object.of(
+        {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {"name": "web", "namespace": "default"},
+            "subsets": [subset, {**subset, "ports": [{"port": 81}]}],
+        }
+    )
+    plane = steady([service(selector={}), endpoints])
+    most = "A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints subset."
+    assert [e.message for e in plane.events if e.reason == "TooManyAddressesToMirror"] == [
+        f"{most} 2 addresses were skipped"
+    ]
 
 
 def test_endpoints_have_labels_and_names_of_headless_services() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
 from netsim.cluster.controllers.selecting import ServiceController
-from netsim.cluster.controllers.slices import HEADLESS_LABEL, address_types, endpoint_ports
+from netsim.cluster.controllers.slices import HEADLESS_LABEL, address_types, endpoint_ports, fnv_1a
 from netsim.cluster.documents import canonical, compact, list_at, mapping_at, strings_at, text_at
 from netsim.dataclass import dataclass
 from netsim.net.address import Family, parse_address
@@ -71,7 +71,7 @@ class EndpointsController(ServiceController):
         )
         kept = sorted(found, key=lambda e: not e.ready)[:MAX_CAPACITY]
         for entry in sorted(kept, key=lambda e: e.order):
-            ports = endpoint_ports(service, mapping_at(entry.pod.document, "spec"))
+            ports = sorted(endpoint_ports(service, mapping_at(entry.pod.document, "spec")), key=_hash)
             listed = [compact(**{k: v for k, v in port.items() if v != ""}) for port in ports]
             group = groups.setdefault(canonical(listed), _Subset(list(listed)))
             (group.ready if entry.ready else group.unready).append(entry.address)
@@ -82,10 +82,14 @@ class EndpointsController(ServiceController):
         publishes = service.spec.publish_not_ready_addresses
         if podstate.finished(pod) or (pod.metadata.deletion_timestamp is not None and not publishes):
             return None
-        addresses = [a for a in podstate.pod_addresses(pod) if Family(parse_address(a).version).kubernetes == family]
-        if not addresses:
-            return None
+        addresses = [
+            str(parse_address(a))
+            for a in podstate.pod_addresses(pod)
+            if Family(parse_address(a).version).kubernetes == family
+        ]
         spec = mapping_at(pod.document, "spec")
+        if not addresses or not (endpoint_ports(service, spec) if service.spec.ports else service.headless):
+            return None
         named = bool(spec.get("hostname")) and spec.get("subdomain") == service.metadata.name
         target = {
             "kind": "Pod",
@@ -99,12 +103,12 @@ class EndpointsController(ServiceController):
             nodeName=podstate.node_name(pod),
             targetRef=target,
         )
-        return _Entry(int(parse_address(addresses[0])), pod, address, publishes or podstate.ready(pod))
+        return _Entry(addresses[0], pod, address, publishes or podstate.ready(pod))
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    order: int
+    order: str
     pod: Object
     address: Document
     ready: bool
@@ -120,6 +124,14 @@ class _Subset:
 
     def document(self) -> Document:
         return compact(addresses=self.ready, notReadyAddresses=self.unready, ports=self.ports)
+
+
+def _hash(port: Document) -> int:
+    """The order of a subset's ports. Ref: pkg/api/v1/endpoints/util.go:portsByHash."""
+    return fnv_1a(
+        f"(v1.EndpointPort){{Name:(string){port['name']} Port:(int32){port['port']} "
+        f"Protocol:(v1.Protocol){port['protocol']} AppProtocol:(*string){port.get('appProtocol', '<nil>')}}}"
+    )
 
 
 def _document(service: Service, subsets: list[Json], *, dropped: bool) -> Document:

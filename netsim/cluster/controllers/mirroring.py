@@ -63,6 +63,7 @@ class MirroringController:
         """A slice for each set of ports and each family. Ref: reconciler.go:reconcile()."""
         groups: dict[tuple[str, str], dict[str, Document]] = {}
         ports: dict[str, list[Json]] = {}
+        skipped = 0
         for subset in list_at(endpoints.document, "subsets"):
             if not isinstance(subset, Mapping):
                 continue
@@ -73,12 +74,16 @@ class MirroringController:
                 *_addresses(subset, "addresses", ready=True),
                 *_addresses(subset, "notReadyAddresses", ready=False),
             ]
-            if len(found) > MAX_ENDPOINTS_PER_SUBSET:
-                message = f"A max of {MAX_ENDPOINTS_PER_SUBSET} addresses can be mirrored, {len(found)} given"
-                self._recorder.warning(self.name, endpoints.key, "TooManyAddressesToMirror", message)
+            skipped += max(0, len(found) - MAX_ENDPOINTS_PER_SUBSET)
             for address, endpoint in found[:MAX_ENDPOINTS_PER_SUBSET]:
                 family = Family(parse_address(address).version).kubernetes
                 groups.setdefault((key, family), {})[address] = endpoint
+        if skipped:
+            most = (
+                f"A max of {MAX_ENDPOINTS_PER_SUBSET} addresses can be mirrored to EndpointSlices per Endpoints subset."
+            )
+            message = f"{most} {skipped} addresses were skipped"
+            self._recorder.warning(self.name, endpoints.key, "TooManyAddressesToMirror", message)
         for (key, family), members in sorted(groups.items()):
             yield _slice(endpoints, family, ports[key], list(members.values()))
 

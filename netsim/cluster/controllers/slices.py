@@ -281,6 +281,11 @@ def _hash(port: Document) -> int:
         f"(v1.EndpointPort){{Name:(*string){port['name']} Protocol:(*v1.Protocol){port['protocol']} "
         f"Port:(*int32){port['port']} AppProtocol:(*string){port.get('appProtocol', '<nil>')}}}"
     )
+    return fnv_1a(text)
+
+
+def fnv_1a(text: str) -> int:
+    """The hash of 128 bits by which controllers sort what has no order. Ref: Go's hash/fnv: New128a()."""
     value = 0x6C62272E07BB014262B821756295C58D
     for byte in text.encode():
         value = ((value ^ byte) * 0x1000000000000000000013B) % 2**128

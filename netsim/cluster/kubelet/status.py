@@ -109,7 +109,10 @@ def _conditions(
 ) -> list[Json]:
     kept = {str(c.get("type")) for c in list_at(given, "conditions") if isinstance(c, Mapping)}
     computed = _computed(pod, runtime, node_ready=node_ready)
-    conditions: list[Json] = [_condition(pod, entry, clock, keep=entry[0] in kept) for entry in computed]
+    done = runtime.phase == "Succeeded"
+    conditions: list[Json] = [
+        _condition(pod, entry, clock, keep=entry[0] in kept, succeeded=done) for entry in computed
+    ]
     known = {entry[0] for entry in computed}
     others = [
         c
@@ -126,7 +129,7 @@ def _computed(pod: Object, runtime: PodRuntime, *, node_ready: bool) -> tuple[_C
     """Each condition with the reason and the message for which it is False, in the order in which a kubelet writes them."""
     containers = _why_containers_unready(runtime)
     return (
-        ("PodReadyToStartContainers", *(_COMPLETED if runtime.phase in ("Succeeded", "Failed") else _FINE)),
+        ("PodReadyToStartContainers", *(_NO_SANDBOX if runtime.phase in ("Succeeded", "Failed") else _FINE)),
         ("Initialized", *_why_not_initialized(runtime)),
         ("Ready", *_why_unready(pod, containers, node_ready=node_ready)),
         ("ContainersReady", *containers),
@@ -136,6 +139,8 @@ def _computed(pod: Object, runtime: PodRuntime, *, node_ready: bool) -> tuple[_C
 
 _FINE = ("", "")
 _COMPLETED = ("PodCompleted", "")
+_NO_SANDBOX = ("PodSandboxNotReady", "pod sandbox is not ready")
+"""Ref: pkg/kubelet/types/constants.go, kuberuntime/util/util.go:PodSandboxChanged()."""
 
 
 def _why_not_initialized(runtime: PodRuntime) -> tuple[str, str]:
@@ -169,18 +174,19 @@ def _why_unready(pod: Object, containers: tuple[str, str], *, node_ready: bool) 
 
 
 def missing_gate(pod: Object) -> str:
-    """Why a readiness gate holds the pod back, empty where none does."""
+    """Why readiness gates hold the pod back, empty where none does."""
+    left = []
     for gate in list_at(pod.document, "spec", "readinessGates"):
         kind = str(gate.get("conditionType", "")) if isinstance(gate, Mapping) else ""
         found = podstate.condition(pod, kind)
         if found is None:
-            return f'corresponding condition of pod readiness gate "{kind}" does not exist.'
-        if found.get("status") != "True":
-            return f'the status of pod readiness gate "{kind}" is not "True", but {found.get("status")}'
-    return ""
+            left.append(f'corresponding condition of pod readiness gate "{kind}" does not exist.')
+        elif found.get("status") != "True":
+            left.append(f'the status of pod readiness gate "{kind}" is not "True", but {found.get("status")}')
+    return ", ".join(left)
 
 
-def _condition(pod: Object, computed: _Computed, clock: VirtualClock, *, keep: bool) -> Document:
+def _condition(pod: Object, computed: _Computed, clock: VirtualClock, *, keep: bool, succeeded: bool) -> Document:
     kind, reason, message = computed
     old = podstate.condition(pod, kind)
     if old is not None and keep:
@@ -191,4 +197,6 @@ def _condition(pod: Object, computed: _Computed, clock: VirtualClock, *, keep: b
     entry: dict[str, Json] = {"type": kind, "status": status, "lastTransitionTime": since}
     if reason:
         entry["reason"] = reason
+    elif kind == "Initialized" and succeeded:
+        entry["reason"] = _COMPLETED[0]
     return {**entry, "message": message} if message else entry
