@@ -72,6 +72,7 @@ def _told(status: int, answer: Any) -> Doc:
     return {"code": status, "object": _plain(answer)}
 
 
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORTER = (
     # the difference of Go's inner structures, which a real server adds to its answer
     (re.compile(r"\n@@.*?\n(?=\]|$)", re.DOTALL), ""),
@@ -80,7 +81,7 @@ _SHORTER = (
     (re.compile(r"^Invalid value: \{.*\}: field"), "Invalid value: {…}: field"),
     # the whole document that a patch has made
     (re.compile(r'Invalid value: "\{.*\}": strict'), 'Invalid value: "{…}": strict'),
-    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UID"),
+    (_UID, "UID"),
     # an address that was allocated
     (re.compile(r'"10\.96\.\d+\.\d+": expected'), '"ADDRESS": expected'),
 )
@@ -112,7 +113,7 @@ def _without_empty(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_empty(item) for item in value]
     if not isinstance(value, dict):
-        return value
+        return _UID.sub("UID", value) if isinstance(value, str) else value
     kept = {k: _without_empty(v) for k, v in value.items()}
     return {k: v for k, v in kept.items() if v not in ({}, "") or k not in _EMPTY}
 

@@ -75,6 +75,40 @@ def pending(item: Object) -> Object:
     return Object(item.api_version, item.kind, item.metadata, document)
 
 
+JOB_UID, JOB_NAME = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
+_LEGACY = {JOB_UID: "controller-uid", JOB_NAME: "job-name"}
+
+
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def prepared(item: Object) -> Object:
+    """A new object with what the server makes of its kind before it is validated."""
+    match item.kind:
+        case "Job":
+            return _selecting(item)
+        case "DaemonSet":  # Ref: pkg/registry/apps/daemonset/strategy.go:PrepareForCreate()
+            return Object.of(with_value(item.document, ("metadata", "annotations", TEMPLATE_GENERATION), "1"))
+        case _:
+            return item
+
+
+def _selecting(item: Object) -> Object:
+    """A new Job with the labels that its pods get, and the selector that finds them. Ref: batch/job/strategy.go:generateSelector()."""
+    spec = mapping_at(item.document, "spec")
+    if spec.get("manualSelector") is True:
+        return item
+    own = {JOB_UID: item.metadata.uid, JOB_NAME: item.metadata.name}
+    labels = {**own, **{_LEGACY[name]: value for name, value in own.items()}}
+    template = {**labels, **mapping_at(spec, "template", "metadata", "labels")}
+    selector = {JOB_UID: item.metadata.uid, **mapping_at(spec, "selector", "matchLabels")}
+    document = with_value(item.document, ("spec", "template", "metadata", "labels"), template)
+    document = with_value(document, ("spec", "selector", "matchLabels"), selector)
+    if not item.metadata.labels:  # Ref: pkg/apis/batch/v1/defaults.go:SetDefaults_Job()
+        document = with_value(document, ("metadata", "labels"), template)
+    return Object.of(document)
+
+
 def updated(before: Object, document: Document, resource: Resource) -> Object:
     """The object as it will be: what the server owns in ``metadata`` comes from the stored one."""
     old = mapping_at(before.document, "metadata")
@@ -86,6 +120,10 @@ def updated(before: Object, document: Document, resource: Resource) -> Object:
             metadata.pop(name, None)
     if resource.generation and intent(document) != intent(before.document):
         metadata["generation"] = before.metadata.generation + 1
+    if before.kind == "DaemonSet":
+        templates = [mapping_at(d, "spec", "template") for d in (before.document, document)]
+        given = int(before.metadata.annotations.get(TEMPLATE_GENERATION, "1")) + (templates[0] != templates[1])
+        metadata["annotations"] = {**mapping_at(document, "metadata", "annotations"), TEMPLATE_GENERATION: str(given)}
     return Object.of({**document, "metadata": metadata})
 
 

@@ -29,6 +29,7 @@ from netsim.cluster.preparation import (
     merged_condition,
     named,
     pending,
+    prepared,
     stamped,
     terminating,
     updated,
@@ -82,6 +83,7 @@ class Store(WatchCache):
             if self.find(made.key) is None:
                 break
             made = named(item, resource, self._names, self._clock)
+        made = prepared(made)
         made = check(made) if self.admit is None else self.admit(made, self, check)
         made = pending(made)
         if self.find(made.key) is not None:

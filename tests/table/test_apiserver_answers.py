@@ -18,18 +18,12 @@ from tests.apiserver_rows import ROWS, Row
 
 ANSWERS = json.loads((Path(__file__).parents[1] / "data/apiserver/answers.json").read_text(encoding="utf-8"))
 
-_JOB = "a Job's own labels and selector are its pods' alone here"
 _TAINT = "a Node of a manifest is one whose kubelet has come: it is not tainted first"
 _IN_USE = "what is in use is not held by finalizers"
 DIFFERENT = {
     "service: no name": "the real text is an accident: the address is recorded under no name before the name is looked at",
     "pod: container: hostIP wrong": "the API server lets it pass, and no node can use it: it is told at once",
     "deployment: old version": "a group that is not there has no Status there",
-    "daemonset: plain": "the deprecated annotation of the template's generation",
-    "job: plain": _JOB,
-    "job: selector": _JOB,
-    "job: Indexed without completions": _JOB,
-    "job changed: suspend": _JOB,
     "node: plain": _TAINT,
     "node: podCIDR": _TAINT,
     "node: podCIDRs other": _TAINT,

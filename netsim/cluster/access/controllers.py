@@ -125,7 +125,9 @@ def aggregated(role: Object, roles: Iterable[Object]) -> list[Json]:
     selectors = [of_label_selector(selector) for selector in _selectors(role)]
     rules: dict[str, Json] = {}
     for other in roles:
-        if other.metadata.name != role.metadata.name and any(selector.matches(other.metadata.labels) for selector in selectors):
+        if other.metadata.name != role.metadata.name and any(
+            selector.matches(other.metadata.labels) for selector in selectors
+        ):
             for rule in list_at(other.document, "rules"):
                 rules.setdefault(canonical(rule), rule)
     return list(rules.values())

@@ -26,7 +26,7 @@ from netsim.cluster.controllers.job_decision import (
 from netsim.cluster.documents import compact, list_at, mapping_at, text_at, with_value, without
 from netsim.cluster.ownership import Claims, controller_key
 from netsim.cluster.podcontrol import PodControl, in_slow_start
-from netsim.cluster.selectors import Selector, of_label_selector, of_labels
+from netsim.cluster.selectors import of_label_selector
 from netsim.cluster.store import Propagation, merged_condition
 from netsim.cluster.workloads import template_of
 from netsim.cluster.workqueue import WorkQueue
@@ -59,7 +59,7 @@ class JobController:
         if job is None:
             return
         spec = JobSpec.of(job)
-        pods = self._claims.claim(job, _selector(job, spec))
+        pods = self._claims.claim(job, of_label_selector(mapping_at(job.document, "spec").get("selector")))
         if job.metadata.deletion_timestamp is not None or _finished(job):
             self._let_go(pods)
             self._clean_up(job, spec)
@@ -147,15 +147,7 @@ class JobController:
         return (*active, *made)
 
     def _create(self, job: Object, index: int | None) -> Object:
-        labels = {
-            **mapping_at(template_of(job), "metadata", "labels"),
-            "batch.kubernetes.io/controller-uid": job.metadata.uid,
-            "batch.kubernetes.io/job-name": job.metadata.name,
-            "controller-uid": job.metadata.uid,
-            "job-name": job.metadata.name,
-        }
-        template = with_value(template_of(job), ("metadata", "labels"), labels)
-        template = with_value(template, ("metadata", "finalizers"), [TRACKING])
+        template = with_value(template_of(job), ("metadata", "finalizers"), [TRACKING])
         if index is None:
             return self._control.create(job, template)
         for place in ("labels", "annotations"):
@@ -253,12 +245,6 @@ class JobController:
 def _without_version(job: Document) -> Object:
     """A status that was computed from what the informer knew is written whatever has changed meanwhile: nobody else writes it."""
     return Object.of(without(job, ("metadata", "resourceVersion")))
-
-
-def _selector(job: Object, spec: JobSpec) -> Selector:
-    if spec.manual_selector:
-        return of_label_selector(mapping_at(job.document, "spec").get("selector"))
-    return of_labels({"batch.kubernetes.io/controller-uid": job.metadata.uid})
 
 
 def _finished(job: Object) -> bool:

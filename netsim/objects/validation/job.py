@@ -12,11 +12,16 @@ from netsim.objects.meta import Object
 from netsim.objects.path import Path, Problem
 from netsim.objects.validation.findings import invalid, negative, required, unsupported
 from netsim.objects.validation.metadata import check_selector
-from netsim.objects.validation.parts import mapping_at, number_at, text_at
+from netsim.objects.validation.parts import mapping_at, number_at, text_at, texts_at
 from netsim.objects.validation.pod import check_template
+from netsim.objects.validation.workload import selector_of, selector_shown
 
 _NUMBERS: Final = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 _INDEXED_NUMBERS: Final = ("backoffLimitPerIndex", "maxFailedIndexes")
+_GENERATED: Final = (
+    # labels that every pod of a Job has
+    *("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"),
+)
 _MOST_PARALLEL: Final = 100_000
 _LONGEST_CRON_JOB_NAME: Final = 52
 _ZONE_PART: Final = re.compile(r"[A-Za-z\.\-_0-9+]{1,14}")
@@ -27,6 +32,21 @@ def check_job(item: Object) -> Iterator[Problem]:
     spec = mapping_at(item.document, "spec")
     yield from _check_spec(spec, ("spec",))
     yield from check_selector(mapping_at(spec, "selector"), ("spec", "selector"))
+    yield from _check_selects(spec)
+
+
+def _check_selects(spec: Document) -> Iterator[Problem]:
+    """That a Job finds its pods by the labels that it gives them itself. Ref: validateGeneratedSelector()."""
+    if spec.get("selector") is None:
+        return
+    metadata, selector = mapping_at(mapping_at(spec, "template"), "metadata"), mapping_at(spec, "selector")
+    labels = texts_at(metadata, "labels")
+    own = {name: value for name, value in labels.items() if name in _GENERATED}
+    if spec.get("manualSelector") is not True and not selector_of(selector).matches(own):
+        yield invalid(("spec", "selector"), selector_shown(selector), "`selector` not auto-generated")
+    if not selector_of(selector).matches(labels):
+        why = "`selector` does not match template `labels`"
+        yield invalid(("spec", "template", "metadata", "labels"), dict(sorted(labels.items())) or None, why)
 
 
 def _check_spec(spec: Document, path: Path) -> Iterator[Problem]:

@@ -130,11 +130,13 @@ def _check_selector(spec: Document, word: str) -> Iterator[Problem]:
         yield invalid(path, {}, f"empty selector is invalid for {word}")
     if wrong:
         yield invalid(
-            path, _told(mapping_at(spec, "selector")), "" if word == "statefulset" else "invalid label selector"
+            path,
+            selector_shown(mapping_at(spec, "selector")),
+            "" if word == "statefulset" else "invalid label selector",
         )
 
 
-def _told(selector: Document) -> Document:
+def selector_shown(selector: Document) -> Document:
     """A selector with its keys in Go's order."""
     labels = dict(sorted(texts_at(selector, "matchLabels").items()))
     expressions: list[Json] = [
@@ -152,14 +154,14 @@ def _readable(spec: Document) -> bool:
 
 def _check_matches(spec: Document) -> Iterator[Problem]:
     """That a workload selects the pods that it makes; without a selector it selects none."""
-    given = mapping_at(mapping_at(spec, "template"), "metadata").get("labels")
     labels = texts_at(mapping_at(mapping_at(spec, "template"), "metadata"), "labels")
     selector = selector_of(mapping_at(spec, "selector"))
     if spec.get("selector") is not None and selector.matches(labels):
         return
     wanted = ", ".join(f"{key}={value}" for key, value in sorted(selector.match_labels.items()))
     advice = f"give the template the labels that the selector asks for: {wanted}" if wanted else ""
-    yield invalid((*TEMPLATE, "metadata", "labels"), given, "`selector` does not match template `labels`", advice)
+    why = "`selector` does not match template `labels`"
+    yield invalid((*TEMPLATE, "metadata", "labels"), dict(sorted(labels.items())) or None, why, advice)
 
 
 def selector_of(document: Document) -> LabelSelector:
