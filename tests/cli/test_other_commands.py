@@ -253,12 +253,12 @@ spec: {nodes: [{name: a, podCIDR: 10.244.0.0/%d}]}
 apiVersion: v1
 kind: Pod
 metadata: {name: first}
-spec: {nodeName: a, containers: [{name: c}]}
+spec: {nodeName: a, containers: [{name: c, image: i}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: second}
-spec: {nodeName: a, containers: [{name: c}]}
+spec: {nodeName: a, containers: [{name: c, image: i}]}
 """
 
 

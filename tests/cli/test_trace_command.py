@@ -21,14 +21,14 @@ spec:
 apiVersion: v1
 kind: Pod
 metadata: {name: a}
-spec: {nodeName: node1, containers: [{name: c}]}
+spec: {nodeName: node1, containers: [{name: c, image: i}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: b, labels: {app: b}}
 spec:
   nodeName: node2
-  containers: [{name: c, ports: [{containerPort: 8080, name: http}, {containerPort: 53, protocol: UDP}]}]
+  containers: [{name: c, image: i, ports: [{containerPort: 8080, name: http}, {containerPort: 53, protocol: UDP}]}]
 ---
 apiVersion: v1
 kind: Service
@@ -41,7 +41,7 @@ spec:
 apiVersion: v1
 kind: Pod
 metadata: {name: b, namespace: other}
-spec: {containers: [{name: c}]}
+spec: {containers: [{name: c, image: i}]}
 """
 
 

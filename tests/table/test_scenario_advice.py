@@ -19,22 +19,22 @@ spec:
 apiVersion: v1
 kind: Pod
 metadata: {name: a}
-spec: {containers: [{name: c, ports: [{containerPort: 9000}]}]}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 9000}]}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: b, labels: {app: b, tier: web}}
-spec: {containers: [{name: c, ports: [{containerPort: 8080, name: http}]}]}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 8080, name: http}]}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: waits, labels: {app: waits}}
-spec: {nodeSelector: {disk: ssd}, containers: [{name: c}]}
+spec: {nodeSelector: {disk: ssd}, containers: [{name: c, image: i}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: ill, labels: {app: ill}}
-spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 8080}]}]}
 status: {phase: Running, conditions: [{type: Ready, status: "False"}]}
 ---
 apiVersion: v1
@@ -94,7 +94,7 @@ kind: Pod
 metadata: {name: probed, labels: {app: probed}, annotations: {netsim.io/listen: "8080"}}
 spec:
   topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]
-  containers: [{name: c, readinessProbe: {tcpSocket: {port: 9090}}}]
+  containers: [{name: c, image: i, readinessProbe: {tcpSocket: {port: 9090}}}]
 ---
 apiVersion: v1
 kind: Service

@@ -16,7 +16,7 @@ kind: CronJob
 metadata: {name: nightly}
 spec:
   schedule: "0 0 * * *"
-  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c}]}}}}
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -28,17 +28,17 @@ spec:
   template:
     metadata: {labels: {app: web}, annotations: {netsim.io/listen: "9000"}}
     spec:
-      containers: [{name: c, livenessProbe: {tcpSocket: {port: 8080}}}]
+      containers: [{name: c, image: i, livenessProbe: {tcpSocket: {port: 8080}}}]
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: edge}
-spec: {containers: [{name: c, ports: [{containerPort: 8080, hostPort: 80}]}]}
+spec: {containers: [{name: c, image: i, ports: [{containerPort: 8080, hostPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: agent}
-spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 9100}]}]}
+spec: {hostNetwork: true, containers: [{name: c, image: i, ports: [{containerPort: 9100}]}]}
 """
 
 
@@ -51,7 +51,7 @@ def test_every_kind_of_it_has_one_sentence() -> None:
 def test_what_is_modelled_needs_none() -> None:
     assert (
         world_of(
-            load_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c}]}")
+            load_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: i}]}")
         ).assumptions
         == ()
     )

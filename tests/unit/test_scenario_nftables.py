@@ -28,7 +28,7 @@ spec:
 apiVersion: v1
 kind: Pod
 metadata: {{name: web, labels: {{app: web}}}}
-spec: {{nodeName: node1, containers: [{{name: c, ports: [{{containerPort: 8080}}]}}]}}
+spec: {{nodeName: node1, containers: [{{name: c, image: i, ports: [{{containerPort: 8080}}]}}]}}
 ---
 apiVersion: v1
 kind: Service
