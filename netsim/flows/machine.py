@@ -73,7 +73,7 @@ class Machine:
         of_hosts = [device for device in spec.devices if bears_hosts(device)]
         self._networks = [
             _Network(device.name, number, Span.of(a.network), code_of(a.ip), a.network.prefixlen)
-            for device in spec.devices if device not in of_hosts for number, a in enumerate(every_address(device))
+            for device in spec.devices if device not in of_hosts for number, a in enumerate(_every_address(device))
         ]  # fmt: skip
         self._dummies = {code_of(a.ip): device.name for device in of_hosts for a in device.addresses}
         self._lone = {d.name: first_address(d) for d in (*of_hosts, *(d for d in spec.devices if d.name == "lo"))}
@@ -146,6 +146,8 @@ class _Saying:
             if code in net.span:
                 ends = (code == net.own, code == net.span.first, code == net.span.last)
                 self.form.append(("in", self._device(net.device), net.number, ends, net.length))
+                if net.device == "lo":
+                    self.form.append(("source", self._address(net.own)))  # of what is sent to anything in its network
                 self._choose(net.device)
                 self.on_link = True
         if code in machine._dummies:
@@ -267,7 +269,7 @@ def _own(spec: Netns) -> tuple[Code, ...]:
     return tuple(found) if spare is None or spare in found else (*found, spare)
 
 
-def every_address(device: Device) -> Iterable[InterfaceAddress]:
+def _every_address(device: Device) -> Iterable[InterfaceAddress]:
     """A device's addresses, with the one that ``lo`` has of itself."""
     four = addresses_of(device)
     return (*four, *(a for a in device.addresses if a.version == 6))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netsim.flows.codes import Code, code_of
-from netsim.flows.machine import Machine, Said, every_address
+from netsim.flows.machine import Machine, Said
 from netsim.flows.places import Places
 from netsim.flows.rule_slice import Slice
 from netsim.flows.slices import Slices
@@ -49,20 +49,12 @@ class Reach:
         self.address(code_of(flow.destination))
         if flow.source is not None:
             self.address(code_of(flow.source))
-        if flow.destination.is_loopback:
-            self._loopback(flow)
         for name in places.present:
             self.machine(name)
         before = None
         while before != (before := (len(self.machines), len(self.codes), len(self.ports))):
             self._ask()
             self._slice()
-
-    def _loopback(self, flow: Flow) -> None:
-        for device in self.places.machine(flow.netns).spec.devices:
-            if device.name == "lo":
-                for address in every_address(device):
-                    self.address(code_of(address.ip))
 
     def machine(self, name: str) -> None:
         """Take in a machine, with its own addresses and what its links lead to."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from netsim.net.address import parse_interface
 from netsim.rules.ipset.parse import parse as parse_ipset
-from netsim.topology.model import Device, Dummy, FdbEntry, PolicyRule, Role, RouteType, Topology
+from netsim.topology.model import Device, Dummy, FdbEntry, Netns, PolicyRule, Role, RouteType, Topology
 from netsim.trace.model import Flow
 from tests.table.flow_class_network import (
     LO,
@@ -233,6 +233,23 @@ SOURCES = [
             host("two", link("two", "eth0", "one/eth0", "10.7.0.2/32"), routes=(via("10.7.0.1/32", device="eth0"),)),
         ),
         (tcp("one", "10.7.0.2"),),
+    ),
+    Row(
+        "a second address of lo's second network",
+        network(
+            replace(
+                host("alone"),
+                devices=(
+                    replace(
+                        LO,
+                        addresses=tuple(
+                            map(parse_interface, ("127.0.0.1/8", "10.1.1.1/24", "10.2.2.1/24", "10.2.2.2/24"))
+                        ),
+                    ),
+                ),
+            )
+        ),
+        (tcp("alone", "10.2.2.2"), tcp("alone", "10.1.1.1")),
     ),
     Row(
         "two IPv6 networks, of which the destination is nearer to one",
