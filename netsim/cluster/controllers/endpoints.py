@@ -7,6 +7,7 @@ loaded are left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from netsim.cluster import podstate
 from netsim.cluster.context import Context
@@ -71,8 +72,7 @@ class EndpointsController(ServiceController):
         )
         kept = sorted(found, key=lambda e: not e.ready)[:MAX_CAPACITY]
         for entry in sorted(kept, key=lambda e: e.order):
-            ports = sorted(endpoint_ports(service, mapping_at(entry.pod.document, "spec")), key=_hash)
-            listed = [compact(**{k: v for k, v in port.items() if v != ""}) for port in ports]
+            listed = [compact(**{k: v for k, v in port.items() if v != ""}) for port in entry.ports]
             group = groups.setdefault(canonical(listed), _Subset(list(listed)))
             (group.ready if entry.ready else group.unready).append(entry.address)
         return [groups[key].document() for key in sorted(groups)], len(kept) < len(found)
@@ -88,7 +88,8 @@ class EndpointsController(ServiceController):
             if Family(parse_address(a).version).kubernetes == family
         ]
         spec = mapping_at(pod.document, "spec")
-        if not addresses or not (endpoint_ports(service, spec) if service.spec.ports else service.headless):
+        ports = sorted(endpoint_ports(service, spec), key=_order)
+        if not addresses or not (ports if service.spec.ports else service.headless):
             return None
         named = bool(spec.get("hostname")) and spec.get("subdomain") == service.metadata.name
         target = {
@@ -103,13 +104,13 @@ class EndpointsController(ServiceController):
             nodeName=podstate.node_name(pod),
             targetRef=target,
         )
-        return _Entry(addresses[0], pod, address, publishes or podstate.ready(pod))
+        return _Entry(addresses[0], ports, address, publishes or podstate.ready(pod))
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     order: str
-    pod: Object
+    ports: list[Document]
     address: Document
     ready: bool
 
@@ -126,12 +127,15 @@ class _Subset:
         return compact(addresses=self.ready, notReadyAddresses=self.unready, ports=self.ports)
 
 
-def _hash(port: Document) -> int:
+def _order(port: Document) -> int:
     """The order of a subset's ports. Ref: pkg/api/v1/endpoints/util.go:portsByHash."""
-    return fnv_1a(
+    return _hash(
         f"(v1.EndpointPort){{Name:(string){port['name']} Port:(int32){port['port']} "
         f"Protocol:(v1.Protocol){port['protocol']} AppProtocol:(*string){port.get('appProtocol', '<nil>')}}}"
     )
+
+
+_hash = lru_cache(fnv_1a)
 
 
 def _document(service: Service, subsets: list[Json], *, dropped: bool) -> Document:
