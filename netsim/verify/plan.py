@@ -1,7 +1,7 @@
 """From a topology to the operations that build it from real network namespaces. Pure: nothing is done here.
 
 The order of the operations is the order in which they can be carried out: namespaces, links, bridge ports, addresses,
-state, sysctls (those of a device exist once the device does), routes, neighbours, rules, and listeners last.
+state, sysctls (those of a device exist once the device does), routes, kube-ipvs0's addresses, neighbours, rules, and listeners last.
 """
 
 from __future__ import annotations
@@ -259,12 +259,21 @@ def _layer2(netns: Netns) -> Iterator[Operation]:
     for device in netns.devices:
         if device.port is not None:
             yield SetPort(netns.name, device)
-    for device in netns.devices:
-        for address in device.addresses:
-            if _is_given(device, address):
-                yield AddAddress(netns.name, device.name, address, device.noprefixroute)
+    yield from _addresses(netns, after_routes=False)
     for device in netns.devices:
         yield SetState(netns.name, device.name, device.up)
+
+
+def _addresses(netns: Netns, *, after_routes: bool) -> Iterator[Operation]:
+    """Those of a dummy device that is down come after the routes, as kube-proxy gives kube-ipvs0 its own on a node that runs already.
+
+    The kernel would refuse a route of IPv6 by a gateway that is one of them. Ref: net/ipv6/route.c:ip6_validate_gw() (v6.12).
+    """
+    for device in netns.devices:
+        for address in device.addresses:
+            late = isinstance(device.kind, Dummy) and not device.up
+            if late is after_routes and _is_given(device, address):
+                yield AddAddress(netns.name, device.name, address, device.noprefixroute)
 
 
 def _is_given(device: Device, address: InterfaceAddress) -> bool:
@@ -283,6 +292,7 @@ def _layer3(netns: Netns) -> Iterator[Operation]:
         yield SetSysctl(netns.name, name, value)
     for route in _gateways_first(netns.routes):
         yield AddRoute(netns.name, route)
+    yield from _addresses(netns, after_routes=True)
     for rule in netns.rules:
         yield AddRule(netns.name, rule)
     for entry in netns.fdb:

@@ -18,6 +18,7 @@ from netsim.topology.model import Bridge, BridgePort, Dummy
 from netsim.trace.model import Flow
 from netsim.trace.trace import trace
 from netsim.trace.walk import drive
+from netsim.verify.plan import AddAddress, AddRoute, operations
 from proxy.config.model import ProxyMode
 from tests.cli.console import ROOT
 from tests.table.ipvs_rows import TCP, UDP, Row
@@ -186,3 +187,15 @@ def test_a_route_of_ipvs_has_an_mtu(
     errors = [leg.sent.l4 for leg in branch.legs if leg.name.endswith(("fragmentation needed", "packet too big"))]
     assert [(error.quoted.ip.ttl, error.mtu) for error in errors] == told
     assert branch.reason == ("PACKET_TOO_BIG" if told else "DELIVERED")
+
+
+def test_the_addresses_of_kube_ipvs0_come_after_the_routes():
+    """One of them may be another node's, and the gateway of a route. Ref: net/ipv6/route.c:ip6_validate_gw() (v6.12)."""
+    vip = replace(device("a", "kube-ipvs0", Dummy(), "fd00::2/128"), up=False)
+    here = netns("a", (lo(), veth("a/eth0", "b/eth0", "fd00::1/64"), vip), (route("fd01::/64", "fd00::2", "eth0"),))
+    there = netns("b", (lo(), veth("b/eth0", "a/eth0", "fd00::2/64")))
+    steps = [step for step in operations(topology(here, there)) if step.netns == "a"]
+    order = [f"{type(step).__name__} {step.device}" for step in steps if isinstance(step, AddAddress)]
+    assert order == ["AddAddress eth0", "AddAddress kube-ipvs0"]
+    (way,) = [number for number, step in enumerate(steps) if isinstance(step, AddRoute)]
+    assert isinstance(steps[way + 1], AddAddress)
