@@ -17,7 +17,7 @@ LAST = "NOTE: this must be the last rule in this chain"
 
 def case_names(mode: str) -> list[str]:
     """The cases that were recorded in a mode."""
-    return [p.parent.name for p in sorted(DATA.glob("*/case.yaml")) if mode in documents(p.parent.name)[0]["modes"]]
+    return [p.parent.name for p in sorted(DATA.glob("*/case.yaml")) if mode in _case(p.parent.name)["modes"]]
 
 
 @cache
@@ -25,7 +25,12 @@ def documents(name: str):
     """``case.yaml`` and the steps of a case, parsed."""
     folder = DATA / name
     steps = sorted(p for p in folder.iterdir() if p.name.startswith("step-") and ".yaml" in p.suffixes)
-    return load(folder / "case.yaml"), [load(p) for p in steps]
+    return _case(name), [load(p) for p in steps]
+
+
+@cache
+def _case(name: str):
+    return load(DATA / name / "case.yaml")
 
 
 def load(path: Path):
