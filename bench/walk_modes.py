@@ -22,8 +22,9 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from netsim.cli.main import collect_rarely  # noqa: E402 - the path comes first
 from netsim.net.address import parse_address  # noqa: E402
-from netsim.net.packet import Protocol  # noqa: E402 - the path comes first
+from netsim.net.packet import Protocol  # noqa: E402
 from netsim.objects.core import Service  # noqa: E402
 from netsim.objects.meta import Key  # noqa: E402
 from netsim.scenario.build import load_world  # noqa: E402
@@ -142,6 +143,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--sizes", type=lambda text: [int(each) for each in text.split(",")], default=SIZES)
     asked = parser.parse_args()
+    collect_rarely()  # as every command does
     print(f"{'MODE':<10}{'SERVICES':>10}{'RULES EVALUATED':>18}{'WALK ms':>10}{'LOAD s':>9}")
     rows: list[Measured] = []
     with TemporaryDirectory() as folder:
