@@ -194,7 +194,7 @@ REFUSED = (
         8,
         "node/node1: 'net.ipv4.conf.all.rp_filtr' is not a sysctl that netsim knows",
     ),
-    ("labels:\n  a: b\n  zone: 'x y'", 8, "spec.nodes[0].labels.zone: Invalid value"),
+    ("labels:\n  a: b\n  zone: 'x y'", 8, "spec.nodes[0].labels: Invalid value"),
 )
 
 
