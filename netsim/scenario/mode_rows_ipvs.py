@@ -217,4 +217,14 @@ IPVS_DIFFERENCES: tuple[Difference, ...] = (
         "k/k#94861; k/k#120412; kube-proxy pkg/proxy/iptables/proxier.go",
         "pod-cidr-overlap",
     ),
+    Difference(
+        "ipvs-answers-arp",
+        _IPVS,
+        of("NEIGHBOUR_FAILED"),
+        TRANSLATED | LOST_ANSWER | of("IPVS_NO_DESTINATION"),
+        "a Service's address is an address of every node (kube-ipvs0), and each answers ARP for it unless strictARP is set: on the nodes' "
+        "own network it is reached without a load balancer",
+        "kube-proxy pkg/proxy/ipvs/README.md; pkg/proxy/ipvs/proxier.go:NewProxier() (strictARP)",
+        "ipvs-answers-arp",
+    ),
 )

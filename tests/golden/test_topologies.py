@@ -42,6 +42,7 @@ VERDICTS = {
     "ip-forward-off": "DROPPED:IP_FORWARDING_OFF",
     "ipip": "DELIVERED",
     "ipvs-affinity-stale": "DROPPED:NEIGHBOUR_FAILED",
+    "ipvs-answers-arp": "DELIVERED",
     "ipvs-external-no-endpoints": "REJECTED:IPVS_NO_DESTINATION",
     "ipvs-first-syn-dropped": "DROPPED:IPVS_RESCHEDULED",
     "ipvs-host-firewall": "DROPPED:POLICY_DROP",
