@@ -33,6 +33,9 @@ TABLE = Path("/proc/net/ip_vs_conn")
 EXPIRE = Path("/proc/sys/net/ipv4/vs/expire_nodest_conn")
 REPORTS = Path("/proc/sys/net/ipv4/igmp_link_local_mcast_reports")
 LONGEST_EMPTYING_S = 1.0
+AFTER_EMPTYING_S = 0.05
+"""The work that drops connections begins a tick after a real server went, and asks no sysctl: what is made meanwhile it would drop too.
+Ref: net/netfilter/ipvs/ip_vs_conn.c:ip_vs_expire_nodest_conn_flush() (v6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class RealIPVS:
             EXPIRE.write_text(before, encoding="ascii")
         self._socket.make(self._servers)
         if self._known:
+            time.sleep(AFTER_EMPTYING_S)
             self._seed()
 
     def _seed(self) -> None:

@@ -81,9 +81,11 @@ def booted(run: subprocess.Popen[str]) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    found = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:  # it ended meanwhile
+        return []
     return [*found, *(each for child in found for each in descendants(child))]
 
 

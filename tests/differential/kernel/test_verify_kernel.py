@@ -325,8 +325,11 @@ def host() -> dict[str, str]:
 
 @contextmanager
 def command(*words: str) -> Iterator[subprocess.Popen[str]]:
-    """``netsim verify`` as a process of its own; it does not outlive the block."""
-    code = "from netsim.cli.main import main; main()"
+    """``netsim verify`` as a process of its own, which does not outlive the block. It heeds SIGINT, also where this one ignores it."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from netsim.cli.main import main; main()"
+    )
     line = [sys.executable, "-c", code, "verify", *words]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         try:
