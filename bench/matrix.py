@@ -82,6 +82,7 @@ def measure(asked: argparse.Namespace) -> None:
     """One mode, in this process and its workers."""
     import yaml
 
+    from netsim.cli.main import collect_rarely
     from netsim.matrix import survey
     from netsim.matrix.grid import By, grid_of
     from netsim.matrix.processes import processes
@@ -90,6 +91,7 @@ def measure(asked: argparse.Namespace) -> None:
     from proxy.config.model import ProxyMode
 
     unit = yardstick()
+    collect_rarely()  # as every command does
     fronts = set(Front) if asked.all_fronts else {Front.CLUSTER_IP, Front.POD}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "large.yaml")
