@@ -86,8 +86,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "netsim"
-        click.echo(f"error: {error.format_message()}\nhelp: see '{where} --help'", err=True)
+        click.echo(f"error: {error.format_message()}\nhelp: {_advice(error)}", err=True)
         return Exit.USAGE
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)
@@ -95,6 +94,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return 130
     return status if isinstance(status, int) else Exit.OK
+
+
+def _advice(error: click.UsageError) -> str:
+    if error.ctx is None:
+        return "see 'netsim --help'"
+    see = f"see '{error.ctx.command_path} --help'"
+    takes_topology = any("-t" in option.opts for option in error.ctx.command.params)
+    if takes_topology and "unexpected extra argument" in error.message:
+        return f"files, folders and shipped topologies are named by -t; {see}"
+    return see
 
 
 _IN_ASCII = {"→": "->", "←": "<-", "…": "...", "–": "-"}

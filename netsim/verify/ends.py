@@ -103,9 +103,12 @@ class Ends:
         self._selector.register(opened, events, react)
 
     def _accept(self, opened: socket.socket, owner: str) -> None:
+        """Take a connection. Its data is acknowledged late, when what the walk is compared with has been read: no walk has that packet."""
         with suppress(BlockingIOError):
             connection, _ = opened.accept()
             self._open.append(connection)
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
             with suppress(OSError):
                 self.taken.append(Taken(owner, _plain(connection.getsockname()), _plain(connection.getpeername())))
 

@@ -41,6 +41,9 @@ LONG_AFTER_DONE_S = 0.1  # on a busy machine drops may be told of later than wha
 SAMPLE_PORTS = 20000
 EARLIER_PORTS = 21000
 HALF_OPEN_S = 1.1  # a listener gives a connection up that an earlier flow left half open (tcp_synack_retries is 0)
+UNACKNOWLEDGED_S = 0.02
+"""Data is acknowledged 40 ms later (``Ends._accept``), by a packet that no walk has, which rules may mark a connection for.
+Ref: include/net/tcp.h TCP_DELACK_MIN (v6.12)."""
 DATA_PATIENCE_S = 0.1
 """Data is sent again after 200 ms. Ref: include/net/tcp.h TCP_RTO_MIN (v6.12)."""
 LONGEST_PHASE_S = 0.9  # a SYN is sent again after a second
@@ -195,14 +198,17 @@ class Observer:
         if self.ends.answer():
             self._gather(patience_s)
         self._phase = 2
-        if self.ends.send_data():
+        has_data = self.ends.send_data()
+        if has_data:
+            self._gather(min(patience_s, UNACKNOWLEDGED_S))
+        seen.conntrack = {
+            name: tuple(known.entries()) for name, known in self._connections.items() if name in self._visited(seen)
+        }
+        if has_data:
             self._gather(min(patience_s, DATA_PATIENCE_S))
         assert self.ends.client is not None
         seen.client = self.ends.client.result or "silence"
         seen.taken = tuple(self.ends.taken)
-        seen.conntrack = {
-            name: tuple(known.entries()) for name, known in self._connections.items() if name in self._visited(seen)
-        }
         seen.ipvs = {
             name: tuple(entry for entry in entries if entry not in known.get(name, ()))
             for name, entries in self._ipvs_entries().items()

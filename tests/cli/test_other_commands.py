@@ -160,6 +160,12 @@ def test_replay_of_objects_that_no_api_server_stores(
             "error: no command is called lst\nhelp: did you mean list? see 'netsim topology --help'\n",
             id="no subcommand",
         ),
+        pytest.param(
+            ["matrix", "x.yaml"],
+            "error: Got unexpected extra argument (x.yaml)\n"
+            "help: files, folders and shipped topologies are named by -t; see 'netsim matrix --help'\n",
+            id="a file without -t",
+        ),
         pytest.param(["check", ""], "error: Invalid value for 'FILE': it is empty\n", id="check of no file"),
         pytest.param(["run", ""], "error: Invalid value for 'FILE': it is empty\n", id="run of no file"),
         pytest.param(

@@ -234,6 +234,14 @@ def test_what_the_observer_sees(topology, asked_for):
     assert disagreements(topology, [Case(flow, asker, to)]) == []
 
 
+def test_the_acknowledgement_of_data_comes_after_what_is_compared():
+    """No walk has that packet, which this rule would mark the connection for."""
+    rule = "-A PREROUTING -m conntrack --ctstatus ASSURED --ctdir REPLY -j CONNMARK --set-xmark 0x4/0x4"
+    topology = two_hosts(f"*mangle\n:PREROUTING ACCEPT\n{rule}\nCOMMIT\n")
+    flow = Flow("a", parse_address("fd00::2"), Protocol.TCP, 80, payload=16)
+    assert disagreements(topology, [Case(flow, "a", "fd00::2")]) == []
+
+
 DROPPED_BY_POLICY = ("pod/default/client", "pod/default/server:8080")
 """A flow of the topology forward-drop: node2, where the server is, has the policy DROP in FORWARD."""
 
