@@ -30,7 +30,7 @@ def replay(case: Document, steps: Sequence[Document], mode: str) -> Iterator[Tex
     return MODES[mode](read_case(case, mode), [read_step(step) for step in steps])
 
 
-def _synced(proxy: KubeProxy[S], case: Case, steps: Sequence[CaseStep]) -> Iterator[tuple[int, Mapping[Family, S]]]:
+def synced(proxy: KubeProxy[S], case: Case, steps: Sequence[CaseStep]) -> Iterator[tuple[int, Mapping[Family, S]]]:
     """Each step's number and what the sync after it gives."""
     proxy.on_service_cidrs(case.service_cidrs)
     feed = ObjectFeed(proxy)
@@ -44,7 +44,7 @@ def _stem(number: int, mode: str, family: Family) -> str:
 
 
 def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
-    for number, syncs in _synced(iptables_proxy(case.configuration, case.node), case, steps):
+    for number, syncs in synced(iptables_proxy(case.configuration, case.node), case, steps):
         texts: dict[str, str] = {}
         for family, sync in syncs.items():
             stem = _stem(number, "iptables", family)
@@ -55,7 +55,7 @@ def _iptables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
 
 
 def _nftables(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
-    for number, syncs in _synced(nftables_proxy(case.configuration, case.node), case, steps):
+    for number, syncs in synced(nftables_proxy(case.configuration, case.node), case, steps):
         texts: dict[str, str] = {}
         for family, sync in syncs.items():
             stem = _stem(number, "nftables", family)
@@ -70,7 +70,7 @@ def _ipvs(case: Case, steps: Sequence[CaseStep]) -> Iterator[Texts]:
     proxy = ipvs_proxy(case.configuration, case.node)
     devices = {family: RecordedDevice() for family in proxy.proxiers}
     written: list[tuple[dict[str, str], dict[str, Listing]]] = []
-    for number, syncs in _synced(proxy, case, steps):
+    for number, syncs in synced(proxy, case, steps):
         texts: dict[str, str] = {}
         listings: dict[str, Listing] = {}
         for family, sync in syncs.items():

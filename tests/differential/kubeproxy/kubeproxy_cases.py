@@ -10,8 +10,13 @@ from pathlib import Path
 import yaml
 
 from proxy.iptables.chains import ORDER_FREE
+from proxy.ipvs.iptables_rules import ORDER_FREE as IPVS_ORDER_FREE
+from proxy.replay.case import read_case, read_step
+from proxy.replay.run import synced
+from proxy.server import iptables_proxy, ipvs_proxy, nftables_proxy
 
 DATA = Path(__file__).parents[2] / "data" / "kube-proxy"
+PROXIES = {"iptables": iptables_proxy, "ipvs": ipvs_proxy, "nftables": nftables_proxy}
 LAST = "NOTE: this must be the last rule in this chain"
 
 
@@ -46,6 +51,15 @@ def expected(name: str, mode: str) -> dict[str, str]:
     return {p.name.removesuffix(".gz"): read(p) for p in sorted((DATA / name).glob(f"step-*.{mode}.*"))}
 
 
+def syncs(case, steps, mode: str):
+    """The number of each step, a family, and what the sync of that family gives. Raises ConfigurationError."""
+    read = read_case(case, mode)
+    proxy = PROXIES[mode](read.configuration, read.node)
+    for number, families in synced(proxy, read, [read_step(step) for step in steps]):
+        for family, sync in families.items():
+            yield number, family, sync
+
+
 def iptables_form(text: str):
     """Tables with chains, deletions and each chain's rules; sorted only where kube-proxy keeps no order."""
     tables = {}
@@ -63,6 +77,13 @@ def iptables_form(text: str):
             assert line == "COMMIT", line
             table["committed"] = True
     return {name: _normal(table) for name, table in tables.items()}
+
+
+def rules_form(text: str):
+    """The lines of ipvs mode's rules in order, and those of chains that have none, sorted."""
+    lines = text.splitlines()
+    free = [line for line in lines if line.startswith("-A ") and line.split()[1] in IPVS_ORDER_FREE]
+    return [line for line in lines if line not in free], sorted(free)
 
 
 def _normal(table):

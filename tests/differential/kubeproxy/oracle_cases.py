@@ -16,33 +16,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from proxy.config.read import ConfigurationError
-from proxy.replay.case import read_case, read_step
 from proxy.replay.ipvs_recorder import ipvsadm_as_recorded
 from proxy.replay.recorder import as_recorded
-from proxy.replay.run import family_label, take
-from proxy.server import iptables_proxy, ipvs_proxy, nftables_proxy
-from proxy.watch import ObjectFeed
-from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, iptables_form
+from proxy.replay.run import family_label
+from tests.differential.kubeproxy.kubeproxy_cases import (
+    PROXIES,
+    case_names,
+    documents,
+    iptables_form,
+    rules_form,
+    syncs,
+)
 from tests.differential.kubeproxy.random_cases import Draw, Object
-from tests.differential.kubeproxy.test_proxy_ipvs_cases import rules_form
 from tests.nftables_texts import nftables_form
 
 ANSWERS = Path(__file__).parents[2] / "data" / "kube-proxy-oracle.json.gz"
-MODES = ("iptables", "ipvs", "nftables")
-_PROXIES = {"iptables": iptables_proxy, "ipvs": ipvs_proxy, "nftables": nftables_proxy}
+MODES = tuple(PROXIES)
 
 
 def programmed(case: Object, steps: Sequence[Object], mode: str) -> Iterator[tuple[str, str]]:
     """File name and text of all that our proxy programs, sync after sync. Raises ConfigurationError."""
-    read = read_case(case, mode)
-    proxy = _PROXIES[mode](read.configuration, read.node)
-    proxy.on_service_cidrs(read.service_cidrs)
-    feed = ObjectFeed(proxy)
-    for number, step in enumerate(steps):
-        take(feed, read_step(step))
-        for family, sync in proxy.sync().items():
-            for extension, text in _texts(sync, mode, number).items():
-                yield f"step-{number:02d}.{mode}.{family_label(family)}.{extension}", text
+    for number, family, sync in syncs(case, steps, mode):
+        for extension, text in _texts(sync, mode, number).items():
+            yield f"step-{number:02d}.{mode}.{family_label(family)}.{extension}", text
 
 
 def _texts(sync, mode: str, number: int) -> dict[str, str]:

@@ -7,11 +7,7 @@ from contextlib import suppress
 import pytest
 
 from netsim.net.address import Family
-from proxy.replay.case import read_case, read_step
-from proxy.replay.run import take
-from proxy.server import iptables_proxy
-from proxy.watch import ObjectFeed
-from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents
+from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, syncs
 
 NETNS = f"nsim-proxy-restore-{os.getpid()}"
 TOOL = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -36,17 +32,11 @@ def netns():
 @pytest.mark.kernel
 @pytest.mark.parametrize("name", case_names("iptables"))
 def test_each_payload_leads_the_kernel_to_the_rules_that_the_proxy_claims(name, netns):
-    document, steps = documents(name)
-    case = read_case(document, "iptables")
-    proxy = iptables_proxy(case.configuration, case.node)
-    feed = ObjectFeed(proxy)
-    for step in steps:
-        take(feed, read_step(step))
-        for family, sync in proxy.sync().items():
-            if sync.full:
-                ensure_jumps(TOOL[family], sync)
-            run(f"{TOOL[family]}-restore", "--noflush", "--counters", text=sync.restore)
-            assert listing(TOOL[family], run(f"{TOOL[family]}-save")) == fresh(TOOL[family], sync.rules())
+    for _, family, sync in syncs(*documents(name), "iptables"):
+        if sync.full:
+            ensure_jumps(TOOL[family], sync)
+        run(f"{TOOL[family]}-restore", "--noflush", "--counters", text=sync.restore)
+        assert listing(TOOL[family], run(f"{TOOL[family]}-save")) == fresh(TOOL[family], sync.rules())
 
 
 def ensure_jumps(tool, sync):

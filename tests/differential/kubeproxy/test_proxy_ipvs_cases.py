@@ -2,21 +2,9 @@
 
 import pytest
 
-from netsim.net.address import Family
-from proxy.ipvs.iptables_rules import ORDER_FREE
-from proxy.replay.case import read_case, read_step
 from proxy.replay.recorder import as_recorded
-from proxy.replay.run import replay, take
-from proxy.server import ipvs_proxy
-from proxy.watch import ObjectFeed
-from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, expected
-
-
-def rules_form(text):
-    """The lines in order, and those of chains that have none, sorted."""
-    lines = text.splitlines()
-    free = [line for line in lines if line.startswith("-A ") and line.split()[1] in ORDER_FREE]
-    return [line for line in lines if line not in free], sorted(free)
+from proxy.replay.run import family_label, replay
+from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, expected, rules_form, syncs
 
 
 @pytest.mark.parametrize("name", case_names("ipvs"))
@@ -34,29 +22,19 @@ def test_the_cases_are_there():
     assert len(case_names("ipvs")) == 100
 
 
-def syncs(name):
-    document, steps = documents(name)
-    case = read_case(document, "ipvs")
-    proxy = ipvs_proxy(case.configuration, case.node)
-    feed = ObjectFeed(proxy)
-    for number, step in enumerate(steps):
-        take(feed, read_step(step))
-        for family, sync in proxy.sync().items():
-            yield f"step-{number:02d}.ipvs.{'ipv4' if family is Family.IPV4 else 'ipv6'}", sync
-
-
 @pytest.mark.parametrize("name", case_names("ipvs"))
 def test_the_addresses_are_those_of_the_recorded_set_of_addresses(name):
     """Unlike ``.addresses``, which a later step may have written over (``proxy.replay.ipvs_recorder``)."""
     recorded = expected(name, "ipvs")
-    for stem, sync in syncs(name):
+    for number, family, sync in syncs(*documents(name), "ipvs"):
+        stem = f"step-{number:02d}.ipvs.{family_label(family)}"
         members = [line.split()[2] for line in recorded[f"{stem}.ipset"].splitlines() if "-IPVS-IPS " in line]
         assert sync.dummy_addresses().split() == members
 
 
 @pytest.mark.parametrize("name", ["random-00004", "steps-rolling-update", "large-cluster"])
 def test_the_quirk_of_quoted_comments_changes_nothing_here(name):
-    for _, sync in syncs(name):
+    for _, _, sync in syncs(*documents(name), "ipvs"):
         assert as_recorded(sync.rules()) == sync.rules()
 
 

@@ -11,11 +11,7 @@ from contextlib import suppress
 import pytest
 
 from netsim.net.address import Family
-from proxy.replay.case import read_case, read_step
-from proxy.replay.run import take
-from proxy.server import ipvs_proxy
-from proxy.watch import ObjectFeed
-from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents
+from tests.differential.kubeproxy.kubeproxy_cases import case_names, documents, syncs
 
 NETNS = f"nsim-ipvs-restore-{os.getpid()}"
 TOOL = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -41,17 +37,11 @@ def netns():
 @pytest.mark.kernel
 @pytest.mark.parametrize("name", case_names("ipvs"))
 def test_sets_and_rules_load_and_are_those_that_the_proxy_claims(name, netns):
-    document, steps = documents(name)
-    case = read_case(document, "ipvs")
-    proxy = ipvs_proxy(case.configuration, case.node)
-    feed = ObjectFeed(proxy)
-    for step in steps:
-        take(feed, read_step(step))
-        for family, sync in proxy.sync().items():
-            run("ipset", "restore", text=sync.changes.ipset)
-            load(TOOL[family], sync)
-            assert sets(family) == {s.name: (s.type.value, set(s.members)) for s in sync.sets.values()}
-            assert listing(TOOL[family]) == fresh(TOOL[family], sync)
+    for _, family, sync in syncs(*documents(name), "ipvs"):
+        run("ipset", "restore", text=sync.changes.ipset)
+        load(TOOL[family], sync)
+        assert sets(family) == {s.name: (s.type.value, set(s.members)) for s in sync.sets.values()}
+        assert listing(TOOL[family]) == fresh(TOOL[family], sync)
 
 
 def without_ipvs_match(rules):
